@@ -1,0 +1,56 @@
+# make demo    two contact points exchange queries, from beginning to end
+# make test    every fast test
+# make check   lint, types, layers
+# make lock    resolve requirements/*.in again into requirements/*.lock
+# Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
+
+PYTHON ?= python3
+PRINTS ?=
+PERSONS ?= 1000
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(VENV)/.runtime
+	$(BIN)/pcsc demo --persons $(PERSONS) $(if $(PRINTS),--prints $(PRINTS))
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/.test
+	@set -e; for name in build runtime test; do \
+	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
+	  echo "requirements/$$name.lock written"; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Python 3.11 or newer is needed and '$(PYTHON)' was not found: install it, or name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version 2>&1) was found: name a newer one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment: its venv and ensurepip modules are needed (on Debian: the package python3-venv)" >&2; exit 1; }
+
+$(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing what one contact point runs (about 400 MB, some minutes the first time)"
+	@$(PIP) -r requirements/build.lock -r requirements/runtime.lock || { echo "the requirements could not be installed: the lines above say why; a package index that pip can reach is needed" >&2; exit 1; }
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime requirements/test.lock
+	@echo "installing what the tests need"
+	@$(PIP) -r requirements/test.lock || { echo "the test requirements could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
