@@ -1,0 +1,182 @@
+"""What the agreement forbids, one class per rule.
+
+Every error names its article and carries a stable code that travels to the other Party with it. Its message says what was
+expected, what came, why and what to do. A caller that acts the same on two rules catches :class:`TreatyError`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TreatyError(Exception):
+    """An act that the agreement does not allow; the subclasses say which clause forbids it."""
+
+    article: ClassVar[str] = ""
+    code: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        """Return the message led by the article."""
+        return f"Art. {self.article}: {super().__str__()}"
+
+
+class NotContactPointError(TreatyError):
+    """The other end is not a designated national contact point."""
+
+    article, code = "3(3)", "3-3.INDIRECT"
+
+
+class WrongPartyError(TreatyError):
+    """A message speaks for, or to, a Party that its sender, or its receiver, is not."""
+
+    article, code = "3(3)", "3-3.WRONG_PARTY"
+
+
+class NotSeriousCrimeError(TreatyError):
+    """The conduct is not serious crime by the law that counts."""
+
+    article, code = "1(3)", "1-3.NOT_SERIOUS"
+
+
+class PurposeError(TreatyError):
+    """The purpose is not prevention, detection or investigation of serious crime."""
+
+    article, code = "2", "2.PURPOSE"
+
+
+class NoCircumstancesError(TreatyError):
+    """No particular circumstances give reason to inquire."""
+
+    article, code = "4(3)", "4-3.NO_CIRCUMSTANCES"
+
+
+class BulkQueryError(TreatyError):
+    """A query is for one individual."""
+
+    article, code = "4(3)", "4-3.BULK"
+
+
+class PrintQualityError(TreatyError):
+    """The print cannot be compared; that is not the same as no match."""
+
+    article, code = "4(4)", "4-4.QUALITY"
+
+
+class NoAnswerError(TreatyError):
+    """No answer could be given for a technical reason; that is not the same as no match."""
+
+    article, code = "4(4)", "4-4.TECH"
+
+
+class NoPrintsError(TreatyError):
+    """A match comes with the fingerprint data that lets the querying contact point confirm it."""
+
+    article, code = "4(5)", "4-5.NO_PRINTS"
+
+
+class QuotaError(TreatyError):
+    """The implementing arrangement's number of queries for the day is used up."""
+
+    article, code = "4(7)", "4-7.QUOTA"
+
+
+class NotAMatchError(TreatyError):
+    """Further information is requested only after a match that the asking contact point was given."""
+
+    article, code = "5(1)", "5-1.NO_MATCH"
+
+
+class UnconfirmedError(TreatyError):
+    """The examiner has not confirmed that the matching prints are the same finger's."""
+
+    article, code = "5(1)", "5-1.UNCONFIRMED"
+
+
+class NoNotificationError(TreatyError):
+    """A request for further information needs its written notification, complete."""
+
+    article, code = "5(1)", "5-1.NO_NOTIFICATION"
+
+
+class FieldNotAllowedError(TreatyError):
+    """An item may not be given: it is not on the Party's list, not relevant, or was not there at the time of receipt."""
+
+    article, code = "5(2)", "5-2.FIELD_NOT_ALLOWED"
+
+
+class DualCriminalityError(TreatyError):
+    """That the conduct is no offence here is not a ground for refusal."""
+
+    article, code = "5(3)", "5-3.DUAL_CRIMINALITY_FORBIDDEN"
+
+
+class SoleGroundError(TreatyError):
+    """That another channel could be used is never the only ground, unless that channel must govern."""
+
+    article, code = "5(4)", "5-4.SOLE_GROUND"
+
+
+class NoReasonError(TreatyError):
+    """A refusal informs of its reasons."""
+
+    article, code = "5(5)", "5-5.NO_REASON"
+
+
+class ResultPurposeError(TreatyError):
+    """The result of a query serves only to decide whether to request further information."""
+
+    article, code = "8(3)", "8-3.PURPOSE"
+
+
+class UseError(TreatyError):
+    """The information may not be used for that purpose."""
+
+    article, code = "8(5)", "8-5.USE"
+
+
+class ReleaseError(TreatyError):
+    """The information may not be released to that recipient."""
+
+    article, code = "8(7)", "8-7.THIRD_PARTY"
+
+
+class ConditionsError(TreatyError):
+    """The conditions of the provision were not accepted, so its content is not to be read."""
+
+    article, code = "8(8)", "8-8.NOT_ACCEPTED"
+
+
+class NoAuthorityError(TreatyError):
+    """The record identifies the authority conducting the prevention, detection or investigation."""
+
+    article, code = "11(2)(3)", "11-2.NO_AUTHORITY"
+
+
+class RecordError(TreatyError):
+    """The record cannot be written or does not verify."""
+
+    article, code = "11(1)", "11-1.UNRECORDED"
+
+
+class PoliticalOffenceError(TreatyError):
+    """The act is considered a political offence by the Party that queries, requests or uses."""
+
+    article, code = "13(2)", "13-2.POLITICAL"
+
+
+class NotInForceError(TreatyError):
+    """The agreement is not in force on that day."""
+
+    article, code = "15(1)", "15-1.NOT_IN_FORCE"
+
+
+class OutOfOrderError(TreatyError):
+    """A step of an exchange was taken before the step it follows, or twice."""
+
+    article, code = "3(4)", "3-4.OUT_OF_ORDER"
+
+
+class IdempotencyError(TreatyError):
+    """A transaction control number came again with another content."""
+
+    article, code = "3(4)", "3-4.NUMBER_REUSED"

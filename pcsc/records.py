@@ -1,0 +1,214 @@
+"""The record of Article 11: what was provided and received, when, and for which authority.
+
+An entry holds no content. It holds the *types* of information (11(2)(1)), the date and time (11(2)(2)) and the authority as
+it was at the time of the query (11(2)(3)); for the bytes that crossed it holds a commitment, ``HMAC-SHA256(salt, bytes)``,
+whose salt travelled inside those bytes. Both sides hold the same commitment, so the two records can be compared without any
+content, and nobody who lacks the bytes can test a guess against it.
+
+Entries are hash-linked: a leaf is ``HMAC-SHA256(entry salt, entry)`` and a link is ``SHA-256(link before, leaf)``. When an
+entry's term ends (11(3)) the entry and its salt are deleted while leaf and link stay: the record still verifies, and the
+leaf tells nothing without its salt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from annex.parameters import Party
+from pcsc.errors import RecordError
+from pcsc.messages import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GENESIS: Final = hashlib.sha256(b"PCSC record, Article 11").hexdigest()
+"""The link before the first entry."""
+
+
+class Direction(StrEnum):
+    """Whether information was provided, was received, or an act of our own is recorded with it."""
+
+    PROVIDED = "provided"
+    RECEIVED = "received"
+    ACT = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the record; every field but ``number`` is fixed by the event it records."""
+
+    number: int
+    exchange: str
+    direction: Direction
+    event: str
+    """The kind of message, or of act: "query", "match", "deletion" ..."""
+    message: str
+    """Control number of the message; of the exchange's query for an act."""
+    information: tuple[str, ...]
+    at: datetime
+    made_at: datetime
+    """When the sender says it made the message; equal to ``at`` for our own."""
+    other: Party
+    authority: Authority
+    identified: bool
+    article: str
+    arrangement: str
+    rules: str
+    commitment: str = ""
+    note: str = ""
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this entry, which the record commits to."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
+
+
+def _text(value: object) -> str:
+    """Return a time as ISO 8601."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"an entry holds texts, numbers, times and lists of them; got {type(value).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry in its place: ``body`` is its canonical text. Body and salt are None once its term has ended."""
+
+    number: int
+    body: str | None
+    salt: str | None
+    leaf: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What verifying a record found: the entries present, those whose term has ended, and the last link."""
+
+    entries: int
+    expired: int
+    head: str
+
+
+def commitment(salt: str, body: bytes) -> str:
+    """Return the commitment to the bytes of a message under the salt that it carries (both in hexadecimal)."""
+    return hmac.digest(bytes.fromhex(salt), body, "sha256").hex()
+
+
+def append(before: Recorded | None, entry: Entry, salt: str) -> Recorded:
+    """Put ``entry`` after ``before`` in the record; ``salt`` is fresh and random, in hexadecimal.
+
+    Raises:
+        RecordError: the entry's number does not follow.
+
+    """
+    expected = 0 if before is None else before.number + 1
+    if entry.number != expected:
+        raise RecordError(f"the next entry of the record is number {expected}; got {entry.number}")
+    body = entry.canonical()
+    leaf = commitment(salt, body.encode())
+    return Recorded(entry.number, body, salt, leaf, _link(GENESIS if before is None else before.link, leaf))
+
+
+def expire(recorded: Recorded) -> Recorded:
+    """Return the place of an entry whose term has ended: Article 11(3)."""
+    return Recorded(recorded.number, None, None, recorded.leaf, recorded.link)
+
+
+def verify(record: Iterable[Recorded]) -> Verification:
+    """Check a whole record from its first entry.
+
+    Raises:
+        RecordError: an entry was changed, dropped, added or moved; the message names the first one.
+
+    """
+    link, entries, expired = GENESIS, 0, 0
+    for expected, place in enumerate(record):
+        if place.number != expected:
+            raise RecordError(f"entry {expected} is missing from the record: entry {place.number} stands in its place")
+        if place.body is None or place.salt is None:
+            expired += 1
+        else:
+            entries += 1
+            if (
+                commitment(place.salt, place.body.encode()) != place.leaf
+                or json.loads(place.body)["number"] != expected
+            ):
+                raise RecordError(f"entry {expected} of the record was changed: it no longer gives its leaf")
+        link = _link(link, place.leaf)
+        if link != place.link:
+            raise RecordError(
+                f"the record is broken before entry {expected}: its link does not follow from the one before"
+            )
+    return Verification(entries, expired, link)
+
+
+def _link(before: str, leaf: str) -> str:
+    """Return the link that ties ``leaf`` to everything before it."""
+    return hashlib.sha256(bytes.fromhex(before) + bytes.fromhex(leaf)).hexdigest()
+
+
+def term_end(last_event: datetime, months: int) -> datetime:
+    """Return when the term of a record ends: ``months`` calendar months after the exchange's last event.
+
+    Where the day does not exist the term ends on the first day after it, never before: Article 11(3) says "at least".
+    """
+    years, month = divmod(last_event.month - 1 + months, 12)
+    year, month = last_event.year + years, month + 1
+    try:
+        return last_event.replace(year=year, month=month)
+    except ValueError:
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        return last_event.replace(year=year, month=month, day=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A message that one record has and the other lacks, or has otherwise."""
+
+    message: str
+    event: str
+    what: str
+
+
+def reconcile(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Difference, ...]:
+    """Compare two records of the same exchanges: what one provided the other received, the same bytes, for the same authority.
+
+    Acts of one side (examinations, deletions) are its own and are not compared.
+    """
+    mine, other = _crossings(ours), _crossings(theirs)
+    differences = []
+    for key in sorted(mine.keys() | other.keys()):
+        event, message, direction = key
+        one, two = mine.get(key), other.get(key)
+        if one is None or two is None:
+            what = f"{direction} in {'their' if one is None else 'our'} record only"
+        elif one.commitment != two.commitment:
+            what = "the two records commit to different bytes"
+        elif (one.authority, one.identified, one.information) != (two.authority, two.identified, two.information):
+            what = "the two records differ in the authority, the flag or the types of information"
+        else:
+            continue
+        differences.append(Difference(message, event, what))
+    return tuple(differences)
+
+
+def _crossings(entries: Iterable[Entry]) -> dict[tuple[str, str, str], Entry]:
+    """Return the entries of messages by (event, message, the Party that provided it)."""
+    crossings = {}
+    for entry in entries:
+        if entry.direction is not Direction.ACT:
+            provider = entry.other.other if entry.direction is Direction.PROVIDED else entry.other
+            crossings[entry.event, entry.message, f"provided by {provider}"] = entry
+    return crossings
+
+
+def tally(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
+    """Count entries by (direction, event): what an export states about its own completeness."""
+    return Counter((entry.direction.value, entry.event) for entry in entries)
