@@ -1,0 +1,304 @@
+"""Who is at the other end: mutual TLS between the two national contact points (Articles 1(1), 3(3) and 9).
+
+A contact point is known by a :class:`Pin`: the URI in its certificate and the digests of the keys it may use, as the
+other Party notified them. The other Party's authority alone is not enough, it may certify more than its contact point.
+
+The calling side refuses a wrong server inside the handshake, before a byte of a request exists on the wire. The
+answering side verifies the chain in the handshake and calls :func:`identify` on every request, because a connection
+outlives the moment it was opened: a pin may be withdrawn, a certificate may expire. Tickets are switched off, since a
+resumed session would skip the verification.
+
+uvicorn hides the certificate from the application; :func:`protocol` makes the protocol class that does not, and
+:func:`client_certificate` refuses a request that came without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from contact_point.certificates import CertificateError, load_certificate, san_uris, spki_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+GROUP: Final = "secp384r1"
+"""Key agreement on P-384, an approved curve (NIST SP 800-56A)."""
+
+Connection: TypeAlias = ssl.SSLObject | ssl.SSLSocket
+"""A connection of an event loop, or of a blocking socket."""
+
+_log = logging.getLogger("contact_point.tls")
+
+
+class TlsError(Exception):
+    """The connection to the other contact point cannot be set up or trusted."""
+
+
+class ContextError(TlsError):
+    """A certificate, key, authority or pin in the settings cannot be used."""
+
+
+class NotContactPointError(TlsError, ssl.SSLError):
+    """The other end is not a contact point the other Party notified (Article 3(2), 3(3)).
+
+    Also an ``SSLError``, so that everything that runs a handshake closes the connection. HTTP clients wrap it:
+    :func:`refusal` finds it again.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ssl.SSL_ERROR_SSL, message)
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One contact point as notified by the other Party (Article 3(2)).
+
+    ``uri`` is the URI in its certificate's subjectAltName; ``keys`` the SHA-256 digests (64 lower-case hexadecimal
+    digits) of the SubjectPublicKeyInfo of its current key and, before a change, its next.
+    """
+
+    uri: str
+    keys: frozenset[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a pin that could match nothing or anything.
+
+        Raises:
+            ContextError: no URI, no key, or a digest that is not 64 lower-case hexadecimal digits.
+
+        """
+        wrong = sorted(key for key in self.keys if not re.fullmatch("[0-9a-f]{64}", key))
+        if not self.uri or not self.keys or wrong:
+            raise ContextError(
+                "Art. 3(2): a pin is a URI and at least one SHA-256 digest of a key, 64 lower-case hexadecimal digits; "
+                f"got {self.uri!r} and {wrong or 'no digest'}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """What a certificate says about who holds it: the one URI, the digest of its key, and when it is valid."""
+
+    uri: str
+    key: str
+    not_before: datetime
+    not_after: datetime
+
+
+@lru_cache(maxsize=64)
+def read_certificate(certificate_der: bytes) -> PeerCertificate:
+    """Read the identity in a certificate.
+
+    Raises:
+        NotContactPointError: the bytes are no certificate, or it does not name exactly one URI.
+
+    """
+    try:
+        uris = san_uris(certificate_der)
+        key = spki_sha256(certificate_der)
+        certificate = load_certificate(certificate_der)
+    except CertificateError as error:
+        raise NotContactPointError(f"Art. 1(1), 3(3): the other end is no contact point: {error}") from error
+    if len(uris) != 1:
+        raise NotContactPointError(
+            f"Art. 1(1), 3(3): a contact point's certificate names exactly one URI; this one names {list(uris)}"
+        )
+    return PeerCertificate(uris[0], key, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+
+def identify(certificate_der: bytes, pins: Iterable[Pin], now: datetime) -> Pin:
+    """Return the contact point that a verified certificate belongs to. Call it on every request.
+
+    Raises:
+        NotContactPointError: the URI is none of the pins', the key is not pinned for it, or the certificate is not
+            valid at ``now``.
+
+    """
+    peer = read_certificate(certificate_der)
+    if not peer.not_before <= now <= peer.not_after:
+        raise NotContactPointError(
+            f"Art. 1(1), 3(3): the certificate of {peer.uri} is valid from {peer.not_before:%Y-%m-%d %H:%M:%S} to "
+            f"{peer.not_after:%Y-%m-%d %H:%M:%S} UTC, not at {now}; the other Party must present a valid one"
+        )
+    return _pinned(peer, pins)
+
+
+def _pinned(peer: PeerCertificate, pins: Iterable[Pin]) -> Pin:
+    named = [pin for pin in pins if pin.uri == peer.uri]
+    if not named:
+        raise NotContactPointError(
+            f"Art. 1(1), 3(3): {peer.uri} is not a national contact point notified by the other Party (Art. 3(2)); "
+            "only contact points communicate"
+        )
+    for pin in named:
+        if peer.key in pin.keys:
+            return pin
+    raise NotContactPointError(
+        f"Art. 1(1), 3(3): the key {peer.key[:16]} is not one the other Party notified for {peer.uri} (Art. 3(2)); if "
+        "it changed its key, enter the new digest from its note, never from the connection"
+    )
+
+
+def server_context(
+    *, certificate: Path, key: Path, peer_authority: Path, refused: Callable[[str], None] | None = None
+) -> ssl.SSLContext:
+    """Return the answering side's context: TLS 1.3, a client certificate under ``peer_authority``, no tickets.
+
+    Files are PEM. A refused handshake is logged and, with its reason, given to ``refused``; the servers themselves
+    close the connection and say nothing. Which contact point called is decided by :func:`identify`.
+
+    Raises:
+        ContextError: a file is missing, cannot be read, or the key is not the certificate's.
+
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.num_tickets = 0  # a ticket would let a certificate withdrawn since then in again
+    _prepare(context, certificate, key, peer_authority)
+
+    @contextmanager
+    def watched(_: Connection) -> Iterator[None]:
+        try:
+            yield
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", None) or error.reason or str(error)
+            _log.warning("Art. 9: refused a connection in the handshake: %s", reason)
+            if refused is not None:
+                refused(reason)
+            raise
+
+    _watch(context, watched)
+    return context
+
+
+def client_context(*, certificate: Path, key: Path, peer_authority: Path, pin: Pin) -> ssl.SSLContext:
+    """Return the calling side's context: TLS 1.3, and only the pinned server, by chain, host name, URI and key.
+
+    Any other server is refused inside the handshake with :class:`NotContactPointError`: nothing of a request is ever
+    encrypted to it. Works for blocking sockets, asyncio and uvloop.
+
+    Raises:
+        ContextError: a file is missing, cannot be read, or the key is not the certificate's.
+
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _prepare(context, certificate, key, peer_authority)
+
+    @contextmanager
+    def watched(connection: Connection) -> Iterator[None]:
+        try:
+            yield
+        except ssl.SSLCertVerificationError as error:
+            raise NotContactPointError(
+                f"Art. 1(1), 3(3): the server called is not proven to be {pin.uri}: {error.verify_message}; "
+                "nothing was sent"
+            ) from error
+        _pinned(read_certificate(connection.getpeercert(binary_form=True) or b""), [pin])
+
+    _watch(context, watched)
+    return context
+
+
+def refusal(error: BaseException) -> NotContactPointError | None:
+    """Return the refusal of a wrong server that an HTTP client's error wraps, or ``None`` for any other trouble."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, NotContactPointError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _prepare(context: ssl.SSLContext, certificate: Path, key: Path, peer_authority: Path) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.set_ecdh_curve(GROUP)
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ContextError(
+            f"Art. 9: {certificate.name} and {key.name} must be a certificate and its unencrypted key in PEM: {error}"
+        ) from error
+    try:
+        context.load_verify_locations(peer_authority)
+    except OSError as error:
+        raise ContextError(
+            f"Art. 9: {peer_authority.name} must be the certificate of the other Party's authority in PEM: {error}"
+        ) from error
+
+
+def _watch(context: ssl.SSLContext, watched: Callable[[Connection], AbstractContextManager[None]]) -> None:
+    """Run every handshake of the context, blocking or not, inside ``watched``."""
+
+    class WatchedObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            with watched(self):
+                super().do_handshake()
+
+    class WatchedSocket(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            with watched(self):
+                super().do_handshake(block)
+
+    context.sslobject_class = WatchedObject
+    context.sslsocket_class = WatchedSocket
+
+
+class _WithCertificate(asyncio.Protocol):
+    """Comes before an HTTP protocol class of uvicorn and wraps its application once per connection."""
+
+    app: Callable[..., Awaitable[None]]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        if connection is None:
+            return
+        app = self.app
+        tls = {"client_certificate": connection.getpeercert(binary_form=True), "version": connection.version()}
+
+        async def with_certificate(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+            extensions = {**(scope.get("extensions") or {}), "tls": tls}
+            await app({**scope, "extensions": extensions}, receive, send)
+
+        self.app = with_certificate
+
+
+def protocol(base: type) -> type:
+    """Return uvicorn's HTTP protocol class ``base``, extended to tell the application who called.
+
+    The application finds ``{"client_certificate": DER bytes or None, "version": "TLSv1.3"}`` in
+    ``scope["extensions"]["tls"]``. Use with ``uvicorn.Config(http=..., ws="none")``: WebSockets do not pass here.
+    """
+    return type(f"{base.__name__}WithCertificate", (_WithCertificate, base), {})
+
+
+def client_certificate(scope: MutableMapping[str, Any]) -> bytes:
+    """Return the caller's certificate (DER) from an ASGI scope.
+
+    Raises:
+        NotContactPointError: there is none; the request did not come through mutual TLS.
+
+    """
+    tls = (scope.get("extensions") or {}).get("tls") or {}
+    certificate = tls.get("client_certificate")
+    if not isinstance(certificate, bytes) or tls.get("version") != "TLSv1.3":
+        raise NotContactPointError(
+            "Art. 1(1), 3(3): the request came without a client certificate over TLS 1.3, so nobody can tell who asks; "
+            "contact points call each other directly with mutual TLS"
+        )
+    return certificate
