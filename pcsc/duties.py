@@ -24,6 +24,8 @@ class Content(StrEnum):
     """The prints of the query: received (8(1)) on the queried side, our own copy on the querying side."""
     CANDIDATE = "candidate"
     """The matching prints received with the answer: Article 8(2)."""
+    PICTURE = "picture"
+    """Where a picture of the matching prints was written for the examiner: it goes with them."""
     ANSWER = "answer"
     """An answer of ours as it was given, so that a lost one is given again the same."""
     SNAPSHOT = "snapshot"
@@ -43,8 +45,8 @@ class Content(StrEnum):
 # What every state lets each side keep, besides messages still on their way.
 _QUERYING: Final = {
     State.SENT: {Content.PROBE},
-    State.MATCH: {Content.PROBE, Content.CANDIDATE},
-    State.EXAMINED: {Content.PROBE, Content.CANDIDATE},
+    State.MATCH: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
+    State.EXAMINED: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
     # Art. 8(2): after the determination, whichever way it went, the received prints are gone.
     State.PROVIDED: {Content.INFORMATION},
 }
@@ -68,7 +70,7 @@ _ALWAYS: Final = {
 CLAUSES: Final = {
     (Side.QUERIED, Content.PROBE): "8(1)",
     (Side.QUERYING, Content.CANDIDATE): "8(2)",
-    (Side.QUERYING, Content.PROBE): "8(3)",
+    (Side.QUERYING, Content.PICTURE): "8(2)",
     (Side.QUERIED, Content.ANSWER): "8(1)",
     (Side.QUERIED, Content.SNAPSHOT): "5(2)",
     (Side.QUERYING, Content.INFORMATION): "8(9)",

@@ -108,6 +108,11 @@ class Exchange:
         """The Party whose prints are searched."""
         return self.querying.other
 
+    @property
+    def other(self) -> Party:
+        """The Party at the other end."""
+        return self.queried if self.side is Side.QUERYING else self.querying
+
 
 def open_query(
     query: Query, circumstances: str, arrangement: Arrangement, *, made_today: int, now: datetime
@@ -199,6 +204,13 @@ def answered(exchange: Exchange, answer: Answer, now: datetime) -> Exchange:
     if isinstance(answer, Match):
         return replace(exchange, state=State.MATCH, reference=answer.reference, last_event_at=now)
     return replace(exchange, state=State.NO_MATCH, last_event_at=now)
+
+
+def turn_away(exchange: Exchange, now: datetime) -> Exchange:
+    """End a query that the queried contact point did not admit: there is no answer and there will be none."""
+    _on(exchange, Side.QUERYING, "being turned away")
+    _follows(exchange, "being turned away", State.SENT)
+    return replace(exchange, state=State.CLOSED, last_event_at=now)
 
 
 def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) -> Exchange:

@@ -23,13 +23,42 @@ from typing import TYPE_CHECKING, Final
 
 from annex.parameters import Party
 from pcsc.errors import RecordError
-from pcsc.messages import Authority
+from pcsc.messages import (
+    Acceptance,
+    Authority,
+    Determination,
+    Match,
+    Message,
+    NoMatch,
+    Provision,
+    Query,
+    Reply,
+    Request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pcsc.exchange import Exchange
+
 GENESIS: Final = hashlib.sha256(b"PCSC record, Article 11").hexdigest()
 """The link before the first entry."""
+
+
+KINDS: Final[dict[type[Message], tuple[str, str]]] = {
+    Query: ("query", "4(3)"),
+    Match: ("match", "4(5)"),
+    NoMatch: ("no match", "4(4)"),
+    Determination: ("determination", "8(2)"),
+    Request: ("request", "5(1)"),
+    Reply: ("reply", "5(2)"),
+    Acceptance: ("acceptance", "8(8)"),
+    Provision: ("provision", "5(2)"),
+}
+"""The messages that carry information, by the name of their event and the article they are sent under.
+
+A receipt carries none: it says that a message is recorded.
+"""
 
 
 class Direction(StrEnum):
@@ -96,6 +125,72 @@ class Verification:
     head: str
 
 
+def types_of(message: Message) -> tuple[str, ...]:
+    """Return the types of information in a message, never the information: Article 11(2)(1)."""
+    match message:
+        case Query():
+            return ("fingerprint data", "authority", "basis of the query")
+        case Match():
+            return ("result of automated querying", "reference number", "fingerprint data")
+        case NoMatch():
+            return ("result of automated querying",)
+        case Determination():
+            return ("determination whether to request",)
+        case Request():
+            return ("written notification", "authority")
+        case Reply() | Provision():
+            return tuple(item.kind for item in message.items) or ("answer to a request",)
+        case Acceptance():
+            return ("acceptance of conditions",)
+        case _:
+            return ()
+
+
+def of_message(
+    number: int, exchange: Exchange, message: Message, direction: Direction, *, committed: str, now: datetime
+) -> Entry:
+    """Return the entry for a message that was provided or received; ``committed`` is the commitment to its bytes."""
+    event, article = KINDS[type(message)]
+    return Entry(
+        number=number,
+        exchange=exchange.control_number,
+        direction=direction,
+        event=event,
+        message=message.control_number,
+        information=types_of(message),
+        at=now,
+        made_at=message.made_at,
+        other=exchange.other,
+        authority=exchange.authority,
+        identified=exchange.identified,
+        article=article,
+        arrangement=exchange.arrangement,
+        rules=exchange.rules,
+        commitment=committed,
+    )
+
+
+def of_act(number: int, exchange: Exchange, event: str, *, article: str, note: str, now: datetime) -> Entry:
+    """Return the entry for an act of our own, such as a deletion, under the article that orders or allows it."""
+    return Entry(
+        number=number,
+        exchange=exchange.control_number,
+        direction=Direction.ACT,
+        event=event,
+        message=exchange.control_number,
+        information=(),
+        at=now,
+        made_at=now,
+        other=exchange.other,
+        authority=exchange.authority,
+        identified=exchange.identified,
+        article=article,
+        arrangement=exchange.arrangement,
+        rules=exchange.rules,
+        note=note,
+    )
+
+
 def commitment(salt: str, body: bytes) -> str:
     """Return the commitment to the bytes of a message under the salt that it carries (both in hexadecimal)."""
     return hmac.digest(bytes.fromhex(salt), body, "sha256").hex()
@@ -152,20 +247,6 @@ def verify(record: Iterable[Recorded]) -> Verification:
 def _link(before: str, leaf: str) -> str:
     """Return the link that ties ``leaf`` to everything before it."""
     return hashlib.sha256(bytes.fromhex(before) + bytes.fromhex(leaf)).hexdigest()
-
-
-def term_end(last_event: datetime, months: int) -> datetime:
-    """Return when the term of a record ends: ``months`` calendar months after the exchange's last event.
-
-    Where the day does not exist the term ends on the first day after it, never before: Article 11(3) says "at least".
-    """
-    years, month = divmod(last_event.month - 1 + months, 12)
-    year, month = last_event.year + years, month + 1
-    try:
-        return last_event.replace(year=year, month=month)
-    except ValueError:
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-        return last_event.replace(year=year, month=month, day=1)
 
 
 @dataclass(frozen=True, slots=True)

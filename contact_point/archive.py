@@ -1,0 +1,60 @@
+"""An exported record: JSON Lines, one place of the record a line, verifiable without the database it came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from pcsc.errors import RecordError
+from pcsc.records import Entry, Recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_PLACE = TypeAdapter(Recorded)
+_ENTRY = TypeAdapter(Entry)
+
+
+def write(path: Path, record: Iterable[Recorded]) -> int:
+    """Write a record to a new file and return the number of its places.
+
+    Raises:
+        FileExistsError: the file exists.
+
+    """
+    count = 0
+    with path.open("x", encoding="utf-8") as file:
+        for place in record:
+            file.write(json.dumps(asdict(place), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read(path: Path) -> Iterator[Recorded]:
+    """Yield the places of an exported record; whether they hang together is for :func:`pcsc.records.verify`.
+
+    Raises:
+        RecordError: a line is not a place of a record.
+
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield _PLACE.validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"])) or "the line"
+                raise RecordError(
+                    f"line {number} of {path.name} is not a place of a record: {place}: {first['msg']}; export it again"
+                ) from None
+
+
+def entries(places: Iterable[Recorded]) -> Iterator[Entry]:
+    """Yield the entries of those places whose term has not ended."""
+    for place in places:
+        if place.body is not None:
+            yield _ENTRY.validate_json(place.body)

@@ -1,0 +1,695 @@
+"""`pcsc`: the command line of one contact point.
+
+Every command works on one installation (`--dir`, or the environment variable PCSC_DIR, or the current folder), prints for a
+person, or for a program with `--json`, and ends with 0 when done, 2 when called wrongly, 3 when the agreement or the other
+contact point does not allow it, 4 when the other contact point was not reached, and 1 for anything else that stands in the way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from annex.parameters import Party
+from pcsc.errors import TreatyError
+from pcsc.messages import Conclusion, Ground
+from pcsc.use import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from contact_point.service import Installation
+    from contact_point.store import Impression
+    from pcsc.exchange import Exchange
+    from pcsc.messages import Item
+
+app = typer.Typer(
+    help="A national contact point under the US-Japan agreement on preventing and combating serious crime.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+record_app = typer.Typer(help="The record of Article 11: verify it, export it, compare it.", no_args_is_help=True)
+app.add_typer(record_app, name="record")
+
+Root = Annotated[Path, typer.Option("--dir", envvar="PCSC_DIR", help="The installation's folder.", show_default=".")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
+Number = Annotated[
+    str, typer.Argument(metavar="EXCHANGE", help="The exchange's control number, as `pcsc inbox` lists it.")
+]
+HERE: Final = Path()
+
+REFUSED, UNREACHED, FAILED = 3, 4, 1
+
+
+def main() -> None:
+    """Run the command line; turn what is expected to go wrong into one sentence and an exit code."""
+    from contact_point import tls
+    from contact_point.client import ClientError, RefusedError
+    from contact_point.keys import KeysError
+    from contact_point.settings import SettingsError
+    from contact_point.store import StoreError
+    from contact_point.wire import WireError
+
+    try:
+        app()
+    except (TreatyError, RefusedError) as error:
+        _fail(error, REFUSED)
+    except (ClientError, tls.TlsError) as error:
+        _fail(error, UNREACHED)
+    except (SettingsError, StoreError, KeysError, WireError, ValueError, OSError) as error:
+        _fail(error, FAILED)
+
+
+def _fail(error: Exception, code: int) -> None:
+    if "--json" in sys.argv:
+        article = getattr(error, "article", "")
+        sys.stdout.write(json.dumps({"error": str(error), "article": article, "exit": code}, ensure_ascii=False) + "\n")
+    else:
+        Console(stderr=True, highlight=False).print(f"[bold red]pcsc:[/] {_plain(str(error))}", soft_wrap=True)
+    raise SystemExit(code)
+
+
+def _plain(text: str) -> str:
+    """Return text that rich prints as it is."""
+    return text.replace("[", "\\[")
+
+
+def _show(as_json: bool, value: dict[str, Any] | list[Any], text: str) -> None:
+    """Print the outcome, for a program or for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    else:
+        Console(highlight=False).print(text, soft_wrap=True)
+
+
+@contextmanager
+def _busy(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show that something longer than a second goes on."""
+    console = Console(stderr=True, quiet=quiet)
+    with console.status(what):
+        yield
+
+
+def _toml(path: Path, kind: Any, what: str, example: str) -> Any:
+    """Return what a TOML document says, as ``kind``."""
+    try:
+        return TypeAdapter(kind).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, TreatyError):
+            raise cause from None
+        place = ".".join(map(str, first["loc"])) or "the document"
+        raise ValueError(f"{path}: {place}: {first['msg']}; {what}: `{example}` prints one") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}; {what}: `{example}` prints one") from None
+
+
+# Setting up
+
+
+@app.command()
+def init(
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to make.")],
+    party: Annotated[Party, typer.Option(help="Whose contact point it is.")],
+    name: Annotated[str, typer.Option(help="Its name, as it appears on the card.")] = "",
+    host: Annotated[str, typer.Option(help="The address it answers at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port it answers at.")] = 8443,
+    as_json: Json = False,
+) -> None:
+    """Make an installation: keys, certificates, an empty gallery and record, and the card for the other contact point."""
+    from contact_point import installation
+    from contact_point import main as composition
+
+    plan = installation.Plan(party, name or f"{party.country} national contact point", host, port)
+    made = installation.create(root, plan, composition.clock())
+    _show(
+        as_json,
+        {"dir": str(root), "party": party.value, "address": made.address, "card": str(made.folder.card)},
+        f"{made.name} is set up in {root} and will answer at {made.address}.\n"
+        f"Give {made.folder.card} to the other contact point, and enter theirs:\n\n"
+        f"    pcsc designate CARD --note 'NOTE AND DATE' --dir {root}",
+    )
+
+
+@app.command()
+def designate(
+    card: Annotated[Path, typer.Argument(help="The card.json of the other Party's contact point.")],
+    note: Annotated[str, typer.Option(help="The diplomatic note that notified it, with its date (Article 3(2)).")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Enter the other Party's contact point, as notified through diplomatic channels (Article 3(2))."""
+    from contact_point import installation, settings
+
+    other = installation.designate(settings.read(root), card.read_text(encoding="utf-8"), note)
+    _show(
+        as_json,
+        {"party": other.party.value, "name": other.name, "address": other.address},
+        f"{other.name} at {other.address} is designated.\nEnrol prints with `pcsc enrol`, then answer queries:\n\n"
+        f"    pcsc serve --dir {root}",
+    )
+
+
+@app.command()
+def serve(root: Root = HERE) -> None:
+    """Answer the other contact point until interrupted (Article 4(4): automatically, with nobody in the path)."""
+    import logging
+
+    from contact_point import main as composition
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    composition.serve(root)
+
+
+@app.command()
+def enrol(
+    name: Annotated[str, typer.Argument(help="What the person is called here; it never leaves.")],
+    prints: Annotated[
+        list[str],
+        typer.Option(
+            "--print",
+            metavar="[POSITION=]FILE",
+            help="A print: an image, or an ISO/IEC 19794-2 template. Repeat for more.",
+        ),
+    ],
+    particulars: Annotated[
+        Path, typer.Option(help="JSON with the person's standing (Annex II) and items (Article 5(2)).")
+    ],
+    dpi: Annotated[
+        float | None, typer.Option(help="Resolution of the images, where their files do not say it.")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Take a person's prints into our own gallery. A running service searches them from its next query on.
+
+    The particulars are, for example:
+
+        {"standing": {"born_on": "1980-05-01", "cases": [{"disposition": "convicted_final", "arrested_on": "2015-02-03"}]},
+         "items": {"name": "...", "date of birth": "1980-05-01"}}
+    """
+    from contact_point import main as composition
+    from contact_point import service
+    from contact_point.holdings import read_particulars, write_particulars
+    from contact_point.store import Subject
+
+    known = write_particulars(read_particulars(particulars.read_bytes()))
+    with composition.opened(root) as here, _busy("extracting minutiae", quiet=as_json):
+        impressions = tuple(_impression(here, *_positioned(each), dpi) for each in prints)
+        service.enrol(here, [Subject(name, known, impressions)])
+    _show(
+        as_json, {"enrolled": name, "prints": len(impressions)}, f"{name} is enrolled with {len(impressions)} prints."
+    )
+
+
+def _positioned(argument: str) -> tuple[Path, int]:
+    """Return the file and the finger position of a ``[POSITION=]FILE`` argument."""
+    position, equals, path = argument.partition("=")
+    if not equals:
+        return Path(argument), 0
+    if not position.isdigit() or not 1 <= int(position) <= 10:
+        raise typer.BadParameter(f"a finger position is 1 (right thumb) to 10 (left little finger); got {position!r}")
+    return Path(path), int(position)
+
+
+def _impression(here: Installation, path: Path, position: int, dpi: float | None) -> Impression:
+    """Return the print in a file as it is enrolled: its template, and its image where the file is one."""
+    from dataclasses import replace
+
+    from contact_point.store import Impression
+    from matcher.formats import read_iso19794_2, write_iso19794_2
+
+    data = path.read_bytes()
+    if data.startswith(b"FMR\0"):
+        views = read_iso19794_2(data)
+        if len(views) != 1:
+            raise ValueError(f"{path} holds {len(views)} views; a print is one: split the record")
+        template = replace(views[0], position=position) if position else views[0]
+        return Impression(write_iso19794_2([template]))
+    found = here.reader.read(data, position=position, dpi=dpi)
+    return Impression(write_iso19794_2([found.template]), found.png)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The person to remove.")], root: Root = HERE, as_json: Json = False
+) -> None:
+    """Remove a person from our own gallery: the key of the prints is destroyed at once."""
+    from contact_point import main as composition
+    from contact_point import service
+
+    with composition.opened(root) as here:
+        service.remove(here, name)
+    _show(as_json, {"removed": name}, f"{name} is removed, and the prints are destroyed.")
+
+
+# The querying side
+
+BASIS_EXAMPLE: Final = '''\
+# Why this query may be made: Article 4(3). The circumstances and the case stay here; the rest goes with the query.
+expectation = "has committed a serious crime"   # or "will commit a serious crime"
+identified = true                               # is the individual known? (Annex II, paragraph 1)
+circumstances = """
+What is known of this individual and this case that gives reason to inquire.
+"""
+case_reference = "2026-0001"
+
+[authority]                                     # who conducts the investigation, today (Article 11(2)(3))
+name = "Osaka Prefectural Police"
+unit = "First Investigation Division"
+identifier = "JP-27-INV1"
+jurisdiction = "Osaka"
+
+[basis]
+activity = "investigation"                      # or "prevention", "detection"
+political = false                               # does this Party consider the act a political offence? (Article 13(2))
+
+[[basis.offences]]
+description = "robbery"
+law = "JP"                                      # the law of the Party that queries counts (Article 1(3))
+citation = "Penal Code, Article 236"
+maximum = { months = 240 }                      # or { life = true }, { death = true }
+category = 26                                   # Annex I; leave out where none fits
+'''
+
+NOTIFICATION_EXAMPLE: Final = """\
+# The written notification of a request for further information: Article 5(1).
+purpose = "Investigation of a robbery in Osaka: to establish the identity of the person who left the print."
+case_reference = "2026-0001"
+items = ["name", "date of birth"]
+signed_by = "Superintendent N. N., First Investigation Division"
+
+[basis]
+activity = "investigation"
+political = false
+
+[[basis.offences]]
+description = "robbery"
+law = "JP"
+citation = "Penal Code, Article 236"
+maximum = { months = 240 }
+category = 26
+"""
+
+
+class Document(StrEnum):
+    """The documents that `pcsc example` prints."""
+
+    BASIS = "basis"
+    NOTIFICATION = "notification"
+
+
+@app.command()
+def example(document: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
+    """Print an example of a document that another command reads."""
+    sys.stdout.write({Document.BASIS: BASIS_EXAMPLE, Document.NOTIFICATION: NOTIFICATION_EXAMPLE}[document])
+
+
+@app.command()
+def query(
+    prints: Annotated[
+        list[str],
+        typer.Option(
+            "--print", metavar="[POSITION=]FILE", help="An image of a print of the individual. Repeat for more."
+        ),
+    ],
+    basis: Annotated[
+        Path, typer.Option(help="TOML: why the query may be made (Article 4(3)). `pcsc example basis` prints one.")
+    ],
+    dpi: Annotated[
+        float | None, typer.Option(help="Resolution of the images, where their files do not say it.")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    why = _toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
+    with composition.opened(root) as here, _busy("extracting minutiae and asking", quiet=as_json):
+        files = [_positioned(each) for each in prints]
+        probe = [(here.reader.read(path.read_bytes(), position=at, dpi=dpi), at) for path, at in files]
+        exchange = querying.open_query(here, probe, why, composition.clock())
+    _show_exchange(exchange, as_json)
+
+
+@app.command()
+def resume(root: Root = HERE, as_json: Json = False) -> None:
+    """Send every message again that was committed and not delivered; each is answered once."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    with composition.opened(root) as here, _busy("sending", quiet=as_json):
+        exchanges = querying.resume(here, composition.clock())
+    numbers = [exchange.control_number for exchange in exchanges]
+    _show(as_json, {"delivered": numbers}, f"{len(numbers)} messages delivered. {' '.join(numbers)}")
+
+
+@app.command()
+def examine(
+    number: Number,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write both prints side by side to this new .svg or .png; it goes with them.")
+    ] = None,
+    conclude: Annotated[Conclusion | None, typer.Option(help="The examiner's conclusion.")] = None,
+    by: Annotated[str, typer.Option(help="The examiner.")] = "",
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Look at the prints of a match, and note the examiner's conclusion (Article 4(5))."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    with composition.opened(root) as here, _busy("pairing minutiae", quiet=as_json):
+        if picture is not None:
+            querying.write_picture(here, number, picture, composition.clock())
+        if conclude is not None:
+            exchange = querying.examine(here, number, conclude, by, composition.clock())
+        else:
+            with here.store.transaction() as tx:
+                exchange = tx.exchange(number)
+    _show_exchange(exchange, as_json)
+
+
+@app.command()
+def determine(
+    number: Number,
+    will_request: Annotated[
+        bool, typer.Option("--request/--no-request", help="Will further information be requested?")
+    ],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Determine whether to request further information; the received prints are destroyed at once (Article 8(2))."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    with composition.opened(root) as here:
+        exchange = querying.determine(here, number, will_request=will_request, now=composition.clock())
+    _show_exchange(exchange, as_json)
+
+
+@app.command()
+def request(
+    number: Number,
+    notification: Annotated[
+        Path, typer.Option(help="TOML: the written notification. `pcsc example notification` prints one.")
+    ],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Request further information on the individual whose prints matched, with its written notification (Article 5(1))."""
+    from contact_point import main as composition
+    from contact_point import querying
+    from pcsc.messages import WrittenNotification
+
+    written = _toml(
+        notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
+    )
+    with composition.opened(root) as here:
+        exchange = querying.request(here, number, written, composition.clock())
+    _show_exchange(exchange, as_json)
+
+
+@app.command()
+def accept(
+    number: Number,
+    signed_by: Annotated[str, typer.Option(help="Who accepts, or declines, for this Party.")],
+    decline: Annotated[bool, typer.Option("--decline", help="Decline the information instead.")] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Accept the conditions of an offer and be bound by them; then its information can be read (Article 8(8))."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    with composition.opened(root) as here:
+        exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=composition.clock())
+    _show_exchange(exchange, as_json)
+
+
+@app.command()
+def use(
+    number: Number,
+    purpose: Annotated[Purpose, typer.Option("--for", help="What the information is to be used for (Article 8(5)).")],
+    by: Annotated[str, typer.Option(help="Who uses it.")],
+    political: Annotated[
+        bool,
+        typer.Option("--political/--not-political", help="Is the act considered a political offence (Article 13(2))?"),
+    ],
+    offences: Annotated[
+        Path | None, typer.Option(help="TOML with [[offences]]: the serious crime investigated (Article 8(5)(1)(a)).")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Read provided information for a purpose, if the agreement and its conditions allow that use. Every asking is recorded."""
+    from annex.offences import Offence
+    from contact_point import main as composition
+    from contact_point import querying
+
+    conduct: Sequence[Offence] = ()
+    if offences is not None:
+        document = _toml(
+            offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example basis"
+        )
+        conduct = document.get("offences", ())
+    with composition.opened(root) as here:
+        permission, items = querying.use(
+            here, number, purpose, political=political, offences=conduct, by=by, now=composition.clock()
+        )
+    _show(
+        as_json,
+        {"article": permission.article, "reason": permission.reason, "items": [asdict(item) for item in items]},
+        f"Allowed under Art. {permission.article}: {permission.reason}.\n{_item_lines(items)}",
+    )
+
+
+def _item_lines(items: Sequence[Item]) -> str:
+    return "\n".join(f"    {item.kind}: {_plain(item.value)}" for item in items)
+
+
+@app.command()
+def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
+    """End an exchange whose information is no longer necessary; it is destroyed (Article 8(9))."""
+    from contact_point import main as composition
+    from contact_point import querying
+
+    with composition.opened(root) as here:
+        exchange = querying.close(here, number, composition.clock())
+    _show_exchange(exchange, as_json)
+
+
+# The queried side
+
+
+@app.command()
+def answer(
+    number: Number,
+    give: Annotated[list[str] | None, typer.Option(help="An item to give. Repeat for more.")] = None,
+    refuse: Annotated[
+        list[str] | None, typer.Option(metavar="[ITEM=]REASON", help="Refuse an item, or all of it, with the reason.")
+    ] = None,
+    ground: Annotated[Ground, typer.Option(help="The ground of the refusals.")] = Ground.NOT_RELEVANT,
+    condition: Annotated[str, typer.Option(help="A condition on the use of what is given (Article 8(8)).")] = "",
+    forbid: Annotated[list[Purpose] | None, typer.Option(help="A purpose that the condition forbids.")] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Answer a request for further information (Article 5(2)); without options, show it and what may be given."""
+    from contact_point import main as composition
+    from contact_point import queried
+    from pcsc.messages import Condition, Refusal
+
+    with composition.opened(root) as here:
+        if not give and not refuse:
+            _show_request(here, number, as_json)
+            return
+        conditions = [Condition(condition, tuple(forbid or ()))] if condition else []
+        refusals = []
+        for each in refuse or []:
+            item, equals, reason = each.partition("=")
+            refusals.append(Refusal(ground, reason, item) if equals else Refusal(ground, each))
+        exchange = queried.answer_request(
+            here, number, give=give or [], refusals=refusals, conditions=conditions, now=composition.clock()
+        )
+    _show_exchange(exchange, as_json)
+
+
+def _show_request(here: Installation, number: str, as_json: bool) -> None:
+    from contact_point import queried
+
+    asked, available = queried.notification_of(here, number)
+    notification = asked.notification
+    _show(
+        as_json,
+        {"request": asdict(asked), "available": [asdict(item) for item in available]},
+        f"{asked.authority.name}, {asked.authority.unit} asks for {', '.join(notification.items)}.\n"
+        f"Purpose: {_plain(notification.purpose)}\nSigned: {_plain(notification.signed_by)}\n"
+        f"Available when the request came (Art. 5(2)):\n{_item_lines(available) or '    nothing'}",
+    )
+
+
+# Both sides
+
+
+@app.command()
+def inbox(
+    everything: Annotated[bool, typer.Option("--all", help="Every exchange, not only those that wait for us.")] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """List what waits for a person here, with its article and the day it is due."""
+    from contact_point import main as composition
+    from pcsc.duties import due
+
+    with composition.opened(root) as here:
+        with here.store.transaction() as tx:
+            exchanges = tx.exchanges()
+        owed = [(exchange, due(exchange, here.settings.arrangement)) for exchange in exchanges]
+    shown = [(exchange, duty) for exchange, duty in owed if everything or duty is not None]
+    if as_json:
+        rows = [_fields(exchange) | {"duty": None if duty is None else asdict(duty)} for exchange, duty in shown]
+        _show(True, rows, "")
+        return
+    table = Table("exchange", "side", "state", "reference", "what is due", "Art.", "by", box=None)
+    for exchange, duty in shown:
+        what = ("", "", "") if duty is None else (duty.what, duty.article, f"{duty.by:%Y-%m-%d}")
+        table.add_row(exchange.control_number, exchange.side, exchange.state, exchange.reference or "", *what)
+    Console().print(table if shown else "Nothing waits here.")
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    """Return what a program is told of an exchange."""
+    conditions = [asdict(condition) for condition in exchange.conditions]
+    return {
+        "exchange": exchange.control_number,
+        "side": exchange.side,
+        "state": exchange.state,
+        "reference": exchange.reference,
+        "conclusion": exchange.conclusion,
+        "offered": exchange.offered,
+        "conditions": conditions,
+        "opened_at": exchange.opened_at,
+    }
+
+
+_NEXT: Final = {
+    "match": "Look at the prints:\n\n    pcsc examine {number} --picture prints.svg",
+    "examined": "Determine whether to request further information:\n\n    pcsc determine {number} --request|--no-request",
+    "will request": "Request it:\n\n    pcsc request {number} --notification notification.toml",
+    "offered": "Accept the conditions, or decline:\n\n    pcsc accept {number} --signed-by NAME [--decline]",
+    "provided": "Use it within its purpose:\n\n    pcsc use {number} --for notified --by NAME --not-political",
+}
+
+
+def _show_exchange(exchange: Exchange, as_json: bool) -> None:
+    lines = [f"{exchange.control_number}: [bold]{exchange.state}[/]"]
+    if exchange.reference:
+        lines[0] += f", reference {exchange.reference}"
+    lines += [f"Condition: {_plain(condition.text)}" for condition in exchange.conditions]
+    following = _NEXT.get(exchange.state) if exchange.side == "querying" else None
+    if following:
+        lines.append(following.format(number=exchange.control_number))
+    _show(as_json, _fields(exchange), "\n".join(lines))
+
+
+# The record
+
+
+@record_app.command("verify")
+def record_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="An exported record; without it, this installation's own.")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Verify a record from its first entry: nothing changed, dropped, added or moved (Article 11)."""
+    from contact_point import archive
+    from contact_point import main as composition
+    from pcsc import records
+
+    if file is not None:
+        found = records.verify(archive.read(file))
+    else:
+        with composition.opened(root) as here, here.store.transaction() as tx:
+            found = records.verify(tx.record())
+    _show(as_json, asdict(found), f"The record verifies: {found.entries} entries, {found.expired} past their term.")
+
+
+@record_app.command("export")
+def record_export(
+    file: Annotated[Path, typer.Argument(help="A new file, JSON Lines: one place of the record a line.")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message."""
+    from contact_point import archive
+    from contact_point import main as composition
+
+    with composition.opened(root) as here, here.store.transaction() as tx:
+        count = archive.write(file, tx.record())
+    _show(as_json, {"file": str(file), "entries": count}, f"{count} entries are in {file}.")
+
+
+@record_app.command("reconcile")
+def record_reconcile(
+    theirs: Annotated[Path, typer.Argument(help="The record that the other contact point exported.")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Compare our record with the other contact point's: every message one provided, the other received."""
+    from contact_point import archive
+    from contact_point import main as composition
+    from pcsc import records
+
+    places = list(archive.read(theirs))
+    records.verify(places)
+    with composition.opened(root) as here, here.store.transaction() as tx:
+        differences = records.reconcile(tx.entries(), archive.entries(places))
+    lines = [f"{each.event} {each.message}: {each.what}" for each in differences]
+    _show(
+        as_json,
+        [asdict(each) for each in differences],
+        "\n".join(lines) or "The two records agree on every message.",
+    )
+    if differences:
+        raise typer.Exit(FAILED)
+
+
+# The demonstration
+
+
+@app.command()
+def demo(
+    prints: Annotated[
+        Path | None,
+        typer.Option(help="A folder of real prints named finger_impression.tif, instead of synthetic ones."),
+    ] = None,
+    persons: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Persons in the background, ten fingers each.")
+    ] = 1000,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep both installations and the pictures in this new folder.")
+    ] = None,
+) -> None:
+    """Set up a Japanese and a US contact point on this machine and run queries between them, from beginning to end."""
+    from contact_point import demonstration
+
+    raise typer.Exit(demonstration.run(prints=prints, persons=persons, keep=keep))

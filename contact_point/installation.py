@@ -1,0 +1,100 @@
+"""Making an installation in an empty folder, and designating the contact point of the other Party (Article 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from annex.parameters import Party
+from contact_point.certificates import CertificateAuthority, spki_sha256
+from contact_point.keys import KeySlots, SigningKey, VerifyingKey
+from contact_point.settings import Designation, Folder, Settings, SettingsError, read, read_card, write_card
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `pcsc init` is told."""
+
+    party: Party
+    name: str
+    host: str
+    port: int
+    threads: int = 2
+
+
+def create(root: Path, plan: Plan, now: datetime) -> Settings:
+    """Make a working installation in ``root``: certificate authority, certificate, keys, slots, arrangement and card.
+
+    Raises:
+        SettingsError: the folder holds an installation, or anything else.
+
+    """
+    folder = Folder(root)
+    if folder.installation.exists():
+        raise SettingsError(
+            f"{root} holds an installation already: choose an empty folder, or use the one that is there"
+        )
+    if root.exists() and any(root.iterdir()):
+        raise SettingsError(f"{root} is not empty: an installation is made in an empty folder; choose another")
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)
+    uri = f"urn:pcsc:ncp:{plan.party.value.lower()}"
+    for inner in (folder.authority, folder.certificate.parent):
+        inner.mkdir(mode=0o700)
+    authority = CertificateAuthority.create(f"{plan.party.value} contact point authority", now)
+    authority.save(folder.authority)
+    leaf = authority.issue(uri, [plan.host], now)
+    leaf.save(folder.certificate, folder.certificate_key)
+    signing = SigningKey.create(folder.signing_key)
+    KeySlots.create(folder.exchange_slots)
+    KeySlots.create(folder.gallery_slots)
+    model = files("contact_point").joinpath("models/arrangement.toml").read_text(encoding="utf-8")
+    folder.arrangement.write_text(model, encoding="utf-8")
+    card = Designation(
+        party=plan.party,
+        name=plan.name,
+        uri=uri,
+        address=f"https://{plan.host}:{plan.port}",
+        tls_keys=(spki_sha256(leaf.der),),
+        authority_pem=authority.cert_pem.decode(),
+        signing_key_pem=signing.public_pem.decode(),
+    )
+    folder.card.write_text(write_card(card), encoding="utf-8")
+    # Last of all: with this file the folder is an installation, and without it the next attempt says what is in the way.
+    folder.installation.write_text(
+        f"# This contact point. Its arrangement with the other one stands in {folder.arrangement.name}.\n"
+        f'party = "{plan.party.value}"\nname = "{plan.name}"\nuri = "{uri}"\n'
+        f'host = "{plan.host}"\nport = {plan.port}\n'
+        f"threads = {plan.threads}  # cores that one search uses\n",
+        encoding="utf-8",
+    )
+    return read(root)
+
+
+def designate(settings: Settings, card: str, note: str) -> Designation:
+    """Enter the other Party's contact point, as notified through diplomatic channels by ``note``: Articles 3(1) and 3(2).
+
+    Raises:
+        SettingsError: the card is not one, is of our own Party, carries an unusable key, or no note is named.
+
+    """
+    other = read_card(card)
+    if other.party is not settings.party.other:
+        raise SettingsError(
+            f"Art. 3(2): this is a contact point of {settings.party} and the card is of {other.party}; the other Party's card "
+            "is needed"
+        )
+    if not note.strip():
+        raise SettingsError(
+            "Art. 3(2): a contact point is notified through diplomatic channels; name the note that did, with its date"
+        )
+    VerifyingKey.from_pem(other.signing_key_pem.encode())
+    settings.folder.other.write_text(write_card(other), encoding="utf-8")
+    settings.folder.other_authority.write_text(other.authority_pem, encoding="utf-8")
+    settings.folder.note.write_text(note.strip() + "\n", encoding="utf-8")
+    return other

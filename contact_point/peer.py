@@ -1,0 +1,150 @@
+"""The API for the other contact point: HTTPS, TLS 1.3, client certificate, signed messages in and out.
+
+For every request, in this order: who calls (the certificate's URI and key against the designation, anew each time), how much
+comes (a bound on the body), who signed it (RFC 9421, with content digest, time and nonce), what it is (one message), and only
+then what it asks. An error tells the article, a stable code and what to do; unexpected ones tell only a trace id.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from contact_point import queried, tls, wire
+from contact_point.keys import VerifyingKey
+from contact_point.nist import NistError
+from contact_point.store import ReplayError, StoreError
+from contact_point.tls import NotContactPointError, Pin
+from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
+from matcher.gallery import ProbeError
+from matcher.images import ImageError
+from pcsc import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from contact_point.keys import SigningKey
+    from contact_point.service import Installation
+    from contact_point.settings import Designation
+    from pcsc.messages import Message
+
+_log = logging.getLogger("contact_point.peer")
+
+STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    # error, status, article, code; the first that fits
+    (errors.QuotaError, 429, "", ""),
+    (errors.OutOfOrderError, 409, "", ""),
+    (errors.RecordError, 503, "", ""),
+    (errors.NoAnswerError, 503, "", ""),
+    (errors.NotContactPointError, 403, "", ""),
+    (errors.WrongPartyError, 403, "", ""),
+    (errors.NotAMatchError, 404, "", ""),
+    (errors.TreatyError, 422, "", ""),
+    (ReplayError, 409, "9", "9.REPLAY"),
+    (NotContactPointError, 403, "3(3)", "3-3.INDIRECT"),
+    (SignatureRefusedError, 401, "9", "9.SIGNATURE"),
+    (WireError, 400, "4(7)", "4-7.FORMAT"),
+    (NistError, 422, "4(7)", "4-7.FORMAT"),
+    (ImageError, 422, "4(4)", "4-4.QUALITY"),
+    (ProbeError, 422, "4(4)", "4-4.QUALITY"),
+    (StoreError, 409, "3(4)", "3-4.OUT_OF_ORDER"),
+)
+
+
+def build(here: Installation, key: SigningKey, other: Designation, clock: Callable[[], datetime]) -> FastAPI:
+    """Return the application that answers ``other`` for the installation ``here``, signing with ``key``."""
+    app = FastAPI(title="PCSC contact point", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    desk = _Desk(here, key, other, clock)
+    for kind, path in wire.PATHS.items():
+        app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
+    app.add_exception_handler(HTTPException, desk.not_a_route)
+    return app
+
+
+class _Desk:
+    """What every route does with a request."""
+
+    def __init__(self, here: Installation, key: SigningKey, other: Designation, clock: Callable[[], datetime]) -> None:
+        self._here = here
+        self._key = key
+        self._pins = (Pin(other.uri, frozenset(other.tls_keys)),)
+        self._verifying = VerifyingKey.from_pem(other.signing_key_pem.encode())
+        self._address = here.settings.address
+        self._clock = clock
+
+    def endpoint(self, kind: type[Message]) -> Callable[[Request], object]:
+        """Return the route for one kind of message."""
+
+        async def take(request: Request) -> Response:
+            signed = HttpRequest(self._address + request.url.path, dict(request.headers))
+            try:
+                tls.identify(tls.client_certificate(request.scope), self._pins, self._clock())
+                body = await _body(request)
+                answer = await run_in_threadpool(self._receive, kind, signed, body)
+            except Exception as error:  # noqa: BLE001 - the last resort: whatever went wrong is answered, and tells nothing
+                return self._problem(error, signed)
+            return self._respond(200, wire.CONTENT_TYPE, answer, signed)
+
+        return take
+
+    def _receive(self, kind: type[Message], signed: HttpRequest, body: bytes) -> bytes:
+        now = self._clock()
+        nonce = wire.verify_request(signed, body, self._verifying, now=now)
+        message = wire.decode(body, kind)
+        with self._here.store.transaction() as tx:
+            # A signature is fresh for MAX_AGE either way, so its nonce is remembered for twice that.
+            tx.use_nonce(nonce, until=now + 2 * wire.MAX_AGE, now=now)
+        return queried.receive(self._here, message, body, now)
+
+    async def not_a_route(self, request: Request, error: Exception) -> Response:
+        """Answer a request for what is not there, as a problem like any other."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        problem = Problem(status, "3(3)", "3-3.NO_SUCH_RESOURCE", f"there is nothing at {request.url.path}", _trace())
+        signed = HttpRequest(self._address + request.url.path, dict(request.headers))
+        return self._respond(status, wire.PROBLEM_TYPE, problem.encode(), signed)
+
+    def _problem(self, error: Exception, signed: HttpRequest) -> Response:
+        problem = problem_of(error)
+        if problem.status >= 500:
+            _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
+        else:
+            _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
+        return self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
+
+    def _respond(self, status: int, content_type: str, body: bytes, signed: HttpRequest) -> Response:
+        nonce = secrets.token_hex(16)
+        response = wire.sign_response(status, content_type, body, signed, self._key, nonce=nonce, now=self._clock())
+        if status == 503:
+            response.headers["Retry-After"] = "5"
+        return Response(body, status_code=status, headers=response.headers)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body, reading no more than a message may have."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > wire.MAX_BODY:
+            raise WireError(f"a message has at most {wire.MAX_BODY} bytes; more came: send smaller images")
+    return bytes(body)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem that tells the other contact point about ``error``."""
+    for kind, status, article, code in STATUS:
+        if isinstance(error, kind):
+            if isinstance(error, errors.TreatyError):
+                return Problem(status, error.article, error.code, error.args[0], _trace())
+            return Problem(status, article, code, str(error), _trace())
+    detail = "a technical failure: this says nothing about whether there is a match; send the same message again"
+    return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, detail, _trace())
+
+
+def _trace() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,341 @@
+"""The acts of the queried side: answer a query, learn of the determination, receive and answer a request.
+
+A query is answered with nobody in the path (Article 4(4)). A request is answered by a person (Article 5(2)).
+
+:func:`receive` is the one way in for a message of the other contact point: it gives a repeated message the answer it had
+before, byte for byte, and refuses a control number that comes again with another content.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from contact_point import prints, querying, service, wire
+from contact_point.holdings import read_particulars
+from contact_point.store import AlreadyReceivedError, ContentGoneError, Received, SubjectError, UnknownExchangeError
+from matcher import images
+from pcsc import exchange as life
+from pcsc import records
+from pcsc.duties import Content
+from pcsc.errors import (
+    FieldNotAllowedError,
+    IdempotencyError,
+    NoAnswerError,
+    NoPrintsError,
+    NotAMatchError,
+    OutOfOrderError,
+    WrongPartyError,
+)
+from pcsc.exchange import Exchange, Side, State
+from pcsc.messages import (
+    Acceptance,
+    Condition,
+    Determination,
+    Item,
+    Match,
+    NoMatch,
+    Provision,
+    Query,
+    Refusal,
+    Reply,
+    Request,
+)
+from pcsc.records import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from contact_point.service import Installation
+    from contact_point.store import Transaction
+    from matcher.gallery import Candidate
+    from pcsc.messages import Answer, Message
+
+
+def receive(here: Installation, message: Message, body: bytes, now: datetime) -> bytes:
+    """Take in a message from the other contact point and return the body of the answer to it.
+
+    The same control number and bytes bring the same answer, however often and however many at once; with other bytes they
+    are refused.
+
+    Raises:
+        TreatyError: the agreement does not allow the message now.
+        NistError, ImageError: the prints of a query cannot be read.
+
+    """
+    committed = records.commitment(message.salt, body)
+    if (before := _received(here, message)) is None:
+        try:
+            return _act_on(here, message, body, committed, now)
+        except AlreadyReceivedError:  # the same message came twice at once, and the other one was quicker
+            before = _received(here, message)
+    if before is None or before.commitment != committed:
+        raise IdempotencyError(
+            f"control number {message.control_number} came before with another content; a number names one message: give "
+            "the new message a new number"
+        )
+    return _again(here, message, before)
+
+
+def _received(here: Installation, message: Message) -> Received | None:
+    with here.store.transaction() as tx:
+        return tx.received(message.control_number)
+
+
+def _again(here: Installation, message: Message, before: Received) -> bytes:
+    """Return the answer that a message had before."""
+    try:
+        with here.store.transaction() as tx:
+            return tx.content(before.exchange, before.answer, number=message.control_number)
+    except ContentGoneError:
+        raise OutOfOrderError(
+            f"message {message.control_number} was answered, and the answer was deleted when its time came (Art. 8(1))"
+        ) from None
+
+
+def _act_on(here: Installation, message: Message, body: bytes, committed: str, now: datetime) -> bytes:
+    match message:
+        case Query():
+            return answer_query(here, message, body, committed, now)
+        case Determination():
+            return receive_determination(here, message, body, committed, now)
+        case Request():
+            return receive_request(here, message, body, committed, now)
+        case Reply():
+            return querying.receive_reply(here, message, body, committed, now)
+        case Acceptance():
+            return receive_acceptance(here, message, body, committed, now)
+        case _:
+            raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
+
+
+# Article 4
+
+
+def answer_query(here: Installation, query: Query, body: bytes, committed: str, now: datetime) -> bytes:
+    """Answer a query automatically: Articles 4(2), 4(4), 4(5) and 8(1).
+
+    The received print lives in memory; it is stored, under a key of its own, only where there is a match (8(1), second
+    sentence). No match, no print: nothing of it was ever written.
+    """
+    arrangement = here.settings.arrangement
+    if query.querying is not here.settings.party.other:
+        raise WrongPartyError(
+            f"this contact point answers {here.settings.party.other}; the query speaks for {query.querying}"
+        )
+    _admit(here, query, now)  # before any work is done on the print, and again with the write lock held
+    if here.holdings is None:
+        raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")
+    probe = [each.template for each in here.reader.of_transaction(query.prints)]
+    found = here.holdings.search(probe, identified=query.identified, arrangement=arrangement, on=now.date())
+    with here.store.transaction() as tx:
+        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED)
+        admitted = life.receive_query(query, arrangement, made_today=made, now=now)
+        answer = _answer(here, tx, query, found, now)
+        exchange = life.answered(admitted, answer, now)
+        tx.open(exchange, subject=None if found is None else found.subject)
+        service.record(tx, exchange, query, body, Direction.RECEIVED, now)
+        answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
+        service.record(tx, exchange, answer, answered, Direction.PROVIDED, now)
+        if isinstance(answer, Match):
+            tx.hold(exchange.control_number, Content.PROBE, query.prints)
+        else:
+            note = "probe destroyed with the answer: it was in memory only and never stored"
+            service.record_act(tx, exchange, "deletion", article="8(1)", note=note, now=now)
+    # From here the answer is durable. If it is lost, the query comes again and is given the same bytes.
+    return answered
+
+
+def _admit(here: Installation, query: Query, now: datetime) -> None:
+    with here.store.transaction() as tx:
+        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED)
+    life.receive_query(query, here.settings.arrangement, made_today=made, now=now)
+
+
+def _answer(here: Installation, tx: Transaction, query: Query, found: Candidate | None, now: datetime) -> Answer:
+    """Return match or no match, and nothing else: no score, rank, name, category or quality (Article 4(4))."""
+    if found is None:
+        return NoMatch(query.control_number, now, service.new_salt())
+    # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
+    best = max(found.fingers, key=lambda finger: finger.score)
+    picture = tx.image(found.subject, best.finger)
+    if picture is None:
+        raise NoPrintsError(
+            "there is a match, and the matching print is held as a template only, so it cannot be confirmed; this is a "
+            "technical failure, not a 'no match': enrol the person's images"
+        )
+    return Match(
+        control_number=query.control_number,
+        made_at=now,
+        salt=service.new_salt(),
+        # Random and unlinkable: it says nothing of the person, and two matches of one person differ.
+        reference=base64.b32encode(secrets.token_bytes(15)).decode(),
+        prints=prints.transaction(
+            [(images.read(picture), best.position)],
+            kind=prints.RESULT,
+            control_number=service.new_number(here, now),
+            answers=query.control_number,
+            originator=f"{here.settings.party}/NCP",
+            destination=f"{query.querying}/NCP",
+            delete_by=(now + timedelta(days=here.settings.arrangement.follow_up_days)).date(),
+            now=now,
+        ),
+    )
+
+
+def receive_determination(
+    here: Installation, notice: Determination, body: bytes, committed: str, now: datetime
+) -> bytes:
+    """Learn whether further information will be requested; if not, the held print goes: Article 8(1)."""
+    with here.store.transaction() as tx:
+        before = _matched(tx, notice.reference)
+        exchange = life.determine(before, will_request=notice.will_request, now=now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
+        answered = service.receipt(tx, exchange, notice, committed, now)
+    service.dispose(here, exchange.control_number, now)
+    return answered
+
+
+def _matched(tx: Transaction, reference: str) -> Exchange:
+    """Return the exchange in which we gave a reference number.
+
+    Raises:
+        NotAMatchError: we gave no such number.
+
+    """
+    try:
+        exchange = tx.exchange_of(reference)
+    except UnknownExchangeError:
+        exchange = None
+    if exchange is None or exchange.side is not Side.QUERIED:
+        raise NotAMatchError(
+            f"{reference!r} is not the reference number of a match given by this contact point: use the number that came "
+            "with the match"
+        )
+    return exchange
+
+
+# Article 5
+
+
+def receive_request(here: Installation, request: Request, body: bytes, committed: str, now: datetime) -> bytes:
+    """Receive a request with its written notification: Articles 5(1), 5(2), 8(4).
+
+    What is available is what is available *now*: a snapshot is kept, and the answer is drawn from it.
+    """
+    with here.store.transaction() as tx:
+        before = _matched(tx, request.reference)
+        exchange = life.request(before, request, here.settings.arrangement, now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, request, body, Direction.RECEIVED, now)
+        tx.hold(exchange.control_number, Content.NOTIFICATION, body, number=request.control_number)
+        snapshot = _available(here, tx, exchange)
+        tx.hold(exchange.control_number, Content.SNAPSHOT, querying.items_text(snapshot), number=request.control_number)
+        answered = service.receipt(tx, exchange, request, committed, now)
+    service.dispose(here, exchange.control_number, now)
+    return answered
+
+
+def _available(here: Installation, tx: Transaction, exchange: Exchange) -> list[Item]:
+    """Return the items that this Party holds on the matched person and may give: Article 5(2)."""
+    subject = tx.subject_of(exchange.control_number)
+    try:
+        known = read_particulars(tx.particulars(subject or "")).items
+    except SubjectError:
+        known = {}  # removed since the match: nothing is available at the time of receipt
+    return [Item(kind, known[kind]) for kind in here.settings.arrangement.items[exchange.queried] if kind in known]
+
+
+def notification_of(here: Installation, control_number: str) -> tuple[Request, tuple[Item, ...]]:
+    """Return an open request, and what was available when it came."""
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        if exchange.state is not State.REQUESTED or exchange.request is None or exchange.side is not Side.QUERIED:
+            raise OutOfOrderError(f"exchange {control_number} is at '{exchange.state}' and waits for no answer of ours")
+        request = tx.content(control_number, Content.NOTIFICATION, number=exchange.request)
+        snapshot = tx.content(control_number, Content.SNAPSHOT, number=exchange.request)
+    return wire.decode(request, Request), querying.read_items(snapshot)
+
+
+def answer_request(
+    here: Installation,
+    control_number: str,
+    *,
+    give: Sequence[str],
+    refusals: Sequence[Refusal] = (),
+    conditions: Sequence[Condition] = (),
+    now: datetime,
+) -> Exchange:
+    """Answer a request: give items of the snapshot, under conditions or not, and refuse with reasons: Articles 5(2)-(5), 8(8).
+
+    With conditions the items are offered, and given on acceptance. Either way this is the response that ends the hold of
+    Article 8(1).
+    """
+    request, snapshot = notification_of(here, control_number)
+    items = _chosen(give, snapshot)
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        message = Reply(
+            control_number=service.new_number(here, now),
+            made_at=now,
+            salt=service.new_salt(),
+            request=request.control_number,
+            reference=request.reference,
+            items=() if conditions else items,
+            offered=tuple(item.kind for item in items) if conditions else (),
+            conditions=tuple(conditions) if items else (),
+            refusals=tuple(refusals),
+        )
+        exchange = life.reply(before, message, now)
+        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        if conditions:
+            text = querying.items_text(items)
+            tx.hold(control_number, Content.SNAPSHOT, text, number=message.control_number)
+    service.dispose(here, control_number, now)
+    service.post(here, message, body, now)
+    service.delivered(here, control_number, message.control_number, now)
+    return exchange
+
+
+def _chosen(give: Sequence[str], snapshot: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of the snapshot that are to be given."""
+    available = {item.kind: item for item in snapshot}
+    if absent := [kind for kind in give if kind not in available]:
+        raise FieldNotAllowedError(
+            f"what is given was available when the request came ({', '.join(available) or 'nothing'}); "
+            f"{', '.join(absent)} was not: refuse it as not available"
+        )
+    return tuple(available[kind] for kind in give)
+
+
+def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, committed: str, now: datetime) -> bytes:
+    """Give the offered information on acceptance of its conditions, or note that it was declined: Article 8(8)."""
+    with here.store.transaction() as tx:
+        before = _matched(tx, acceptance.reference)
+        exchange = life.accept(before, acceptance, now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, acceptance, body, Direction.RECEIVED, now)
+        if acceptance.accepted:
+            answered = _provide(tx, exchange, acceptance, committed, now)
+        else:
+            answered = service.receipt(tx, exchange, acceptance, committed, now)
+    service.dispose(here, exchange.control_number, now)
+    return answered
+
+
+def _provide(tx: Transaction, exchange: Exchange, acceptance: Acceptance, committed: str, now: datetime) -> bytes:
+    provision = Provision(
+        control_number=acceptance.control_number,
+        made_at=now,
+        salt=service.new_salt(),
+        reply=acceptance.reply,
+        reference=acceptance.reference,
+        items=querying.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
+    )
+    answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)
+    service.record(tx, exchange, provision, answered, Direction.PROVIDED, now)
+    return answered

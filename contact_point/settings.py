@@ -1,0 +1,215 @@
+"""One installation: a folder, what lies where in it, and what its ``installation.toml`` and ``arrangement.toml`` say.
+
+Read once at start and never changed. Nothing here touches a key or the database.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from annex.parameters import Party
+from pcsc.arrangement import Arrangement, ArrangementError
+
+
+class SettingsError(Exception):
+    """The folder is not an installation, or a file of it says something that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Designation:
+    """A contact point as its Party notified it (Article 3(2)): who it is, where it answers, and how it proves itself.
+
+    This is public: it is the card that one contact point gives the other.
+    """
+
+    party: Party
+    name: str
+    uri: str
+    """The SAN URI of its certificate."""
+    address: str
+    """The HTTPS address of its API, such as https://127.0.0.1:8443."""
+    tls_keys: tuple[str, ...]
+    """SHA-256 of the subject public key info of its certificate, in hexadecimal: the current one, and the next."""
+    authority_pem: str
+    """The certificate of its certificate authority."""
+    signing_key_pem: str
+    """The public key that its messages are signed with."""
+
+
+_DESIGNATION = TypeAdapter(Designation)
+
+
+def read_card(text: str) -> Designation:
+    """Return the contact point that a card describes.
+
+    Raises:
+        SettingsError: the text is not a card.
+
+    """
+    try:
+        return _DESIGNATION.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole text"
+        raise SettingsError(
+            f"this is not the card of a contact point: {place}: {first['msg']}; ask the other contact point for the card.json "
+            "that `pcsc init` wrote"
+        ) from None
+
+
+def write_card(designation: Designation) -> str:
+    """Return the card of a contact point."""
+    return _DESIGNATION.dump_json(designation, indent=2).decode() + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies where in an installation's folder."""
+
+    root: Path
+
+    @property
+    def installation(self) -> Path:
+        """What this contact point is: party, name, URI, host and port."""
+        return self.root / "installation.toml"
+
+    @property
+    def arrangement(self) -> Path:
+        """The implementing arrangement."""
+        return self.root / "arrangement.toml"
+
+    @property
+    def card(self) -> Path:
+        """The card to give to the other contact point."""
+        return self.root / "card.json"
+
+    @property
+    def other(self) -> Path:
+        """The card of the other contact point, once it is designated."""
+        return self.root / "other.json"
+
+    @property
+    def other_authority(self) -> Path:
+        """The certificate of the other contact point's authority, from its card."""
+        return self.root / "other-authority.pem"
+
+    @property
+    def note(self) -> Path:
+        """The diplomatic note that notified the other contact point (Article 3(2))."""
+        return self.root / "note.txt"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate authority: certificate and key."""
+        return self.root / "authority"
+
+    @property
+    def certificate(self) -> Path:
+        """The TLS certificate, for serving and for asking."""
+        return self.root / "tls" / "certificate.pem"
+
+    @property
+    def certificate_key(self) -> Path:
+        """The key of the TLS certificate."""
+        return self.root / "tls" / "key.pem"
+
+    @property
+    def signing_key(self) -> Path:
+        """The key that messages are signed with."""
+        return self.root / "signing.pem"
+
+    @property
+    def exchange_slots(self) -> Path:
+        """Keys of everything held for an exchange. Never in a backup."""
+        return self.root / "exchange.slots"
+
+    @property
+    def gallery_slots(self) -> Path:
+        """Keys of the prints of our own gallery."""
+        return self.root / "gallery.slots"
+
+    @property
+    def database(self) -> Path:
+        """Exchanges, record and ciphertext."""
+        return self.root / "contact_point.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation is, as read from its folder."""
+
+    folder: Folder
+    party: Party
+    name: str
+    uri: str
+    host: str
+    port: int
+    threads: int
+    arrangement: Arrangement
+    other: Designation | None
+
+    @property
+    def address(self) -> str:
+        """The HTTPS address of this contact point's API."""
+        return f"https://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Installation:
+    """The keys of installation.toml."""
+
+    party: Party
+    name: str
+    uri: str
+    host: str
+    port: int
+    threads: int
+
+
+def read(root: Path) -> Settings:
+    """Return the settings of the installation in ``root``.
+
+    Raises:
+        SettingsError: there is none, or a file of it is malformed; the message names the file and the key.
+
+    """
+    folder = Folder(root)
+    if not folder.installation.is_file():
+        raise SettingsError(
+            f"there is no installation in {root}: no {folder.installation.name}; name its folder with --dir, or make one with "
+            "`pcsc init --party JP DIR`"
+        )
+    try:
+        installation = TypeAdapter(_Installation).validate_python(_toml(folder.installation))
+        arrangement = Arrangement.from_mapping(_toml(folder.arrangement))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{folder.installation}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ArrangementError as error:
+        raise SettingsError(f"{folder.arrangement}: {error}") from None
+    other = read_card(folder.other.read_text()) if folder.other.is_file() else None
+    return Settings(
+        folder=folder,
+        party=installation.party,
+        name=installation.name,
+        uri=installation.uri,
+        host=installation.host,
+        port=installation.port,
+        threads=installation.threads,
+        arrangement=arrangement,
+        other=other,
+    )
+
+
+def _toml(path: Path) -> dict[str, object]:
+    """Return what a TOML file says."""
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"{path} is missing from the installation: restore it, or make a new one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None

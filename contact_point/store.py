@@ -1,0 +1,556 @@
+"""What is stored: exchanges, the record, and ciphertext. The only module that speaks SQL.
+
+Content (prints, items, notifications, messages on their way) rests as AES-256-GCM ciphertext; its key lies in a slot file
+beside the database, never in a table. A transaction writes keys first, rows after: if it fails its keys are destroyed, and
+if the process dies in between, :meth:`Store.recover` finds keys that no row names. Destruction runs the other way: the slot
+is overwritten first, the row deleted after, so the duty is met even where the database can no longer be written.
+
+SQLite runs in WAL mode with synchronous FULL and secure_delete; every writing transaction takes the write lock at once
+(BEGIN IMMEDIATE), so what it reads cannot change before it writes. Exactly-once rests on primary keys all the same.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from contact_point.keys import KeySlots, new_key, seal, unseal
+from pcsc import records
+from pcsc.duties import Content
+from pcsc.errors import RecordError
+from pcsc.exchange import Exchange, Side, State
+from pcsc.records import Entry, Recorded
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+_TABLES: Final = MetaData()
+
+_EXCHANGE = Table(
+    "exchange",
+    _TABLES,
+    Column("control_number", String, primary_key=True),
+    Column("side", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("opened_on", String, nullable=False, index=True),
+    Column("reference", String, unique=True),
+    # Whose prints matched: known on the queried side alone, and never sent.
+    Column("subject", String),
+    Column("body", Text, nullable=False),
+)
+_CONTENT = Table(
+    "content",
+    _TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("exchange", "kind", "number"),
+)
+_ENTRY = Table(
+    "entry",
+    _TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("exchange", String, index=True),
+    Column("body", Text),
+    Column("salt", String),
+    Column("leaf", String, nullable=False),
+    Column("link", String, nullable=False),
+)
+_RECEIVED = Table(
+    "received",
+    _TABLES,
+    Column("message", String, primary_key=True),
+    Column("exchange", String, nullable=False),
+    Column("commitment", String, nullable=False),
+    Column("answer", String, nullable=False),
+)
+_NONCE = Table(
+    "nonce",
+    _TABLES,
+    Column("nonce", String, primary_key=True),
+    Column("until", String, nullable=False, index=True),
+)
+_SUBJECT = Table(
+    "subject",
+    _TABLES,
+    Column("name", String, primary_key=True),
+    Column("revision", Integer, nullable=False, index=True),
+    Column("slot", BigInteger),
+    Column("sealed", LargeBinary),
+)
+_IMPRESSION = Table(
+    "impression",
+    _TABLES,
+    Column("subject", String, primary_key=True),
+    Column("finger", Integer, primary_key=True, autoincrement=False),
+    Column("template", LargeBinary, nullable=False),
+    Column("image", LargeBinary),
+)
+
+_STORED_EXCHANGE: Final = TypeAdapter(Exchange)
+_STORED_ENTRY: Final = TypeAdapter(Entry)
+
+
+class StoreError(Exception):
+    """Something cannot be stored or is not there."""
+
+
+class UnknownExchangeError(StoreError):
+    """No exchange has this number."""
+
+
+class ContentGoneError(StoreError):
+    """Content that is not held: it was destroyed, or never was here."""
+
+
+class AlreadyReceivedError(StoreError):
+    """A message with this control number was received before."""
+
+
+class ReplayError(StoreError):
+    """A signed request came a second time."""
+
+
+class SubjectError(StoreError):
+    """A subject of the gallery is enrolled already, or is not enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One piece of content that is held, without its bytes."""
+
+    id: int
+    exchange: str
+    kind: Content
+    number: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message received before: what it committed to, and which content of its exchange was the answer."""
+
+    exchange: str
+    commitment: str
+    answer: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """One print of a subject: the template as ISO/IEC 19794-2 and, where there is one, the image as PNG."""
+
+    template: bytes
+    image: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One person of the gallery: a name that means something only here, particulars as JSON, prints in order of enrolment."""
+
+    name: str
+    particulars: str
+    impressions: tuple[Impression, ...]
+
+
+class Store:
+    """The database and the two slot files of one installation. Thread-safe; several processes may use it at once."""
+
+    def __init__(self, database: Path, exchange_slots: KeySlots, gallery_slots: KeySlots) -> None:
+        """Open an existing database, or make its tables in an empty one."""
+        self._engine = _engine(database)
+        self._slots = exchange_slots
+        self._gallery = gallery_slots
+        _TABLES.create_all(self._engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Do everything inside, durably, or nothing.
+
+        Raises:
+            RecordError: the database cannot be written; nothing was done, and nothing may be answered (Article 11(1)).
+
+        """
+        put: list[tuple[KeySlots, int]] = []
+        try:
+            with self._engine.begin() as connection:
+                yield Transaction(connection, self._slots, self._gallery, put)
+        except BaseException as error:
+            for slots, number in put:
+                slots.destroy([number])
+            if isinstance(error, OperationalError):
+                raise RecordError(
+                    f"the record cannot be written ({error.orig}), so nothing was done: make room or repair the disk, then "
+                    "try again"
+                ) from None
+            raise
+
+    def destroy(self, held: Sequence[Held]) -> None:
+        """Destroy keys in place; the rows are for :meth:`Transaction.forget` afterwards. Works on a full disk."""
+        self._slots.destroy([each.slot for each in held])
+
+    def destroy_prints(self, slots: Sequence[int]) -> None:
+        """Destroy the keys of persons removed from the gallery."""
+        self._gallery.destroy(slots)
+
+    def recover(self) -> int:
+        """Destroy keys that no row names, left by a process that died while writing; return how many there were."""
+        with self.transaction() as tx:  # the write lock: nobody is between a key and its row
+            orphans = self._slots.live() - tx.slots(_CONTENT)
+            strays = self._gallery.live() - tx.slots(_SUBJECT)
+            return self._slots.destroy(orphans) + self._gallery.destroy(strays)
+
+    def checkpoint(self) -> bool:
+        """Move deletions from the write-ahead log into the database; return whether the log is empty now.
+
+        A reader in another process can prevent it; the next checkpoint then does it.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+        return not busy
+
+
+def _engine(database: Path) -> Engine:
+    # hide_parameters: an error's text must not carry what was bound (Article 9).
+    engine = create_engine(f"sqlite:///{database}", hide_parameters=True, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class Transaction:
+    """What can be read and written in one transaction; made by :meth:`Store.transaction`."""
+
+    def __init__(
+        self, connection: Connection, slots: KeySlots, gallery: KeySlots, put: list[tuple[KeySlots, int]]
+    ) -> None:
+        self._connection = connection
+        self._slots = slots
+        self._gallery = gallery
+        self._put = put
+
+    # Exchanges
+
+    def exchange(self, control_number: str) -> Exchange:
+        """Return an exchange by the control number of its query."""
+        return self._exchange(_EXCHANGE.c.control_number == control_number, control_number)
+
+    def exchange_of(self, reference: str) -> Exchange:
+        """Return an exchange by the reference number of its match."""
+        return self._exchange(_EXCHANGE.c.reference == reference, reference)
+
+    def _exchange(self, where: object, named: str) -> Exchange:
+        body = self._connection.execute(select(_EXCHANGE.c.body).where(where)).scalar()  # type: ignore[arg-type]
+        if body is None:
+            raise UnknownExchangeError(
+                f"there is no exchange {named!r} here: `pcsc inbox --all` lists the control and reference numbers"
+            )
+        return _STORED_EXCHANGE.validate_json(body)
+
+    def exchanges(self) -> list[Exchange]:
+        """Return every exchange, oldest first."""
+        rows = self._connection.execute(
+            select(_EXCHANGE.c.body).order_by(_EXCHANGE.c.opened_on, _EXCHANGE.c.control_number)
+        )
+        found = [_STORED_EXCHANGE.validate_json(body) for (body,) in rows]
+        return sorted(found, key=lambda exchange: exchange.opened_at)
+
+    def open(self, exchange: Exchange, *, subject: str | None = None) -> None:
+        """Store a new exchange."""
+        row = _row(exchange) | {
+            "control_number": exchange.control_number,
+            "side": exchange.side.value,
+            "opened_on": exchange.opened_at.date().isoformat(),
+            "subject": subject,
+        }
+        self._connection.execute(_EXCHANGE.insert(), row)
+
+    def step(self, exchange: Exchange, *, before: State) -> None:
+        """Store an exchange after a step.
+
+        Raises:
+            StoreError: it is no longer in the state that the step started from.
+
+        """
+        here = (_EXCHANGE.c.control_number == exchange.control_number) & (_EXCHANGE.c.state == before.value)
+        done = self._connection.execute(_EXCHANGE.update().where(here), _row(exchange))
+        if done.rowcount != 1:
+            raise StoreError(
+                f"exchange {exchange.control_number} was moved on by someone else meanwhile: look at it again"
+            )
+
+    def subject_of(self, control_number: str) -> str | None:
+        """Return whose prints matched in an exchange that we answered."""
+        where = _EXCHANGE.c.control_number == control_number
+        return self._connection.execute(select(_EXCHANGE.c.subject).where(where)).scalar()
+
+    def queries_on(self, day: str, side: Side) -> int:
+        """Count the queries made (or answered) on a UTC day, given as 2026-11-22."""
+        where = (_EXCHANGE.c.opened_on == day) & (_EXCHANGE.c.side == side.value)
+        return self._connection.execute(select(func.count()).select_from(_EXCHANGE).where(where)).scalar_one()
+
+    # Content
+
+    def hold(self, exchange: str, kind: Content, content: bytes, *, number: str = "") -> None:
+        """Store content under a key of its own; ``number`` tells pieces of the same kind apart."""
+        key = new_key()
+        slot = self._key(self._slots, [key])[0]
+        sealed = seal(key, content, bound_to=_place(exchange, kind, number))
+        row = {"exchange": exchange, "kind": kind.value, "number": number, "slot": slot, "sealed": sealed}
+        self._connection.execute(_CONTENT.insert(), row)
+
+    def content(self, exchange: str, kind: Content, *, number: str = "") -> bytes:
+        """Return content that is held.
+
+        Raises:
+            ContentGoneError: it is not.
+
+        """
+        where = (_CONTENT.c.exchange == exchange) & (_CONTENT.c.kind == kind.value) & (_CONTENT.c.number == number)
+        row = self._connection.execute(select(_CONTENT.c.slot, _CONTENT.c.sealed).where(where)).first()
+        if row is None:
+            raise ContentGoneError(f"no {kind} is held for exchange {exchange}: it was destroyed when its time came")
+        return unseal(self._slots.get(row.slot), row.sealed, bound_to=_place(exchange, kind, number))
+
+    def held(self, exchange: str | None = None) -> list[Held]:
+        """Return what is held, for one exchange or for all."""
+        rows = select(_CONTENT.c.id, _CONTENT.c.exchange, _CONTENT.c.kind, _CONTENT.c.number, _CONTENT.c.slot)
+        if exchange is not None:
+            rows = rows.where(_CONTENT.c.exchange == exchange)
+        found = self._connection.execute(rows.order_by(_CONTENT.c.id))
+        return [Held(row.id, row.exchange, Content(row.kind), row.number, row.slot) for row in found]
+
+    def forget(self, held: Sequence[Held]) -> None:
+        """Delete the rows of destroyed content."""
+        self._connection.execute(_CONTENT.delete().where(_CONTENT.c.id.in_([each.id for each in held])))
+
+    def slots(self, table: Table) -> frozenset[int]:
+        """Return every slot that rows of a table name."""
+        return frozenset(slot for (slot,) in self._connection.execute(select(table.c.slot)) if slot is not None)
+
+    def _key(self, slots: KeySlots, keys: Sequence[bytes]) -> list[int]:
+        """Put keys that are destroyed again if this transaction fails."""
+        numbers = slots.put(keys)
+        self._put += [(slots, number) for number in numbers]
+        return numbers
+
+    # The record
+
+    def next_entry(self) -> int:
+        """Return the number of the next entry."""
+        last = self._connection.execute(select(func.max(_ENTRY.c.number))).scalar()
+        return 0 if last is None else last + 1
+
+    def append(self, entry: Entry, salt: str) -> None:
+        """Append an entry to the record."""
+        before = self._connection.execute(_ENTRY.select().where(_ENTRY.c.number == entry.number - 1)).first()
+        place = records.append(None if before is None else _recorded(before), entry, salt)
+        row = {"number": place.number, "exchange": entry.exchange, "body": place.body}
+        self._connection.execute(_ENTRY.insert(), row | {"salt": place.salt, "leaf": place.leaf, "link": place.link})
+
+    def record(self) -> Iterator[Recorded]:
+        """Yield the record from its first entry."""
+        for row in self._connection.execute(_ENTRY.select().order_by(_ENTRY.c.number)):
+            yield _recorded(row)
+
+    def entries(self, exchange: str | None = None) -> Iterator[Entry]:
+        """Yield the entries whose term has not ended, of one exchange or of all."""
+        rows = select(_ENTRY.c.body).where(_ENTRY.c.body.is_not(None)).order_by(_ENTRY.c.number)
+        if exchange is not None:
+            rows = rows.where(_ENTRY.c.exchange == exchange)
+        for (body,) in self._connection.execute(rows):
+            yield _STORED_ENTRY.validate_json(body)
+
+    # Messages received
+
+    def received(self, message: str) -> Received | None:
+        """Return what is known of a message received before, or None."""
+        row = self._connection.execute(_RECEIVED.select().where(_RECEIVED.c.message == message)).first()
+        return None if row is None else Received(row.exchange, row.commitment, Content(row.answer))
+
+    def receive(self, message: str, received: Received) -> None:
+        """Note that a message was received.
+
+        Raises:
+            AlreadyReceivedError: it was before.
+
+        """
+        row = {"message": message, "exchange": received.exchange, "commitment": received.commitment}
+        try:
+            self._connection.execute(_RECEIVED.insert(), row | {"answer": received.answer.value})
+        except IntegrityError:
+            raise AlreadyReceivedError(f"message {message} was received before") from None
+
+    def use_nonce(self, nonce: str, *, until: datetime, now: datetime) -> None:
+        """Use up the nonce of a signature that is fresh ``until`` then.
+
+        Raises:
+            ReplayError: it was used before.
+
+        """
+        self._connection.execute(_NONCE.delete().where(_NONCE.c.until < now.isoformat()))
+        try:
+            self._connection.execute(_NONCE.insert(), {"nonce": nonce, "until": until.isoformat()})
+        except IntegrityError:
+            raise ReplayError(
+                "this signed request came before: a request is sent once; to ask again, sign it again with a new nonce"
+            ) from None
+
+    # The gallery
+
+    def enrol(self, subjects: Iterable[Subject]) -> None:
+        """Store persons with their prints, each under a key of its own.
+
+        Raises:
+            SubjectError: one of them is enrolled already.
+
+        """
+        subjects = list(subjects)
+        names = [subject.name for subject in subjects]
+        known = self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_not(None)))
+        if taken := sorted({name for (name,) in known} & set(names)) or sorted(
+            {n for n in names if names.count(n) > 1}
+        ):
+            raise SubjectError(f"{taken[0]!r} is enrolled already: remove the person first, or choose another name")
+        keys = [new_key() for _ in subjects]
+        revision = self.revision() + 1
+        self._connection.execute(_SUBJECT.delete().where(_SUBJECT.c.name.in_(names)))
+        for subject, key, slot in zip(subjects, keys, self._key(self._gallery, keys), strict=True):
+            sealed = seal(key, subject.particulars.encode(), bound_to=f"subject/{subject.name}")
+            row = {"name": subject.name, "revision": revision, "slot": slot, "sealed": sealed}
+            self._connection.execute(_SUBJECT.insert(), row)
+            prints = [_impression(subject.name, key, at, each) for at, each in enumerate(subject.impressions)]
+            if prints:
+                self._connection.execute(_IMPRESSION.insert(), prints)
+
+    def remove(self, name: str) -> int:
+        """Remove a person from the gallery and return the slot to destroy; a running service notices at its next query.
+
+        Raises:
+            SubjectError: nobody of that name is enrolled.
+
+        """
+        slot = self._slot_of(name)
+        self._connection.execute(_IMPRESSION.delete().where(_IMPRESSION.c.subject == name))
+        gone = {"slot": None, "sealed": None, "revision": self.revision() + 1}
+        self._connection.execute(_SUBJECT.update().where(_SUBJECT.c.name == name), gone)
+        return slot
+
+    def revision(self) -> int:
+        """Return the number of the gallery's last change."""
+        return cast("int | None", self._connection.execute(select(func.max(_SUBJECT.c.revision))).scalar()) or 0
+
+    def changed_since(self, revision: int) -> Iterator[tuple[str, Subject | None]]:
+        """Yield each person enrolled after a revision, without images, or None in place of one removed."""
+        rows = self._connection.execute(
+            _SUBJECT.select().where(_SUBJECT.c.revision > revision).order_by(_SUBJECT.c.name)
+        )
+        for row in rows.all():
+            yield row.name, None if row.slot is None else self._subject(row.name, row.slot, row.sealed)
+
+    def particulars(self, name: str) -> str:
+        """Return the particulars of a person as JSON."""
+        row = self._connection.execute(_SUBJECT.select().where(_SUBJECT.c.name == name)).first()
+        if row is None or row.slot is None:
+            raise SubjectError(f"{name!r} is not enrolled")
+        return unseal(self._gallery.get(row.slot), row.sealed, bound_to=f"subject/{name}").decode()
+
+    def image(self, name: str, finger: int) -> bytes | None:
+        """Return the image of a person's print as PNG, or None where only a template was enrolled."""
+        where = (_IMPRESSION.c.subject == name) & (_IMPRESSION.c.finger == finger)
+        sealed = self._connection.execute(select(_IMPRESSION.c.image).where(where)).scalar()
+        if sealed is None:
+            return None
+        return unseal(self._gallery.get(self._slot_of(name)), sealed, bound_to=_print_place(name, finger, "image"))
+
+    def _slot_of(self, name: str) -> int:
+        slot: int | None = self._connection.execute(select(_SUBJECT.c.slot).where(_SUBJECT.c.name == name)).scalar()
+        if slot is None:
+            raise SubjectError(f"{name!r} is not enrolled")
+        return slot
+
+    def _subject(self, name: str, slot: int, sealed: bytes) -> Subject:
+        key = self._gallery.get(slot)
+        where = _IMPRESSION.c.subject == name
+        rows = self._connection.execute(
+            select(_IMPRESSION.c.finger, _IMPRESSION.c.template).where(where).order_by(_IMPRESSION.c.finger)
+        )
+        impressions = tuple(
+            Impression(unseal(key, row.template, bound_to=_print_place(name, row.finger, "template"))) for row in rows
+        )
+        return Subject(name, unseal(key, sealed, bound_to=f"subject/{name}").decode(), impressions)
+
+
+def _row(exchange: Exchange) -> dict[str, str | None]:
+    """Return the columns of an exchange that a step can change."""
+    body = _STORED_EXCHANGE.dump_json(exchange).decode()
+    return {"state": exchange.state.value, "reference": exchange.reference, "body": body}
+
+
+def _recorded(row: object) -> Recorded:
+    """Return the place that a row of the record holds."""
+    place = cast("Recorded", row)
+    return Recorded(place.number, place.body, place.salt, place.leaf, place.link)
+
+
+def _place(exchange: str, kind: Content, number: str) -> str:
+    """Return what sealed content is bound to: moved to another row, it does not open."""
+    return f"exchange/{exchange}/{kind.value}/{number}"
+
+
+def _print_place(subject: str, finger: int, what: str) -> str:
+    """Return what a sealed print is bound to."""
+    return f"subject/{subject}/{finger}/{what}"
+
+
+def _impression(subject: str, key: bytes, finger: int, impression: Impression) -> dict[str, object]:
+    """Return the row of a print."""
+    image = impression.image
+    return {
+        "subject": subject,
+        "finger": finger,
+        "template": seal(key, impression.template, bound_to=_print_place(subject, finger, "template")),
+        "image": None if image is None else seal(key, image, bound_to=_print_place(subject, finger, "image")),
+    }

@@ -1,0 +1,294 @@
+"""Messages as bytes, and bytes as signed HTTP messages.
+
+The body of every message is one JSON object whose ``message`` names its kind; fingerprint data stand inside as base64. An
+unknown field is refused: both sides are held to the same words.
+
+Requests and answers carry an RFC 9421 signature with the content digest (RFC 9530), the kind of message as its tag, the time
+and a nonce. An answer's signature also covers the signature of the request it answers (RFC 9421, 2.4), so it can be an answer
+to nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from http_message_signatures import (
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    InvalidSignature,
+    MappingKeyResolver,
+    algorithms,
+)
+from http_message_signatures.exceptions import HTTPMessageSignaturesException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pcsc.errors import TreatyError
+from pcsc.messages import (
+    Acceptance,
+    Determination,
+    Match,
+    Message,
+    NoMatch,
+    Provision,
+    Query,
+    Receipt,
+    Reply,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contact_point.keys import SigningKey, VerifyingKey
+
+CONTENT_TYPE: Final = "application/json"
+PROBLEM_TYPE: Final = "application/problem+json"
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Bytes of a message: 10 MiB of images (reliability bound of the image reader) in base64, and the rest."""
+
+MAX_AGE: Final = timedelta(minutes=5)
+"""How far a signature's time may lie from ours, either way."""
+
+KINDS: Final[dict[str, type[Message]]] = {
+    "query": Query,
+    "match": Match,
+    "no-match": NoMatch,
+    "determination": Determination,
+    "request": Request,
+    "reply": Reply,
+    "acceptance": Acceptance,
+    "provision": Provision,
+    "receipt": Receipt,
+}
+_NAMES: Final = {kind: name for name, kind in KINDS.items()}
+
+PATHS: Final[dict[type[Message], str]] = {
+    Query: "/v1/queries",
+    Determination: "/v1/determinations",
+    Request: "/v1/requests",
+    Reply: "/v1/replies",
+    Acceptance: "/v1/acceptances",
+}
+"""Where each message that opens a conversation is posted."""
+
+ANSWERS: Final[dict[type[Message], tuple[type[Message], ...]]] = {
+    Query: (Match, NoMatch),
+    Determination: (Receipt,),
+    Request: (Receipt,),
+    Reply: (Receipt,),
+    Acceptance: (Provision, Receipt),
+}
+"""What each of them may be answered with."""
+
+_CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid")
+# `| None` because pydantic takes a configuration for a union only; `decode` never passes it a null.
+_ADAPTERS: Final[dict[type[Message], TypeAdapter[Any]]] = {
+    kind: TypeAdapter(cast("Any", kind | None), config=_CONFIG) for kind in KINDS.values()
+}
+
+M = TypeVar("M", bound=Message)
+
+
+class WireError(Exception):
+    """Bytes that are not a message."""
+
+
+class SignatureRefusedError(WireError):
+    """A message whose signature is missing, is not the other contact point's, or does not cover what came."""
+
+
+class StaleError(SignatureRefusedError):
+    """A message signed too long ago, or in the future."""
+
+
+def kind_of(message: Message) -> str:
+    """Return the name of a message's kind, as it stands in the body and in the record."""
+    return _NAMES[type(message)]
+
+
+def encode(message: Message) -> bytes:
+    """Return the body of a message."""
+    content = _ADAPTERS[type(message)].dump_python(message, mode="json")
+    return json.dumps({"message": kind_of(message), **content}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(body: bytes, *expected: type[M]) -> M:
+    """Return the message in ``body``, one of the ``expected`` kinds.
+
+    Raises:
+        WireError: the body is not a JSON object, is of another kind, or lacks, adds or garbles a field.
+        TreatyError: the message is well-formed JSON that the agreement does not allow (see :mod:`pcsc.messages`).
+
+    """
+    names = " or ".join(name for name, kind in KINDS.items() if kind in expected)
+    try:
+        content = json.loads(body)
+        name = content.pop("message", None)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise WireError(f"expected a JSON object with the message {names}; {len(body)} bytes came: {error}") from None
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind not in expected:
+        raise WireError(f"expected the message {names}; got {name!r}")
+    try:
+        message: M = _ADAPTERS[kind].validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, TreatyError):
+            raise cause from None
+        place = ".".join(str(part) for part in first["loc"])
+        raise WireError(f"the {name} is malformed at {place}: {first['msg']}; correct it and send it again") from None
+    _check_head(message)
+    return message
+
+
+_CONTROL_NUMBER: Final = re.compile(r"[A-Za-z0-9-]{8,40}")
+_SALT: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def _check_head(message: Message) -> None:
+    """Refuse a message whose number, salt or time could not be recorded (Article 11)."""
+    if not _CONTROL_NUMBER.fullmatch(message.control_number):
+        raise WireError(f"a control number is 8-40 letters, digits and hyphens; got {message.control_number!r}")
+    if not _SALT.fullmatch(message.salt):
+        raise WireError(
+            "a message carries a salt of 64 lower-case hexadecimal digits, for the commitment in the record"
+        )
+    if message.made_at.utcoffset() is None:
+        raise WireError("the time a message was made at names its offset from UTC")
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """The parts of a request that a signature covers; ``headers`` gains the signature."""
+
+    url: str
+    headers: dict[str, str]
+    method: str = "POST"
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """The parts of a response that a signature covers, with the request it answers."""
+
+    status_code: int
+    headers: dict[str, str]
+    request: HttpRequest
+
+
+_REQUEST_COVERS: Final = ("@method", "@target-uri", "content-type", "content-digest")
+# Response: its own status and content, and the request's signature, which covers the whole request.
+_RESPONSE_COVERS: Final = ("@status", "content-type", "content-digest", '"signature";req')
+
+
+def sign_request(url: str, body: bytes, key: SigningKey, *, nonce: str, now: datetime) -> HttpRequest:
+    """Return a POST request for ``body`` with its signature."""
+    message = HttpRequest(url, {"Content-Type": CONTENT_TYPE})
+    _sign(message, body, key, _REQUEST_COVERS, nonce, now)
+    return message
+
+
+def sign_response(
+    status: int, content_type: str, body: bytes, request: HttpRequest, key: SigningKey, *, nonce: str, now: datetime
+) -> HttpResponse:
+    """Return the response to ``request`` with its signature."""
+    message = HttpResponse(status, {"Content-Type": content_type}, request)
+    covers = _RESPONSE_COVERS if "signature" in {name.lower() for name in request.headers} else _RESPONSE_COVERS[:3]
+    _sign(message, body, key, covers, nonce, now)
+    return message
+
+
+def _sign(
+    message: HttpRequest | HttpResponse,
+    body: bytes,
+    key: SigningKey,
+    covers: tuple[str, ...],
+    nonce: str,
+    now: datetime,
+) -> None:
+    signer = HTTPMessageSigner(
+        signature_algorithm=algorithms.ECDSA_P384_SHA384,
+        key_resolver=MappingKeyResolver(public_keys={}, private_keys={key.key_id: key.private}),
+    )
+    signer.sign(message, key_id=key.key_id, created=now, nonce=nonce, tag=_TAG, covered_component_ids=covers, body=body)
+
+
+_TAG: Final = "pcsc"
+
+
+def verify_request(message: HttpRequest, body: bytes, key: VerifyingKey, *, now: datetime) -> str:
+    """Check that ``key`` signed this request with this body just now, and return the nonce.
+
+    Raises:
+        SignatureRefusedError: it did not, or a part that must be covered is not.
+
+    """
+    return _verify(message, body, key, _REQUEST_COVERS, now)
+
+
+def verify_response(message: HttpResponse, body: bytes, key: VerifyingKey, *, now: datetime) -> None:
+    """Check that ``key`` signed this answer to this request of ours just now.
+
+    Raises:
+        SignatureRefusedError: it did not, or a part that must be covered is not.
+
+    """
+    _verify(message, body, key, _RESPONSE_COVERS, now)
+
+
+def _verify(
+    message: HttpRequest | HttpResponse, body: bytes, key: VerifyingKey, covers: tuple[str, ...], now: datetime
+) -> str:
+    verifier = HTTPMessageVerifier(
+        signature_algorithm=algorithms.ECDSA_P384_SHA384,
+        key_resolver=MappingKeyResolver(public_keys={key.key_id: key.public}, private_keys={}),
+    )
+    try:
+        # The age is judged below, by our own clock's reading.
+        (result,) = verifier.verify(message, max_age=None, expect_tag=_TAG, require_components=covers, body=body)
+        created = datetime.fromtimestamp(int(result.parameters["created"]), UTC)
+        nonce = str(result.parameters["nonce"])
+    except (HTTPMessageSignaturesException, InvalidSignature, KeyError, ValueError, TypeError) as error:
+        raise SignatureRefusedError(
+            f"expected the signature of the other contact point (RFC 9421, key {key.key_id}) over {', '.join(covers)}; "
+            f"what came does not verify: {error}"
+        ) from None
+    if abs(now - created) > MAX_AGE:
+        raise StaleError(
+            f"the signature is of {created.isoformat()} and it is {now.isoformat()}: more than {MAX_AGE} apart; sign the "
+            "message again, and check both clocks"
+        )
+    return nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a message was not accepted, as problem+json (RFC 9457); ``trace`` finds the line of our log."""
+
+    status: int
+    article: str
+    code: str
+    detail: str
+    trace: str
+
+    def encode(self) -> bytes:
+        """Return the body of the problem."""
+        fields = {"type": f"urn:pcsc:problem:{self.code}", "title": self.code, "status": self.status}
+        fields |= {"article": self.article, "detail": self.detail, "trace": self.trace}
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_problem(body: bytes, status: int) -> Problem:
+    """Return the problem in ``body``; what is not one is described as far as it can be."""
+    try:
+        fields: Mapping[str, object] = json.loads(body)
+        return Problem(
+            status, str(fields["article"]), str(fields["title"]), str(fields["detail"]), str(fields["trace"])
+        )
+    except (ValueError, KeyError, TypeError):
+        return Problem(status, "", "UNKNOWN", f"the other contact point answered {status} and did not say why", "")

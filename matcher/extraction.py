@@ -1,0 +1,114 @@
+"""Grey pixels in, minutiae out.
+
+An :class:`Extractor` holds the network of :mod:`matcher._leader`, ready to run. For one image it brings the pixels to 500
+dpi, pads them to the network's step, runs it, and reads the minutiae off the peaks of the quality map.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import onnxruntime
+
+from matcher import _leader
+from matcher._leader import WeightsError
+from matcher.images import at_500
+from matcher.template import MAX_MINUTIAE, MinutiaKind, Template
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from matcher.images import Image
+
+__all__ = ["MAX_PIXELS", "THRESHOLD", "ExtractionError", "Extractor", "PrintTooLargeError", "WeightsError"]
+
+THRESHOLD: Final = 0.6
+"""A peak of the quality map from here on is a minutia (the authors' working point)."""
+
+MAX_PIXELS: Final = 1_000_000
+"""Largest image at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38. The network needs about 1 kB a pixel."""
+
+_ENDING: Final = 0.5
+
+
+class ExtractionError(ValueError):
+    """No minutiae can be extracted from this image."""
+
+
+class PrintTooLargeError(ExtractionError):
+    """The image covers more skin than one finger's."""
+
+
+class Extractor:
+    """Finds minutiae with the LEADER network on the CPU.
+
+    Making one takes about 0.3 CPU seconds; :meth:`extract` may then be called from any number of threads, of which
+    ``places`` work at a time and the others wait, each place holding up to 1 GB of memory. ``threads`` is how many one
+    call may itself use.
+
+    Raises:
+        WeightsError: the network's weights are not installed.
+
+    """
+
+    def __init__(self, *, threads: int = 1, places: int = 2) -> None:
+        self._places = threading.BoundedSemaphore(places)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # idle threads leave the core to others
+        self._session = onnxruntime.InferenceSession(
+            _leader.network(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def extract(self, image: Image, *, position: int = 0) -> Template:
+        """Return the minutiae of a print, best first; none where the image shows no ridges.
+
+        Quality is the network's probability in percent. Of more than 255 minutiae the best remain. The same pixels give
+        the same template on the same machine. Costs CPU time in proportion to the area, about 0.25 s for 384 x 384.
+
+        Raises:
+            PrintTooLargeError: the image at 500 dpi has more than :data:`MAX_PIXELS`.
+            TemplateError: ``position`` is no finger position.
+
+        """
+        scale = 500.0 / image.dpi
+        if image.pixels.size * scale * scale > MAX_PIXELS:
+            raise PrintTooLargeError(
+                f"a print has at most {MAX_PIXELS} pixels at 500 dpi; this one is {image.pixels.shape[1]} x "
+                f"{image.pixels.shape[0]} at {image.dpi:g} dpi: cut out the finger, or correct the resolution"
+            )
+        return self._minutiae(at_500(image).pixels, position)
+
+    def _minutiae(self, pixels: NDArray[np.uint8], position: int) -> Template:
+        height, width = pixels.shape
+        padded, top, left = _padded(pixels)
+        grey = padded[np.newaxis, np.newaxis].astype(np.float32)
+        with self._places:
+            outputs = self._session.run(["quality", "direction", "ending"], {"grey": grey})
+        quality, direction, ending = (output[0, :, top : top + height, left : left + width] for output in outputs)
+        y, x = np.nonzero(quality[0] >= THRESHOLD)
+        best = np.argsort(-quality[0, y, x], kind="stable")[:MAX_MINUTIAE]
+        y, x = y[best], x[best]
+        return Template.of(
+            x,
+            y,
+            np.arctan2(direction[1, y, x], direction[0, y, x]),
+            kind=np.where(ending[0, y, x] >= _ENDING, MinutiaKind.ENDING, MinutiaKind.BIFURCATION),
+            quality=np.rint(100.0 * np.minimum(quality[0, y, x], 1.0)),
+            width=width,
+            height=height,
+            position=position,
+        )
+
+
+def _padded(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Return the pixels amid a border in the corner's grey that fills the network's step, and its top and left."""
+    height, width = pixels.shape
+    more_y, more_x = -height % _leader.MULTIPLE, -width % _leader.MULTIPLE
+    top, left = more_y // 2, more_x // 2
+    border = ((top, more_y - top), (left, more_x - left))
+    return np.pad(pixels, border, constant_values=pixels[0, 0]), top, left

@@ -1,0 +1,152 @@
+"""Image bytes in, grey pixels at a known resolution out.
+
+:func:`read` takes TIFF, PNG, BMP, PGM, WSQ and JPEG 2000. Which it is, the bytes tell, never a name. Headers are held to
+limits before anything is decoded, and both happens in the jail (:mod:`matcher.jail`): what comes back into this process is
+grey values and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from matcher import jail
+from matcher.template import DPI
+
+MAX_BYTES: Final = 10_000_000
+MAX_PIXELS: Final = 16_000_000
+MAX_SIDE: Final = 5_000
+"""A whole ten-print card at 1000 dpi stays below these three."""
+
+MIN_SIDE: Final = 32
+"""1.6 mm at 500 dpi; less shows no minutiae."""
+
+MIN_DPI: Final = 200
+MAX_DPI: Final = 1_300
+"""A resolution outside of this range, such as 72 or 96 dpi, was written by a program that did not know it."""
+
+_LIMITS: Final = jail.Limits(MIN_SIDE, MAX_SIDE, MAX_PIXELS)
+_SIGNATURES: Final = (
+    (b"\xff\xa0", "WSQ"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JP2"),
+    (b"\xff\x4f\xff\x51", "JP2"),
+    (b"BM", "BMP"),
+    (b"P5", "PGM"),
+)
+
+
+class ImageError(ValueError):
+    """The bytes are not a fingerprint image this module reads."""
+
+
+class UnknownFormatError(ImageError):
+    """The bytes begin like none of the formats read, or hold a kind of picture that is not read."""
+
+
+class SizeError(ImageError):
+    """The file, or the picture its header states, is too large or too small."""
+
+
+class ResolutionError(ImageError):
+    """The resolution is impossible for a print, or differs across and down."""
+
+
+class DecodeError(ImageError):
+    """The file is damaged or cut short, or the decoder failed at it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """Grey pixels, shape (height, width), 0 black to 255 white, at a resolution in pixels per inch.
+
+    Raises:
+        ImageError: the pixels are not a plane of 8-bit values.
+        ResolutionError: no print is taken at this resolution.
+
+    """
+
+    pixels: NDArray[np.uint8]
+    dpi: float
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8 or not self.pixels.size:
+            raise ImageError(
+                f"an image is a plane of 8-bit grey values; got {self.pixels.dtype} of shape {self.pixels.shape}"
+            )
+        if not MIN_DPI <= self.dpi <= MAX_DPI:
+            raise ResolutionError(f"a print has {MIN_DPI} to {MAX_DPI} dpi; got {self.dpi:g}")
+
+
+def read(data: bytes, *, dpi: float | None = None, place: jail.Jail = jail.SHARED) -> Image:
+    """Read an image file; the same bytes always give the same pixels.
+
+    The resolution is ``dpi`` where given (a record's own header knows best), else the file's own where that is possible
+    for a print, else 500. JPEG 2000's resolution boxes are passed over: they are often wrong. Thread-safe; costs a
+    process of its own, some milliseconds beyond the decoding.
+
+    Raises:
+        UnknownFormatError: the format or the kind of picture is not read.
+        SizeError: the file or the picture is too large or too small.
+        ResolutionError: ``dpi`` is impossible, or the file's resolution differs across and down.
+        DecodeError: the file is damaged.
+        jail.JailError: nothing can be decoded at present; it is not the file's fault.
+
+    """
+    codec = _sniffed(data)
+    if len(data) > MAX_BYTES:
+        raise SizeError(f"an image file has at most {MAX_BYTES} bytes; got {len(data)}")
+    try:
+        decoded = place.decode(codec, data, _LIMITS)
+    except jail.RefusedError as refusal:
+        kinds = {"T": SizeError, "U": UnknownFormatError}
+        raise kinds.get(refusal.letter, DecodeError)(f"{codec}: {refusal}") from refusal
+    pixels = np.frombuffer(decoded.pixels, dtype=np.uint8).reshape(decoded.height, decoded.width)
+    own = (0.0, 0.0) if codec == "JP2" else decoded.dpi
+    return Image(pixels, _resolution(own) if dpi is None else float(dpi))
+
+
+def write_png(image: Image) -> bytes:
+    """Write a grey PNG that states its resolution."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(image.pixels).save(file, "PNG", dpi=(image.dpi, image.dpi))
+    return file.getvalue()
+
+
+def at_500(image: Image) -> Image:
+    """Return the image at 500 dpi: itself if it is so already, else resampled (Lanczos, low-passed where it shrinks)."""
+    if image.dpi == DPI:
+        return image
+    height, width = (max(1, round(side * DPI / image.dpi)) for side in image.pixels.shape)
+    resampled = PIL.Image.fromarray(image.pixels).resize((width, height), PIL.Image.Resampling.LANCZOS)
+    return Image(np.asarray(resampled), float(DPI))
+
+
+def _sniffed(data: bytes) -> str:
+    for signature, codec in _SIGNATURES:
+        if data.startswith(signature):
+            return codec
+    raise UnknownFormatError(
+        f"an image is WSQ, JPEG 2000, TIFF, PNG, BMP or PGM; these bytes begin with {data[:4].hex(' ').upper() or 'none'}"
+    )
+
+
+def _resolution(own: tuple[float, float]) -> float:
+    """Return a file's own resolution in whole dpi, or 500 where it states none that a print can have."""
+    across, down = own
+    if not all(math.isfinite(value) and MIN_DPI <= value <= MAX_DPI for value in own):
+        return float(DPI)
+    if abs(across - down) > 0.01 * max(own):
+        raise ResolutionError(
+            f"a print has one resolution; the file states {across:g} dpi across and {down:g} down: "
+            "resample it, or give the true resolution"
+        )
+    return float(round(across))

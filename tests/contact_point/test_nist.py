@@ -1,0 +1,698 @@
+"""The transactions that carry prints between the Parties: what is written, what is read, what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import nistitl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from contact_point import nist
+from contact_point.nist import Compression, FingerImage, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOKYO = dt.timezone(dt.timedelta(hours=9))
+FS, GS, RS, US = b"\x1c", b"\x1d", b"\x1e", b"\x1f"
+
+RAW = FingerImage(2, bytes(range(200)) * 2, Compression.NONE, 20, 20, 500)
+WSQ = FingerImage(7, b"\xff\xa0\xff\xa4" + FS + GS + b"14.999:" + FS, Compression.WSQ, 800, 750, 500, impression=3)
+
+SEARCH = Transaction(
+    type_of_transaction="CPS",
+    control_number="2600000000001A",
+    originator="JP/NPA",
+    destination="US/FBI",
+    date=dt.date(2026, 3, 4),
+    images=(RAW, WSQ),
+    delete_by=dt.date(2026, 6, 1),
+    made_at=dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC),
+)
+
+RESULT = Transaction(
+    type_of_transaction="SRE",
+    control_number="US-0000000001",
+    originator="US/FBI",
+    destination="JP/NPA",
+    date=dt.date(2026, 3, 3),
+    images=(replace(WSQ, captured=dt.date(1999, 12, 31), source="警視庁　鑑識課"),),
+    control_reference="2600000000001A",
+)
+
+
+def with_lengths(*records: bytes) -> bytes:
+    """Join records whose LEN is written as @, with the length that they have."""
+    joined = b""
+    for record in records:
+        length = len(record)
+        while length != len(record) - 1 + len(str(length)):
+            length = len(record) - 1 + len(str(length))
+        joined += record.replace(b"@", str(length).encode(), 1)
+    return joined
+
+
+def parts(data: bytes) -> list[bytes]:
+    """Take apart what write made, LEN replaced by @, so that a test can change a record."""
+    found = []
+    while data:
+        header = re.match(rb"(\d+\.001:)(\d+)", data)
+        assert header is not None
+        found.append(header[1] + b"@" + data[header.end() : int(header[2])])
+        data = data[int(header[2]) :]
+    return found
+
+
+def changed(old: bytes, new: bytes, transaction: Transaction = SEARCH) -> bytes:
+    """Return the transaction with one text replaced by another in every record, lengths counted anew."""
+    records = parts(nist.write(transaction))
+    assert any(old in record for record in records)
+    return with_lengths(*(record.replace(old, new) for record in records))
+
+
+# --- what is written
+
+
+def test_a_search_is_written_as_the_standard_lays_it_out() -> None:
+    type_1, type_2, raw, wsq = parts(nist.write(SEARCH))
+    assert type_1 == (
+        b"1.001:@\x1d1.002:0502\x1d1.003:1\x1f3\x1e2\x1f00\x1e14\x1f01\x1e14\x1f02\x1d1.004:CPS\x1d1.005:20260304\x1d"
+        b"1.007:US/FBI\x1d1.008:JP/NPA\x1d1.009:2600000000001A\x1d1.011:00.00\x1d1.012:00.00\x1d"
+        b"1.013:PCSC-JP-US\x1f1.0\x1d1.014:20260304050607Z\x1d1.015:003\x1fUTF-8\x1c"
+    )
+    assert type_2 == b"2.001:@\x1d2.002:00\x1d2.092:20260601\x1c"
+    assert raw == (
+        b"14.001:@\x1d14.002:01\x1d14.003:0\x1d14.004:JP/NPA\x1d14.005:00000000\x1d14.006:20\x1d14.007:20\x1d14.008:1\x1d"
+        b"14.009:500\x1d14.010:500\x1d14.011:NONE\x1d14.012:8\x1d14.013:2\x1d14.999:" + RAW.data + FS
+    )
+    assert wsq.startswith(b"14.001:@\x1d14.002:02\x1d14.003:3\x1d")
+    assert wsq.endswith(b"14.011:WSQ20\x1d14.012:8\x1d14.013:7\x1d14.999:" + WSQ.data + FS)
+
+
+def test_a_result_names_the_search_it_answers_and_optional_fields_are_left_out() -> None:
+    type_1, type_2, _ = parts(nist.write(RESULT))
+    assert GS + b"1.010:2600000000001A" + GS in type_1
+    assert b"1.014" not in type_1
+    assert type_2 == b"2.001:@\x1d2.002:00\x1c"
+
+
+def test_a_result_without_a_match_has_no_image() -> None:
+    no_match = replace(RESULT, images=())
+    assert b"1.003:1\x1f1\x1e2\x1f00\x1d" in nist.write(no_match)
+    assert nist.read(nist.write(no_match)) == no_match
+
+
+@pytest.mark.parametrize("size", range(80, 125))
+def test_a_length_counts_its_own_digits(size: int) -> None:
+    # One digit more in LEN pushes some records over the next power of ten; no other length is right for them.
+    pieces = nist._record(2, [(2, "0" * size)])
+    record = b"".join(pieces)
+    assert record.startswith(b"2.001:%d\x1d" % len(record))
+
+
+def test_no_record_has_a_field_for_a_name() -> None:
+    fields = set(re.findall(rb"(?:^|[\x1c\x1d])(\d+\.\d+):", nist.write(replace(SEARCH, images=()))))
+    assert fields == {b"1.%03d" % n for n in (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15)} | {
+        b"2.001",
+        b"2.002",
+        b"2.092",
+    }
+
+
+def test_an_image_tells_neither_when_nor_by_whom_the_print_was_taken_unless_asked_to() -> None:
+    record = parts(nist.write(SEARCH))[2]
+    assert b"14.004:JP/NPA\x1d14.005:00000000" in record
+    told = parts(nist.write(RESULT))[2]
+    assert "14.004:警視庁　鑑識課\x1d14.005:19991231".encode() in told
+
+
+# --- round trips
+
+
+@pytest.mark.parametrize("transaction", [SEARCH, RESULT], ids=["search", "result"])
+def test_what_is_written_is_read_again(transaction: Transaction) -> None:
+    data = nist.write(transaction)
+    assert nist.read(data) == transaction
+    assert nist.write(nist.read(data)) == data
+
+
+def test_a_time_is_kept_in_whole_seconds() -> None:
+    assert SEARCH.made_at is not None
+    assert replace(SEARCH, made_at=SEARCH.made_at.replace(microsecond=999_999)) == SEARCH
+
+
+def test_separators_and_tags_inside_an_image_are_pixels() -> None:
+    data = (FS + GS + RS + US + b"14.001:99\x1d14.999:") * 16
+    image = replace(RAW, data=data, width=len(data) // 16, height=16)
+    assert nist.read(nist.write(replace(SEARCH, images=(image, image)))).images == (image, image)
+
+
+DAYS = st.dates()
+CODES = st.from_regex(r"[!-~]([ -~]{0,20}[!-~])?", fullmatch=True)
+SOURCES = st.one_of(
+    st.none(), st.text("0aZ警視庁ñ\u3000 -", min_size=1, max_size=12).filter(lambda text: text == text.strip())
+)
+
+
+@st.composite
+def finger_images(draw: st.DrawFn) -> FingerImage:
+    compression = draw(st.sampled_from(list(Compression)))
+    width, height = draw(st.integers(10, 40)), draw(st.integers(10, 40))
+    start = {
+        Compression.WSQ: b"\xff\xa0\xff",
+        Compression.PNG: b"\x89PNG\r\n\x1a\n",
+        Compression.JP2: b"\xff\x4f\xff\x51",
+        Compression.JP2L: b"\xff\x4f\xff\x51\x00\x02\xff\x52" + bytes(11) + b"\x01",
+        Compression.NONE: b"",
+    }[compression]
+    rest = draw(st.binary(max_size=30))
+    return FingerImage(
+        position=draw(st.integers(0, 10)),
+        data=(rest * width * height + bytes(width * height))[: width * height]
+        if compression is Compression.NONE
+        else start + rest,
+        compression=compression,
+        width=width,
+        height=height,
+        dpi=draw(st.integers(nist.MIN_DPI, nist.MAX_DPI)),
+        impression=draw(st.sampled_from(sorted(nist.IMPRESSIONS))),
+        captured=draw(st.none() | DAYS),
+        source=draw(SOURCES),
+    )
+
+
+@st.composite
+def transactions(draw: st.DrawFn) -> Transaction:
+    return Transaction(
+        type_of_transaction=draw(st.from_regex(r"[A-Za-z]{1,16}", fullmatch=True)),
+        control_number=draw(CODES),
+        originator="JP/" + draw(CODES),
+        destination=draw(CODES),
+        date=draw(DAYS),
+        images=tuple(draw(st.lists(finger_images(), max_size=4))),
+        control_reference=draw(st.none() | CODES),
+        delete_by=draw(st.none() | DAYS),
+        made_at=draw(st.none() | st.datetimes(timezones=st.just(dt.UTC))),
+    )
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(transactions())
+def test_any_transaction_survives_writing_and_reading(transaction: Transaction) -> None:
+    data = nist.write(transaction)
+    assert nist.read(data) == transaction
+    assert nist.write(nist.read(data)) == data
+
+
+# --- an independent reader sees the same
+
+
+def seen_by_nistitl(data: bytes) -> list[dict[int, Any]]:
+    message = nistitl.Message()
+    message.parse(data)
+    return [{field.tag: field.value for field in record._fields} for record in message]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(transactions())
+def test_nistitl_reads_the_same_fields(transaction: Transaction) -> None:
+    head, description, *images = seen_by_nistitl(nist.write(transaction))
+    assert head[2] == "0502"
+    assert head[4] == transaction.type_of_transaction
+    assert head[5] == transaction.date.isoformat().replace("-", "")
+    assert (head[7], head[8], head[9]) == (
+        transaction.destination,
+        transaction.originator,
+        transaction.control_number,
+    )
+    assert head.get(10) == transaction.control_reference
+    assert (14 in head) == (transaction.made_at is not None)
+    assert int(description[2]) == 0
+    assert (92 in description) == (transaction.delete_by is not None)
+    assert len(images) == len(transaction.images)
+    for idc, (seen, image) in enumerate(zip(images, transaction.images, strict=True), start=1):
+        assert (int(seen[2]), int(seen[3]), int(seen[13])) == (idc, image.impression, image.position)
+        assert (int(seen[6]), int(seen[7]), int(seen[9])) == (image.width, image.height, image.dpi)
+        assert seen[4].encode("latin-1").decode() == (image.source or transaction.originator)  # it knows Latin-1 only
+        assert seen[11] == image.compression
+        assert seen[999] == image.data
+
+
+# --- transactions of other systems
+
+
+REAL = ("type-14-amp-nqm-utf8.an2", "type-14-tpcard-nqm.an2")
+
+
+def records_of(data: bytes) -> list[bytes]:
+    found = []
+    while data:
+        header = re.match(rb"\d+\.\d+:(\d+)\x1d", data)
+        assert header is not None
+        found.append(data[: int(header[1])])
+        data = data[int(header[1]) :]
+    return found
+
+
+def test_the_ten_rolled_fingers_of_the_reference_card_are_read_from_the_records_nist_wrote(shared_data: Path) -> None:
+    # NIST's Type-14 records, byte for byte, with quality metrics and resolution per centimetre, in our domain's envelope.
+    card = (shared_data / "ansi_nist" / "nist_csr" / "type-14-tpcard-nqm.an2").read_bytes()
+    fingers = records_of(card)[2:12]
+    content = RS.join([b"1\x1f11", b"2\x1f00", *(b"14\x1f%02d" % idc for idc in range(1, 11))])
+    head = parts(nist.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
+    transaction = nist.read(with_lengths(head, b"2.001:@\x1d2.002:00\x1c") + b"".join(fingers))
+    assert [image.position for image in transaction.images] == list(range(1, 11))
+    assert {(image.dpi, image.compression, image.impression) for image in transaction.images} == {(500, "WSQ20", 3)}
+    assert {(image.captured, image.source) for image in transaction.images} == {(dt.date(2001, 8, 8), "MDNISTIMG")}
+    seen = seen_by_nistitl(card)[2:12]
+    assert [image.data for image in transaction.images] == [fields[999] for fields in seen]
+    assert [(image.width, image.height) for image in transaction.images] == [(int(f[6]), int(f[7])) for f in seen]
+    assert nist.read(nist.write(transaction)) == transaction
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_reference_files_of_another_edition_are_refused_by_its_number(shared_data: Path, name: str) -> None:
+    data = (shared_data / "ansi_nist" / "nist_csr" / name).read_bytes()
+    with pytest.raises(nist.UnsupportedError, match=r"record 1 \(Type-1\), 1\.002 VER: expected 0502.*got '0400'"):
+        nist.read(data)
+
+
+def test_reference_files_of_our_edition_are_refused_by_their_domain(shared_data: Path) -> None:
+    data = (shared_data / "ansi_nist" / "nist_csr" / REAL[0]).read_bytes().replace(b"1.002:0400", b"1.002:0502")
+    with pytest.raises(nist.UnsupportedError, match=r"1\.013 DOM: expected 'PCSC-JP-US\\x1f1\.0', got 'NORAM\\x1f'"):
+        nist.read(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "place"),
+    [
+        ("nist_csr/type-13-14-latent-match.an2", 13, 3),
+        ("nist_csr/type-4-tpcard.an2", 4, 3),
+        ("nist_csr/type-9-14-std.an2", 9, 3),
+        ("nbis_an2k/valid1.16.an2", 4, 3),
+        ("jet/empty_image.eft", 10, 3),
+    ],
+)
+def test_other_record_types_are_refused_by_their_number(shared_data: Path, name: str, kind: int, place: int) -> None:
+    data = (shared_data / "ansi_nist" / name).read_bytes()
+    refusal = (
+        rf"1\.003 CNT: expected records of Type-2 and Type-14, got Type-{kind} as record {place}: send finger images"
+    )
+    with pytest.raises(nist.UnsupportedError, match=refusal):
+        nist.read(data)
+
+
+def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
+    files = [path for path in sorted((shared_data / "ansi_nist").rglob("*.*")) if path.suffix != ".xml"]
+    assert len(files) > 30
+    for path in files:
+        with pytest.raises(nist.NistError):
+            nist.read(path.read_bytes())
+
+
+# --- a tolerant reader
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"1.003:1\x1f3\x1e2\x1f00\x1e14\x1f01", b"1.003:01\x1f003\x1e02\x1f0\x1e14\x1f1"),
+        (b"14.006:20\x1d", b"14.006:00020\x1d"),
+        (b"14.006:", b"14.6:"),
+        (b"\x1d1.004:", b"\x1d1.04:"),
+        (b"1.002:0502", b"1.002:0500"),
+        (b"1.011:00.00", b"1.011:19.69"),
+        (b"\x1d1.005:", b"\x1d1.006:4\x1d1.005:"),
+        (b"\x1d14.012:8", b"\x1d14.022:2\x1f5\x1e3\x1f5\x1d14.031:40\x1d14.012:8"),
+        (b"14.008:1\x1d14.009:500\x1d14.010:500", b"14.008:2\x1d14.009:197\x1d14.010:197"),
+        (b"1.015:003\x1fUTF-8", b"1.015:3\x1fUTF-8\x1f4.0"),
+        (b"\x1d1.015:003\x1fUTF-8", b""),
+        (b"14.012:8\x1d14.013:2", b"14.013:2\x1d14.012:8"),
+    ],
+    ids=[
+        "leading zeros in the content",
+        "leading zeros in a number",
+        "a short tag",
+        "a two-digit tag",
+        "the edition before",
+        "a scanning resolution",
+        "a priority",
+        "quality metrics",
+        "pixels per centimetre",
+        "a version of UTF-8",
+        "no character set",
+        "another order",
+    ],
+)
+def test_harmless_ways_to_say_the_same_are_read(old: bytes, new: bytes) -> None:
+    assert nist.read(changed(old, new)) == SEARCH
+
+
+# --- refusals
+
+
+def refused(error: type[nist.NistError], message: str, data: bytes) -> None:
+    with pytest.raises(error) as caught:
+        nist.read(data)
+    assert type(caught.value) is error
+    assert re.search(message, str(caught.value)), str(caught.value)
+    assert str(caught.value).isascii()
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "message"),
+    [
+        (b"14.013:2", b"14.013:13", nist.FieldError, r"record 3 \(Type-14\), 14\.013 FGP: expected 0-10, got 13: send each"),
+        (b"14.013:2", b"14.013:-2", nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '-2'"),
+        (b"14.013:2", b"14.013:2222222222", nist.FieldError, r"14\.013 FGP: expected 1-9 digits"),
+        (b"14.013:2", "14.013:\uff12".encode(), nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '\\uff12'"),
+        (b"14.013:2", b"14.013:2\x1e3", nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '2\\x1e3'"),
+        (b"14.003:0", b"14.003:4", nist.FieldError, r"14\.003 IMP: expected the impression of a known finger .*got 4"),
+        (b"14.006:20", b"14.006:9", nist.FieldError, r"14\.006 HLL: expected 10-5000, got 9"),
+        (b"14.007:750", b"14.007:5001", nist.FieldError, r"14\.007 VLL: expected 10-5000, got 5001"),
+        (b"14.006:20", b"14.006:21", nist.FieldError, r"14\.999 DATA: expected 420 pixels of a byte .*got 400"),
+        (b"14.009:500", b"14.009:499", nist.FieldError, r"14\.010 TVPS: expected the 499 of 14\.009 THPS, got 500"),
+        (b"14.008:1", b"14.008:0", nist.FieldError, r"14\.008 SLC: expected 1 \(per inch\) or 2 .*got 0"),
+        (b"14.012:8", b"14.012:16", nist.FieldError, r"14\.012 BPX: expected 8 bits a pixel, got 16"),
+        (b"14.011:WSQ20", b"14.011:WSQ", nist.UnsupportedError, r"14\.011 CGA: expected one of NONE, WSQ20.*got 'WSQ'"),
+        (b"14.011:WSQ20", b"14.011:PNG", nist.FieldError, r"record 4.*14\.999 DATA: expected a PNG image.*look like WSQ20"),
+        (b"14.005:00000000", b"14.005:20260230", nist.FieldError, r"14\.005 FCD: expected a date YYYYMMDD, got '20260230'"),
+        (b"14.004:JP/NPA", b"14.004:", nist.FieldError, r"14\.004 SRC: expected 1-255 characters"),
+        (b"14.002:02", b"14.002:03", nist.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected 2 \(1\.003 CNT\), got 3"),
+        (b"2.092:20260601", b"2.092:1 June", nist.FieldError, r"record 2 \(Type-2\), 2\.092 EXP: expected a date"),
+        (b"1.004:CPS", b"1.004:C1", nist.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected 1-16 letters, got 'C1'"),
+        (b"1.005:2026", b"1.005:0000", nist.FieldError, r"1\.005 DAT: expected a date YYYYMMDD, got '00000304'"),
+        (b"1.008:JP/NPA", b"1.008: JP", nist.FieldError, r"1\.008 ORI: expected 1-255 printable ASCII characters"),
+        (b"1.009:2", b"1.009:" + b"x" * 10_000, nist.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
+        (b"2.002:00", b"2.002:00\x1d2.001:9", nist.FieldError, r"2\.001 LEN: expected only fields of domain"),
+        (b"1.009:2", b"1.009:\x1f", nist.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
+        (b"1.011:00.00", b"1.011:500", nist.FieldError, r"1\.011 NSR: expected 00\.00 or pixels per millimetre, got '500'"),
+        (b"1.002:0502", b"1.002:0300", nist.UnsupportedError, r"1\.002 VER: expected 0502, .*got '0300'"),
+        (b"PCSC-JP-US", b"INT-I", nist.UnsupportedError, r"1\.013 DOM: expected 'PCSC-JP-US.*got 'INT-I\\x1f1\.0'"),
+        (b"1.015:003", b"1.015:002", nist.UnsupportedError, r"1\.015 DCS: expected 000 \(ASCII\) or 003 \(UTF-8\), got '002'"),
+        (b"050607Z", b"050607", nist.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
+        (b"050607Z", b"256199Z", nist.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
+        (b"\x1d1.009:2600000000001A", b"", nist.FieldError, r"1\.009 TCN: expected a value, the field is mandatory"),
+        (b"1.005:20260304", b"1.004:CPS", nist.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected the field once"),
+        (b"1.004:CPS", b"2.004:CPS", nist.MalformedError, r"record 1 \(Type-1\): expected fields that begin 1\.NNN:"),
+        (b"1.004:CPS", b"1.004:C\x1cS", nist.MalformedError, r"hold no file separator"),
+        (b"1\x1f3", b"1\x1f4", nist.MalformedError, r"1\.003 CNT: expected Type-1 and the 3 records .*got 1 and 4"),
+        (b"1\x1f3", b"1", nist.MalformedError, r"1\.003 CNT: expected two numbers for each record, got '1'"),
+        (b"2\x1f00\x1e14\x1f01", b"14\x1f01\x1e2\x1f00", nist.MalformedError, "record 2: expected Type-14 .* got Type-2"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e2", nist.FieldError, r"1\.003 CNT: expected one Type-2 record, got 2"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e99", nist.UnsupportedError, r"got Type-99 as record 3"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_refused_by_record_number_and_mnemonic(
+    old: bytes, new: bytes, error: type[nist.NistError], message: str
+) -> None:
+    refused(error, message, changed(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "number"),
+    [
+        (b"2.002:00", b"2.002:00\x1d2.018:YAMADA,TARO", r"2\.018"),
+        (b"1.004:CPS", b"1.004:CPS\x1d1.017:YAMADA,TARO", r"1\.017"),
+        (b"14.012:8", b"14.012:8\x1d14.020:YAMADA,TARO", r"14\.020"),
+        (b"14.012:8", b"14.012:8\x1d14.022:YAMADA,TARO", r"14\.022"),
+    ],
+)
+def test_a_field_outside_the_domain_is_refused_and_its_content_kept_out_of_the_message(
+    old: bytes, new: bytes, number: str
+) -> None:
+    with pytest.raises(
+        nist.FieldError, match=rf"{number}( NQM)?: expected (only fields of domain|numbers only)"
+    ) as caught:
+        nist.read(changed(old, new))
+    assert "YAMADA" not in str(caught.value)
+
+
+def test_two_images_must_not_share_a_designation() -> None:
+    data = changed(b"14\x1f02", b"14\x1f01").replace(b"14.002:02", b"14.002:01")
+    refused(nist.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected a number of its own, got 1", data)
+
+
+def test_type_1_is_ascii_whatever_the_character_set_says() -> None:
+    data = changed(b"JP/NPA", "警察庁".encode())
+    refused(nist.FieldError, r"record 1 \(Type-1\): expected ascii text, got the byte e8 at byte \d+", data)
+    with pytest.raises(
+        nist.FieldError, match=r"1\.008 ORI: expected 1-255 printable ASCII .*section 5\.5: Type-1 is 7-bit"
+    ):
+        replace(SEARCH, originator="警察庁")
+
+
+def test_text_in_utf_8_needs_the_character_set_that_says_so() -> None:
+    data = changed(b"\x1d1.015:003\x1fUTF-8", b"", RESULT)
+    refused(nist.FieldError, r"record 3 \(Type-14\): expected ascii text, got the byte e8 .*1\.015 DCS", data)
+    assert nist.read(nist.write(RESULT)).images[0].source == "警視庁　鑑識課"
+
+
+def test_a_type_14_record_without_an_image_is_refused() -> None:
+    head, description, image, _ = parts(nist.write(SEARCH))
+    head = head.replace(b"1\x1f3", b"1\x1f2").replace(b"\x1e14\x1f02", b"")
+    data = with_lengths(head, description, image[: image.index(b"\x1d14.999:")] + FS)
+    refused(nist.FieldError, r"record 3 \(Type-14\), 14\.999 DATA: expected an image as the last field", data)
+
+
+def test_an_image_may_be_the_only_field_of_its_record_but_then_others_are_missing() -> None:
+    head = envelope(b"1\x1f2\x1e2\x1f00\x1e14\x1f01")
+    data = with_lengths(head, b"2.001:@\x1d2.002:00\x1c", b"14.001:@\x1d14.999:\xff\xa0\xff\x1c")
+    refused(nist.MalformedError, r"record 3 \(Type-14\): expected fields that begin 14\.NNN:", data)
+
+
+def test_a_record_ends_with_a_file_separator() -> None:
+    data = nist.write(SEARCH)
+    refused(nist.MalformedError, r"record 4 \(Type-14\), LEN: expected .* ends with a file separator", data[:-1] + GS)
+
+
+def test_a_transaction_begins_with_type_1() -> None:
+    refused(nist.MalformedError, "record 1: expected Type-1, got Type-2", b"2.001:18\x1d2.002:00\x1c")
+    refused(nist.MalformedError, "record 1, LEN: expected a header .* got 'the end'|got the end", b"")
+    refused(nist.MalformedError, "record 1, LEN: expected a header .* got 504b0304", b"PK\x03\x04")
+
+
+def test_bytes_after_the_last_record_are_refused() -> None:
+    data = nist.write(SEARCH)
+    refused(nist.MalformedError, rf"expected {len(data)} bytes by its lengths, got {len(data) + 1}", data + FS)
+
+
+def test_a_length_that_leads_past_the_end_is_refused() -> None:
+    data = nist.write(SEARCH)
+    refused(nist.MalformedError, r"record 4 \(Type-14\), LEN: expected the length of a record", data[:-1])
+    bomb = b"1.001:999999999\x1d1.002:0502\x1c"
+    refused(nist.MalformedError, r"record 1 \(Type-1\), LEN: .*got 999999999", bomb)
+    refused(nist.MalformedError, "record 1, LEN: expected a header", b"1.001:9999999999\x1d1.002:0502\x1c")
+    refused(nist.MalformedError, r"LEN: .*got 0:", b"1.001:0\x1d1.002:0502\x1c")
+
+
+# --- limits
+
+
+def envelope(content: bytes) -> bytes:
+    return parts(nist.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
+
+
+def test_more_bytes_records_fields_or_images_than_agreed_are_refused() -> None:
+    refused(nist.LimitError, r"expected at most 10000000 bytes, got 10000001: divide", b"1" * 10_000_001)
+    records = RS.join([b"1\x1f64", *([b"2\x1f00"] * 64)])
+    refused(nist.LimitError, r"1\.003 CNT: expected at most 64 records, got 65", with_lengths(envelope(records)))
+    images = RS.join([b"1\x1f22", b"2\x1f00", *([b"14\x1f01"] * 21)])
+    refused(nist.LimitError, r"1\.003 CNT: expected at most 20 images, got 21", with_lengths(envelope(images)))
+    fields = b"1.001:@" + b"".join(b"\x1d1.%03d:0" % number for number in range(2, 504)) + FS
+    refused(nist.LimitError, r"record 1 \(Type-1\): expected at most 500 fields, got 502", with_lengths(fields))
+
+
+def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
+    with pytest.raises(nist.LimitError, match=r"1\.003 CNT: expected at most 20 images, got 21: divide"):
+        replace(SEARCH, images=(RAW,) * 21)
+    with pytest.raises(nist.LimitError, match=r"14\.007 VLL: expected at most 16000000 pixels, got 4001 x 4000"):
+        replace(WSQ, width=4001, height=4000)
+    large = replace(WSQ, data=b"\xff\xa0\xff" + bytes(3_400_000))
+    with pytest.raises(nist.LimitError, match="expected at most 10000000 bytes, got 1020"):
+        nist.write(replace(SEARCH, images=(large,) * 3))
+    assert len(nist.write(replace(SEARCH, images=(RAW,) * 20))) < nist.MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"position": 11}, r"14\.013 FGP: expected 0-10, got 11: send each finger"),
+        ({"dpi": 249}, r"14\.009 THPS: expected 250-2000, got 249"),
+        ({"impression": 12}, r"14\.003 IMP: expected the impression of a known finger \(table 7\), got 12"),
+        ({"source": "line\nline"}, r"14\.004 SRC: expected 1-255 characters without control characters"),
+        ({"source": "警視庁\u3000"}, r"14\.004 SRC: expected 1-255 .* or a space at either end, got '\\u8b66"),
+        ({"captured": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, r"14\.005 FCD: expected a date without a time"),
+        (
+            {"data": b"GIF89a"},
+            r"14\.999 DATA: expected a WSQ20 image .*got 6 bytes that begin 47494638 and look like NONE",
+        ),
+        ({"data": b""}, r"14\.999 DATA: expected a WSQ20 image .*got 0 bytes"),
+    ],
+)
+def test_an_image_that_no_record_may_hold_cannot_be_made(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(nist.FieldError, match=message):
+        replace(WSQ, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type_of_transaction": ""}, r"1\.004 TOT: expected 1-16 letters, got '': use CPS"),
+        ({"control_number": "x" * 256}, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
+        ({"control_reference": "a\x1cb"}, r"1\.010 TCR: expected 1-255 printable .*got 'a\\x1cb'"),
+        ({"date": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, r"1\.005 DAT: expected a date without a time"),
+        ({"made_at": dt.datetime(2026, 1, 1)}, r"1\.014 GMT: expected a time in UTC"),  # noqa: DTZ001 - the point
+        ({"made_at": dt.datetime(2026, 1, 1, tzinfo=TOKYO)}, r"1\.014 GMT: expected a time in UTC"),
+        ({"images": (replace(WSQ, source="JP/NPA"),)}, r"14\.004 SRC: expected none, or another agency than 1\.008 ORI"),
+    ],
+)  # fmt: skip
+def test_a_transaction_that_no_record_may_hold_cannot_be_made(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(nist.FieldError, match=message):
+        replace(SEARCH, **change)
+
+
+# --- hostile bytes
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    """Valid bytes, cut, overwritten, with pieces repeated or taken out, rather near the separators."""
+    data = bytearray(nist.write(draw(st.sampled_from([SEARCH, RESULT]))))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        piece = draw(
+            st.sampled_from([b"", FS, GS, RS, US, b"0", b"9", b"-", b".", b":", b"\xff", b"14.999:", b"999999999"])
+        )
+        span = draw(st.sampled_from([0, 1, 2, 9, 40]))
+        data[at : at + span] = piece + (bytes(data[at : at + span]) if draw(st.booleans()) else b"")
+    return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
+
+
+@settings(max_examples=1_500, deadline=None, derandomize=True)
+@given(mutations())
+def test_damaged_bytes_are_refused_with_an_error_of_this_module_or_read(data: bytes) -> None:
+    try:
+        transaction = nist.read(data)
+    except nist.NistError as error:
+        message = str(error)
+    else:
+        message = ""
+        assert nist.read(nist.write(transaction)) == transaction
+    assert message.isascii()
+    assert len(message) < 400
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(nist.NistError):
+        nist.read(data)
+
+
+def test_every_cut_of_a_transaction_is_refused() -> None:
+    data = nist.write(RESULT)
+    for length in range(len(data)):
+        with pytest.raises(nist.NistError):
+            nist.read(data[:length])
+
+
+def long_search(images: int) -> bytes:
+    return nist.write(replace(SEARCH, images=(RAW,) * images))
+
+
+def many_fields(count: int) -> bytes:
+    return with_lengths(b"1.001:@" + b"".join(b"\x1d1.%03d:" % n for n in range(2, count + 2)) + FS)
+
+
+def many_separators(count: int) -> bytes:
+    return with_lengths(b"1.001:@\x1d1.003:" + RS * 1_000 * count + FS)
+
+
+def an_image_full_of_tags(count: int) -> bytes:
+    size = (100 * count) // 10 * 10
+    return nist.write(
+        replace(SEARCH, images=(replace(RAW, data=(b"\x1d14.999:\x1c1" * size)[: 10 * size], width=10, height=size),))
+    )
+
+
+def no_image_to_be_found(count: int) -> bytes:
+    head = envelope(b"1\x1f2\x1e2\x1f00\x1e14\x1f01")
+    return with_lengths(head, b"2.001:@\x1d2.002:00\x1c", b"14.001:@\x1d14.002:01" + b"\x1d14.99:" * 1_000 * count + FS)
+
+
+@pytest.mark.parametrize(
+    "hostile", [long_search, many_fields, many_separators, an_image_full_of_tags, no_image_to_be_found]
+)
+def test_twice_the_bytes_take_at_most_twice_the_calls(hostile: Callable[[int], bytes]) -> None:
+    assert calls_to_read(hostile(20)) <= 2 * calls_to_read(hostile(10))
+
+
+def calls_to_read(data: bytes) -> int:
+    """Count the calls, of Python and of C functions, that reading takes: a measure of work that has no clock."""
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        nist.read(data)
+    except nist.NistError:
+        pass
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+# --- signatures of images
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (64, 48), 128).save(out, kind, **options)
+    return out.getvalue()
+
+
+def test_the_compression_is_told_by_the_first_bytes() -> None:
+    assert nist.compression_of(encoded("PNG")) is Compression.PNG
+    assert nist.compression_of(encoded("JPEG2000")) is Compression.JP2L
+    assert nist.compression_of(encoded("JPEG2000", irreversible=True)) is Compression.JP2
+    assert nist.compression_of(encoded("JPEG2000", irreversible=True, no_jp2=True)) is Compression.JP2
+    assert nist.compression_of(encoded("JPEG2000", no_jp2=True)) is Compression.JP2L
+    assert nist.compression_of(encoded("JPEG")) is Compression.NONE
+    assert nist.compression_of(b"") is Compression.NONE
+
+
+def test_a_lossy_image_must_not_be_called_lossless_but_a_reversible_one_may_be_called_jp2() -> None:
+    lossless, lossy = encoded("JPEG2000"), encoded("JPEG2000", irreversible=True)
+    assert replace(WSQ, data=lossless, compression=Compression.JP2).compression is Compression.JP2
+    with pytest.raises(nist.FieldError, match=r"14\.999 DATA: expected a JP2L image .*look like JP2:"):
+        replace(WSQ, data=lossy, compression=Compression.JP2L)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([encoded("JPEG2000"), encoded("JPEG2000", no_jp2=True)]), st.integers(0, 300), st.binary(max_size=8)
+)
+def test_a_damaged_jpeg_2000_header_still_gets_an_answer(data: bytes, at: int, piece: bytes) -> None:
+    assert nist.compression_of(data[:at] + piece) in set(Compression)
+
+
+def test_the_reference_images_show_their_compression(shared_data: Path) -> None:
+    for folder, allowed in (("wsq", {"WSQ20"}), ("jp2", {"JP2", "JP2L"})):
+        files = sorted((shared_data / folder).glob(f"*.{folder}"))
+        assert files
+        assert {nist.compression_of(path.read_bytes()) for path in files} <= allowed
