@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -74,6 +75,8 @@ class DemonstrationError(Exception):
 def run(*, prints: Path | None, persons: int, keep: Path | None) -> int:
     """Run the demonstration and return the exit code: 0 where every step came out as it should."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=132)  # a table in a log needs no narrower
     try:
         with _folder(keep) as folder, ExitStack() as stack:
             _play(folder, stack, console, cast=_cast(prints), persons=persons, keep=keep is not None)
@@ -177,10 +180,12 @@ class Side:
         with self.here.store.transaction() as tx:
             entries = [entry for entry in tx.entries() if entry.number >= self.seen]
             self.seen = tx.next_entry()
+        destroyed = Counter(
+            (entry.note.split(" destroyed")[0], entry.article) for entry in entries if entry.event == "deletion"
+        )
         return [
-            f"{self.party}: {entry.note.split(' destroyed')[0]} (Art. {entry.article})"
-            for entry in entries
-            if entry.event == "deletion"
+            f"{self.party}: {times} x {what}, {article}" if times > 1 else f"{self.party}: {what}, {article}"
+            for (what, article), times in destroyed.items()
         ]
 
     def holds(self, control_number: str) -> str:
@@ -213,7 +218,7 @@ class Stage:
 
     def done(self, what: str, article: str, outcome: str, control_number: str | None = None) -> None:
         """Note a step with what each side now holds and what was destroyed, as the databases and records say."""
-        held = ("nothing", "nothing")
+        held = ("", "")
         if control_number is not None:
             held = (self.jp.holds(control_number), self.us.holds(control_number))
         destroyed = "\n".join(self.jp.deletions() + self.us.deletions())
@@ -311,35 +316,48 @@ def _particulars(cases: tuple[Case, ...]) -> str:
 
 
 @contextmanager
-def _serving(side: Side) -> Iterator[None]:
-    """Serve a contact point in a process of its own until the end of the block."""
-    found = side.here.settings
-    log = (found.folder.root / "serve.log").open("wb")
-    command = [sys.executable, "-m", "contact_point", "serve", "--dir", str(found.folder.root)]
-    with log, subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process:
+def _serving(sides: Sequence[Side]) -> Iterator[None]:
+    """Serve each contact point in a process of its own until the end of the block."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(_process(side)) for side in sides]
+        for side, process in zip(sides, started, strict=True):
+            _await_start(process, side)
+        yield
+
+
+def _log_of(side: Side) -> Path:
+    return side.here.settings.folder.root / "serve.log"
+
+
+@contextmanager
+def _process(side: Side) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "contact_point", "serve", "--dir", str(side.here.settings.folder.root)]
+    with _log_of(side).open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            _await_start(process, found.host, found.port, found.folder.root / "serve.log")
-            yield
+            yield process
         finally:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
-def _await_start(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
+def _await_start(process: subprocess.Popen[bytes], side: Side) -> None:
     """Wait until a server accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise DemonstrationError(f"a contact point did not start: {log.read_text(errors='replace')[-2000:]}")
+            said = _log_of(side).read_text(errors="replace")[-2000:]
+            raise DemonstrationError(f"the contact point of {side.party} did not start: {said}")
         with socket.socket() as probe:
             probe.settimeout(1.0)
-            if probe.connect_ex((host, port)) == 0:
+            if probe.connect_ex((side.here.settings.host, side.here.settings.port)) == 0:
                 return
         time.sleep(0.1)
-    raise DemonstrationError(f"a contact point did not answer within {START_SECONDS:.0f} seconds of its start")
+    raise DemonstrationError(f"the contact point of {side.party} did not answer within {START_SECONDS:.0f} seconds")
 
 
 # What happens
@@ -350,10 +368,8 @@ def _play(folder: Path, stack: ExitStack, console: Console, *, cast: Cast, perso
     console.print("[bold]Two national contact points under the US-Japan agreement of 2014[/]")
     stage = _set_up(folder, stack, console)
     _populate(stage, cast, persons)
-    with console.status("starting both contact points"), ExitStack() as servers:
-        for side in (stage.jp, stage.us):
-            servers.enter_context(_serving(side))
-        stack.push(servers.pop_all())
+    with console.status("starting both contact points"):
+        stack.enter_context(_serving((stage.jp, stage.us)))
     console.print("  Both answer over TLS 1.3 with client certificates, each from a process and a database of its own.")
     pictures = folder / "pictures" if keep else None
     _match_and_request(stage, cast.found, pictures)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import uvicorn
+
     from contact_point.settings import Settings
 
 _log = logging.getLogger("contact_point")
@@ -74,11 +76,11 @@ def _client(found: Settings) -> Client:
     return Client(found.other, SigningKey.load(found.folder.signing_key), context)
 
 
-def serve(root: Path) -> None:
-    """Answer the other contact point until told to stop.
+def server(here: Installation) -> uvicorn.Server:
+    """Return the server that answers the other contact point; run it with ``run()``.
 
     Raises:
-        SettingsError: there is no installation, or no contact point of the other Party is designated.
+        SettingsError: no contact point of the other Party is designated.
 
     """
     import uvicorn  # noqa: PLC0415 - the other commands start without the server
@@ -86,42 +88,52 @@ def serve(root: Path) -> None:
 
     from contact_point import peer  # noqa: PLC0415
 
+    found = here.settings
+    if found.other is None:
+        raise SettingsError(
+            "Art. 3(2): no contact point of the other Party is designated, so nobody could be answered: enter its card "
+            "with `pcsc designate CARD --note NOTE`"
+        )
+    context = tls.server_context(
+        certificate=found.folder.certificate,
+        key=found.folder.certificate_key,
+        peer_authority=found.folder.other_authority,
+    )
+    return uvicorn.Server(
+        uvicorn.Config(
+            peer.build(here, SigningKey.load(found.folder.signing_key), found.other, clock),
+            host=found.host,
+            port=found.port,
+            http=tls.protocol(HttpToolsProtocol),
+            ws="none",
+            loop="uvloop",
+            ssl_context_factory=lambda _config, _default: context,
+            log_config=None,
+            server_header=False,
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=30,
+        )
+    )
+
+
+def serve(root: Path) -> None:
+    """Answer the other contact point until told to stop.
+
+    Raises:
+        SettingsError: there is no installation, or no contact point of the other Party is designated.
+
+    """
     with opened(root, gallery=True) as here:
         found = here.settings
-        if found.other is None:
-            raise SettingsError(
-                "Art. 3(2): no contact point of the other Party is designated, so nobody could be answered: enter its card "
-                "with `pcsc designate CARD --note NOTE`"
-            )
+        answering = server(here)
         for slots in (found.folder.exchange_slots, found.folder.gallery_slots):
             if (warning := erasure_warning(slots)) is not None:
                 _log.warning("%s", warning)
         service.recover(here, clock())
-        context = tls.server_context(
-            certificate=found.folder.certificate,
-            key=found.folder.certificate_key,
-            peer_authority=found.folder.other_authority,
-        )
-        app = peer.build(here, SigningKey.load(found.folder.signing_key), found.other, clock)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=found.host,
-                port=found.port,
-                http=tls.protocol(HttpToolsProtocol),
-                ws="none",
-                loop="uvloop",
-                ssl_context_factory=lambda _config, _default: context,
-                log_config=None,
-                server_header=False,
-                access_log=False,
-                timeout_keep_alive=30,
-                timeout_graceful_shutdown=30,
-            )
-        )
         _log.info("%s answers at %s with %d persons", found.name, found.address, len(here.holdings or ()))
         with _ticking(here):
-            server.run()
+            answering.run()
 
 
 @contextmanager

@@ -380,7 +380,7 @@ def use(
         service.record_act(tx, exchange, "use", article=verdict.article, note=note, now=now)
         items = read_items(tx.content(control_number, Content.INFORMATION))
     if isinstance(verdict, Refusal):
-        raise UseError(f"the information may not be used for '{purpose}' (Art. {verdict.article}): {verdict.reason}")
+        raise UseError(f"the information may not be used for '{purpose}': {verdict.reason}", verdict.article)
     return verdict, items
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+GOODBYE_SECONDS: Final = 1.0
+"""How long a stopping server waits for the other end to say goodbye."""
+
 GROUP: Final = "secp384r1"
 """Key agreement on P-384, an approved curve (NIST SP 800-56A)."""
 
@@ -262,6 +265,7 @@ class _WithCertificate(asyncio.Protocol):
     """Comes before an HTTP protocol class of uvicorn and wraps its application once per connection."""
 
     app: Callable[..., Awaitable[None]]
+    transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -276,6 +280,12 @@ class _WithCertificate(asyncio.Protocol):
             await app({**scope, "extensions": extensions}, receive, send)
 
         self.app = with_certificate
+
+    def shutdown(self) -> None:
+        """End the connection when the server stops; a caller that does not answer the goodbye is not waited for."""
+        super().shutdown()  # type: ignore[misc]  # uvicorn's protocol classes have it
+        if self.transport.is_closing():
+            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self.transport.abort)
 
 
 def protocol(base: type) -> type:

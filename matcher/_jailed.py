@@ -126,7 +126,7 @@ def _child(descriptor: int, parent: int, *, seccomp: bool) -> None:
     _die_with(parent)
     signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
     request = _read_all(3)
-    confine(seccomp=seccomp)
+    confine(seccomp=seccomp, cpu_seconds=CPU_SECONDS)
     _write_all(3, _answer(request))
     os._exit(0)
 
@@ -172,7 +172,7 @@ _SYSTEM_CALLS: Final = {
 }
 
 
-def confine(*, seccomp: bool = True, cpu_seconds: int = CPU_SECONDS, address_space: int = ADDRESS_SPACE) -> None:
+def confine(*, seccomp: bool, cpu_seconds: int) -> None:
     """Give up for good, in this process: time, memory, files, other processes and all system calls but a few.
 
     Raises:
@@ -181,7 +181,7 @@ def confine(*, seccomp: bool = True, cpu_seconds: int = CPU_SECONDS, address_spa
     """
     limits = {
         "RLIMIT_CPU": (cpu_seconds, cpu_seconds + 1),
-        "RLIMIT_AS": (address_space, address_space),
+        "RLIMIT_AS": (ADDRESS_SPACE, ADDRESS_SPACE),
         "RLIMIT_NOFILE": (0, 0),
         "RLIMIT_NPROC": (0, 0),
         "RLIMIT_FSIZE": (0, 0),
@@ -237,7 +237,7 @@ def _confinement() -> tuple[str, bool]:
     pid = os.fork()
     if pid == 0:
         try:
-            confine()
+            confine(seccomp=True, cpu_seconds=CPU_SECONDS)
         except OSError as error:
             os._exit(error.errno or 1)
         os._exit(0)

@@ -86,9 +86,9 @@ PAIRING: Final = Pairing(
     weights=np.array([16.8, 12.9, 2.9, -1.23, -12.87], dtype=np.float32),
 )
 
-SIFT_FLOOR: Final = 50_000
+SIFT_FLOOR: Final = 45_000
 
-SHORTLIST: Final = 500
+SHORTLIST: Final = 200
 SHORTLIST_SHARE: Final = 0.01
 
 TAIL: Final = Tail(rate=1.0, origin=-3.0)

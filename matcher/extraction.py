@@ -57,9 +57,8 @@ class Extractor:
         self._places = threading.BoundedSemaphore(places)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # idle threads leave the core to others
+        # Threads that wait sleep, and leave the core to others.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             _leader.network(), sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -35,7 +35,7 @@ class FormatError(ValueError):
 def read_iso19794_2(data: bytes) -> list[Template]:
     """Read an ISO/IEC 19794-2:2005 finger minutiae record; one template a view, coordinates brought to 500 dpi.
 
-    Extended data (ridge counts, cores, deltas) are checked for length and passed over. Quality 0 means "not reported".
+    Extended data (ridge counts, cores, deltas) are passed over. Quality 0 means "not reported".
 
     Raises:
         FormatError: the bytes are not one whole, valid record.
@@ -93,8 +93,8 @@ def unstretch(template: Template, width: int, height: int, dpi: float = DPI) -> 
         FormatError: the true size or resolution is not positive, or too large for a template.
 
     """
-    if not (width > 0 and height > 0 and dpi > 0):
-        raise FormatError(f"the true size must be positive; got {width} x {height} at {dpi:g} dpi")
+    if not (width > 0 and height > 0 and 1 <= dpi <= 10_000):
+        raise FormatError(f"the true size must be positive, at 1 to 10000 dpi; got {width} x {height} at {dpi:g} dpi")
     scale_x, scale_y = width / template.width, height / template.height
     to_500 = DPI / dpi
     direction = np.arctan2(scale_y * np.sin(template.direction), scale_x * np.cos(template.direction))
@@ -163,7 +163,7 @@ def _read_view(data: bytes, number: int, size: tuple[int, int], scale: tuple[flo
 
 
 def _after_extended_data(data: bytes, number: int) -> bytes:
-    """Check that the extended data's blocks fill it exactly (7.5.1) and return what follows them."""
+    """Return what follows the extended data (7.5.1.1); writers disagree on how its blocks count their own length."""
     if len(data) < 2:
         raise FormatError(f"view {number}: the length of its extended data is missing (7.5.1.1)")
     end = 2 + int.from_bytes(data[:2])
@@ -171,14 +171,6 @@ def _after_extended_data(data: bytes, number: int) -> bytes:
         raise FormatError(
             f"view {number}: {end - 2} bytes of extended data are stated (7.5.1.1); {len(data) - 2} remain"
         )
-    at = 2
-    while at < end:
-        length = int.from_bytes(data[at + 2 : at + 4]) if at + 4 <= end else 0
-        if length < 4 or at + length > end:
-            raise FormatError(
-                f"view {number}: a block of extended data does not fit into its {end - 2} bytes (7.5.1.2)"
-            )
-        at += length
     return data[end:]
 
 

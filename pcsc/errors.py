@@ -129,9 +129,14 @@ class ResultPurposeError(TreatyError):
 
 
 class UseError(TreatyError):
-    """The information may not be used for that purpose."""
+    """The information may not be used for that purpose; ``article`` is the clause that forbids it."""
 
     article, code = "8(5)", "8-5.USE"
+
+    def __init__(self, message: str, article: str) -> None:
+        """Take the clause from the refusal of :func:`pcsc.use.may_use`."""
+        super().__init__(message)
+        self.article = article  # type: ignore[misc]  # the one rule that several clauses carry
 
 
 class ReleaseError(TreatyError):

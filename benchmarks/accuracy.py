@@ -1,0 +1,209 @@
+"""How often the matcher errs on real prints: ``python -m benchmarks.accuracy FOLDER... [--json]``.
+
+A folder holds ``<finger>_<impression>.<extension>``, images or templates; fingers of different folders are different
+fingers. Printed is one line a folder and a last one, ``pooled``, over all of them. What the columns mean:
+
+* genuine pairs are all pairs of impressions of one finger; impostor pairs are pairs of different fingers: for ``eer`` the
+  first impressions only (the protocol of the Fingerprint Verification Competitions, D. Maio and others, 2002), for all
+  other columns all impressions, in the pooled line those of different folders too. A pair is compared once, the print
+  that sorts first as the probe.
+* FMR(t) is the share of impostor pairs with a score of t or more, FNMR(t) that of genuine pairs below t. ``eer`` and
+  ``eer_all`` are where the two meet, interpolated linearly between the last threshold at which FMR is the greater and
+  the first at which it is not.
+* ``fnmr_1e2``, ``fnmr_1e3``, ``fnmr_1e4``: FNMR at the smallest threshold with FMR <= 1e-2, 1e-3, 1e-4. Where there are
+  fewer impostor pairs than that resolves, this is FNMR with no false match at all.
+* ``rank1``: each finger's first impression enrolled, the others searched for with ``Gallery.search``; the share that
+  finds its finger first. A probe that the search refuses counts as not found.
+* ``failed``: files without a template; their pairs count with the lowest score, as do those of empty templates.
+
+A file's resolution is that of the nearest MANIFEST.tsv above it (columns ``path`` and ``dpi``), else ``--dpi``, else the
+image's own where that is plausible, else 500. A template beside an image of the same name that declares another size is
+taken to come from the image squashed to the declared size, and un-squashed.
+
+``--fit`` prints the constants of ``matcher._parameters`` that these folders give instead: see :func:`fit`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks import machine
+from matcher import Gallery, Policy, ProbeError, Template
+from matcher import comparison, images
+from matcher._kernels import FEATURES
+from matcher._parameters import PAIRING
+from matcher.extraction import ExtractionError, Extractor
+from matcher.formats import FormatError, read_iso19794_2, unstretch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from matcher._kernels import Prints
+
+IMAGES: Final = {".tif", ".tiff", ".png", ".bmp", ".pgm", ".wsq", ".jp2", ".j2k"}
+TEMPLATES: Final = {".iso", ".fmr"}
+LOWEST: Final = -1e9
+"""The score of a pair that cannot be compared."""
+
+_ANYTHING: Final = Policy(false_positive_identification_rate=1e300, limit=1)
+_STDERR: Final = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """One file: of which finger, which impression of it, and its template unless that failed."""
+
+    folder: str
+    finger: str
+    impression: int
+    template: Template | None
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Return the finger among all folders."""
+        return self.folder, self.finger
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One line of the table; fractions, as the module's text defines them."""
+
+    folder: str
+    eer: float
+    eer_all: float
+    fnmr_1e2: float
+    fnmr_1e3: float
+    fnmr_1e4: float
+    rank1: float
+    failed: int
+    templates: int
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_folder(folder: Path, kind: str, dpi: float | None, extractor: Extractor) -> list[Impression]:
+    """Return the folder's impressions in the order of finger and impression, extracted over all cores."""
+    suffixes = IMAGES if kind == "images" else TEMPLATES
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and _named(path)]
+    if not paths:
+        raise SystemExit(f"{folder}: no {kind} named <finger>_<impression> with one of {', '.join(sorted(suffixes))}")
+    paths.sort(key=lambda path: _named(path) or ("", 0))
+    read = functools.partial(_template_of, kind=kind, dpi=dpi, extractor=extractor)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = track(pool.map(read, paths), description=folder.name, total=len(paths), console=_STDERR)
+        return [Impression(str(folder), *(_named(path) or ("", 0)), template) for path, template in zip(paths, found)]
+
+
+def _named(path: Path) -> tuple[str, int] | None:
+    finger, _, impression = path.stem.rpartition("_")
+    return (finger, int(impression)) if finger and impression.isdecimal() else None
+
+
+def _template_of(path: Path, *, kind: str, dpi: float | None, extractor: Extractor) -> Template | None:
+    resolution = _manifest_dpi(path) or dpi
+    try:
+        if kind == "images":
+            return extractor.extract(images.read(path.read_bytes(), dpi=resolution))
+        return _unsquashed(read_iso19794_2(path.read_bytes())[0], path, resolution)
+    except (images.ImageError, ExtractionError, FormatError) as error:
+        _STDERR.print(f"{path}: {error}", markup=False)
+        return None
+
+
+def _unsquashed(template: Template, path: Path, dpi: float | None) -> Template:
+    beside = [image for image in path.parent.glob(f"{path.stem}.*") if image.suffix.lower() in IMAGES]
+    if not beside:
+        return template
+    image = images.read(beside[0].read_bytes(), dpi=dpi)
+    height, width = images.at_500(image).pixels.shape
+    if (template.width, template.height) == (width, height):
+        return template
+    return unstretch(template, image.pixels.shape[1], image.pixels.shape[0], image.dpi)
+
+
+def _manifest_dpi(path: Path) -> float | None:
+    for folder in path.absolute().parents:
+        manifest = folder / "MANIFEST.tsv"
+        if manifest.is_file():
+            return _resolutions(manifest).get(path.absolute().relative_to(folder).as_posix())
+    return None
+
+
+@functools.cache
+def _resolutions(manifest: Path) -> dict[str, float]:
+    with manifest.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["path"]: float(row["dpi"]) for row in rows if row["dpi"] not in {"", "-"}}
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def compare_all(prints: Sequence[Impression], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return (n, n, features and score): of the comparison of every print with every later one, 0 elsewhere."""
+    packed = comparison.pack([print_.template or _EMPTY for print_ in prints])
+    found = np.zeros((len(prints), len(prints), FEATURES + 1), dtype=np.float32)
+    rule = PAIRING if weights is None else PAIRING._replace(weights=weights)
+
+    def row(number: int) -> None:
+        later = np.arange(number + 1, len(prints))
+        found[number, number + 1 :] = comparison.verify(_one(packed, number), packed, later, rule)[0]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(row, range(len(prints)))
+        for _ in track(rows, description="comparing", total=len(prints), console=_STDERR):
+            pass
+    return found
+
+
+def _one(packed: Prints, number: int) -> Prints:
+    """Return one of the prints as a probe."""
+    rows = slice(int(packed.starts[number]), int(packed.starts[number + 1]))
+    return packed._replace(
+        starts=packed.starts[number : number + 2] - packed.starts[number],
+        points=packed.points[rows],
+        descriptors=packed.descriptors[rows].astype(np.int16),
+        hull=packed.hull[rows],
+        hull_sizes=packed.hull_sizes[number : number + 1],
+    )
+
+
+def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) -> Rates:
+    """Return the error rates of ``prints``, whose scores stand above the diagonal of ``scores``."""
+    above = np.triu_indices(len(prints), 1)
+    owner = np.array([hash(print_.owner) for print_ in prints])
+    usable = np.array([print_.template is not None and len(print_.template) > 0 for print_ in prints])
+    first = np.array([print_.impression == _first(prints, print_.owner) for print_ in prints])
+    values = np.where(usable[above[0]] & usable[above[1]], scores[above], LOWEST)
+    mated = owner[above[0]] == owner[above[1]]
+    genuine, impostor = values[mated], values[~mated]
+    firsts = values[~mated & first[above[0]] & first[above[1]]]
+    templates = sum(print_.template is not None for print_ in prints)
+    return Rates(
+        folder=name,
+        eer=equal_error_rate(genuine, firsts),
+        eer_all=equal_error_rate(genuine, impostor),
+        fnmr_1e2=fnmr_at(genuine, impostor, 1e-2),
+        fnmr_1e3=fnmr_at(genuine, impostor, 1e-3),
+        fnmr_1e4=fnmr_at(genuine, impostor, 1e-4),
+        rank1=rank_one(prints),
+        failed=len(prints) - templates,
+        templates=templates,
+    )
