@@ -20,7 +20,7 @@ A file's resolution is that of the nearest MANIFEST.tsv above it (columns ``path
 image's own where that is plausible, else 500. A template beside an image of the same name that declares another size is
 taken to come from the image squashed to the declared size, and un-squashed.
 
-``--fit`` prints the constants of ``matcher._parameters`` that these folders give instead: see :func:`fit`.
+``--fit`` prints the constants of ``matcher._parameters`` that these folders give instead: see ``benchmarks.fitting``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,15 +41,14 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import machine
-from matcher import Gallery, Policy, ProbeError, Template
-from matcher import comparison, images
+from matcher import Gallery, Policy, ProbeError, Template, comparison, images
 from matcher._kernels import FEATURES
 from matcher._parameters import PAIRING
 from matcher.extraction import ExtractionError, Extractor
 from matcher.formats import FormatError, read_iso19794_2, unstretch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,6 +58,9 @@ IMAGES: Final = {".tif", ".tiff", ".png", ".bmp", ".pgm", ".wsq", ".jp2", ".j2k"
 TEMPLATES: Final = {".iso", ".fmr"}
 LOWEST: Final = -1e9
 """The score of a pair that cannot be compared."""
+
+EMPTY: Final = Template.of([], [], [], width=1, height=1)
+"""Stands for a template that could not be made."""
 
 _ANYTHING: Final = Policy(false_positive_identification_rate=1e300, limit=1)
 _STDERR: Final = Console(stderr=True)
@@ -98,17 +99,20 @@ class Rates:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_folder(folder: Path, kind: str, dpi: float | None, extractor: Extractor) -> list[Impression]:
-    """Return the folder's impressions in the order of finger and impression, extracted over all cores."""
-    suffixes = IMAGES if kind == "images" else TEMPLATES
+def read_folder(folder: Path, dpi: float | None, extractor: Extractor | None) -> list[Impression]:
+    """Return the folder's impressions in the order of finger and impression; templates are read without an extractor."""
+    suffixes = TEMPLATES if extractor is None else IMAGES
     paths = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and _named(path)]
     if not paths:
-        raise SystemExit(f"{folder}: no {kind} named <finger>_<impression> with one of {', '.join(sorted(suffixes))}")
+        raise SystemExit(f"{folder}: no file named <finger>_<impression> with one of {', '.join(sorted(suffixes))}")
     paths.sort(key=lambda path: _named(path) or ("", 0))
-    read = functools.partial(_template_of, kind=kind, dpi=dpi, extractor=extractor)
+    read = functools.partial(_template_of, dpi=dpi, extractor=extractor)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = track(pool.map(read, paths), description=folder.name, total=len(paths), console=_STDERR)
-        return [Impression(str(folder), *(_named(path) or ("", 0)), template) for path, template in zip(paths, found)]
+        return [
+            Impression(str(folder), *(_named(path) or ("", 0)), template)
+            for path, template in zip(paths, found, strict=True)
+        ]
 
 
 def _named(path: Path) -> tuple[str, int] | None:
@@ -116,10 +120,10 @@ def _named(path: Path) -> tuple[str, int] | None:
     return (finger, int(impression)) if finger and impression.isdecimal() else None
 
 
-def _template_of(path: Path, *, kind: str, dpi: float | None, extractor: Extractor) -> Template | None:
+def _template_of(path: Path, *, dpi: float | None, extractor: Extractor | None) -> Template | None:
     resolution = _manifest_dpi(path) or dpi
     try:
-        if kind == "images":
+        if extractor is not None:
             return extractor.extract(images.read(path.read_bytes(), dpi=resolution))
         return _unsquashed(read_iso19794_2(path.read_bytes())[0], path, resolution)
     except (images.ImageError, ExtractionError, FormatError) as error:
@@ -158,7 +162,7 @@ def _resolutions(manifest: Path) -> dict[str, float]:
 
 def compare_all(prints: Sequence[Impression], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Return (n, n, features and score): of the comparison of every print with every later one, 0 elsewhere."""
-    packed = comparison.pack([print_.template or _EMPTY for print_ in prints])
+    packed = comparison.pack([print_.template or EMPTY for print_ in prints])
     found = np.zeros((len(prints), len(prints), FEATURES + 1), dtype=np.float32)
     rule = PAIRING if weights is None else PAIRING._replace(weights=weights)
 
@@ -185,20 +189,33 @@ def _one(packed: Prints, number: int) -> Prints:
     )
 
 
+def owners(prints: Sequence[Impression]) -> NDArray[np.int64]:
+    """Return a number for each print, equal where the finger is."""
+    numbers = {owner: number for number, owner in enumerate(dict.fromkeys(print_.owner for print_ in prints))}
+    return np.array([numbers[print_.owner] for print_ in prints], dtype=np.int64)
+
+
+def firsts(prints: Sequence[Impression]) -> NDArray[np.bool_]:
+    """Return which prints are the first impression of their finger."""
+    lowest = {print_.owner: print_.impression for print_ in sorted(prints, key=lambda print_: -print_.impression)}
+    return np.array([print_.impression == lowest[print_.owner] for print_ in prints], dtype=np.bool_)
+
+
+# --- rating ----------------------------------------------------------------------------------------------------------
+
+
 def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) -> Rates:
     """Return the error rates of ``prints``, whose scores stand above the diagonal of ``scores``."""
-    above = np.triu_indices(len(prints), 1)
-    owner = np.array([hash(print_.owner) for print_ in prints])
+    probe, candidate = np.triu_indices(len(prints), 1)
+    owner, first = owners(prints), firsts(prints)
     usable = np.array([print_.template is not None and len(print_.template) > 0 for print_ in prints])
-    first = np.array([print_.impression == _first(prints, print_.owner) for print_ in prints])
-    values = np.where(usable[above[0]] & usable[above[1]], scores[above], LOWEST)
-    mated = owner[above[0]] == owner[above[1]]
+    values = np.where(usable[probe] & usable[candidate], scores[probe, candidate], LOWEST)
+    mated = owner[probe] == owner[candidate]
     genuine, impostor = values[mated], values[~mated]
-    firsts = values[~mated & first[above[0]] & first[above[1]]]
     templates = sum(print_.template is not None for print_ in prints)
     return Rates(
         folder=name,
-        eer=equal_error_rate(genuine, firsts),
+        eer=equal_error_rate(genuine, values[~mated & first[probe] & first[candidate]]),
         eer_all=equal_error_rate(genuine, impostor),
         fnmr_1e2=fnmr_at(genuine, impostor, 1e-2),
         fnmr_1e3=fnmr_at(genuine, impostor, 1e-3),
@@ -207,3 +224,101 @@ def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) 
         failed=len(prints) - templates,
         templates=templates,
     )
+
+
+def equal_error_rate(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
+    """Return where FMR and FNMR meet, interpolated between thresholds at the scores themselves; nan without pairs."""
+    if not len(genuine) or not len(impostor):
+        return float("nan")
+    thresholds = np.append(np.unique(np.concatenate([genuine, impostor])), np.inf)
+    fnmr = np.searchsorted(np.sort(genuine), thresholds) / len(genuine)
+    fmr = 1.0 - np.searchsorted(np.sort(impostor), thresholds) / len(impostor)
+    after = int(np.argmax(fmr <= fnmr))  # at the lowest threshold FMR is 1 and FNMR 0, at infinity the reverse
+    gap_before, gap_after = fmr[after - 1] - fnmr[after - 1], fnmr[after] - fmr[after]
+    share = gap_before / (gap_before + gap_after)
+    return float(fmr[after - 1] + share * (fmr[after] - fmr[after - 1]))
+
+
+def fnmr_at(genuine: NDArray[np.float64], impostor: NDArray[np.float64], fmr: float) -> float:
+    """Return FNMR at the smallest threshold with at most this FMR; nan without pairs."""
+    if not len(genuine) or not len(impostor):
+        return float("nan")
+    allowed = int(fmr * len(impostor))
+    barely = np.sort(impostor)[::-1][allowed]  # the threshold is the next number above this score
+    return float(np.mean(genuine <= barely))
+
+
+def rank_one(prints: Sequence[Impression]) -> float:
+    """Return the share of later impressions whose search names their own finger first; nan without any."""
+    first = firsts(prints)
+    gallery = Gallery(threads=os.cpu_count() or 1)
+    enrolled = [print_ for print_, is_first in zip(prints, first, strict=True) if is_first]
+    gallery.add_many((repr(print_.owner), [print_.template or EMPTY]) for print_ in enrolled)
+    probes = [print_ for print_, is_first in zip(prints, first, strict=True) if not is_first]
+    return float(np.mean([_found_first(gallery, probe) for probe in probes])) if probes else float("nan")
+
+
+def _found_first(gallery: Gallery, probe: Impression) -> bool:
+    try:
+        candidates = gallery.search([probe.template or EMPTY], view=None, policy=_ANYTHING)
+    except ProbeError:
+        return False
+    return [candidate.subject for candidate in candidates] == [repr(probe.owner)]
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def measured(read: dict[str, list[Impression]]) -> Iterable[Rates]:
+    """Yield the rates of every folder, then those of all together under the name ``pooled``."""
+    prints = [print_ for of_folder in read.values() for print_ in of_folder]
+    scores = compare_all(prints)[..., FEATURES]
+    at = 0
+    for name, of_folder in read.items():
+        block = slice(at, at + len(of_folder))
+        yield rates(name, of_folder, scores[block, block])
+        at += len(of_folder)
+    yield rates("pooled", prints, scores)
+
+
+def show(lines: Iterable[Rates]) -> None:
+    """Print a table in percent, and the machine."""
+    table = Table(*(field.name for field in fields(Rates)))
+    for line in lines:
+        values = asdict(line).values()
+        table.add_row(*(f"{100 * value:.2f} %" if isinstance(value, float) else str(value) for value in values))
+    Console().print(table)
+    print(machine.describe())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy", description="Error rates of the matcher on folders of real prints."
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="<finger>_<impression>.<extension>")
+    parser.add_argument("--kind", choices=("images", "templates"), default="images")
+    parser.add_argument("--dpi", type=float, help="resolution of images that no MANIFEST.tsv lists")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+    output.add_argument("--fit", action="store_true", help="print constants fitted to these folders instead")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read, compare, print."""
+    arguments = _arguments()
+    extractor = Extractor() if arguments.kind == "images" else None
+    read = {str(folder): read_folder(folder, arguments.dpi, extractor) for folder in arguments.folders}
+    if arguments.fit:
+        from benchmarks import fitting  # noqa: PLC0415 - it imports this module
+
+        fitting.show([print_ for of_folder in read.values() for print_ in of_folder])
+    elif arguments.json:
+        for line in measured(read):
+            print(json.dumps(asdict(line)))
+    else:
+        show(measured(read))
+
+
+if __name__ == "__main__":
+    main()

@@ -34,8 +34,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contact_point.keys import KeySlots, new_key, seal, unseal
+from contact_point.keys import KeyDestroyedError, KeySlots, new_key, seal, unseal
 from pcsc import records
 from pcsc.duties import Content
 from pcsc.errors import RecordError
@@ -201,16 +202,17 @@ class Store:
             RecordError: the database cannot be written; nothing was done, and nothing may be answered (Article 11(1)).
 
         """
-        put: list[tuple[KeySlots, int]] = []
+        put: dict[KeySlots, list[int]] = {self._slots: [], self._gallery: []}
         try:
             with self._engine.begin() as connection:
                 yield Transaction(connection, self._slots, self._gallery, put)
         except BaseException as error:
-            for slots, number in put:
-                slots.destroy([number])
-            if isinstance(error, OperationalError):
+            for slots, numbers in put.items():
+                slots.destroy(numbers)
+            if isinstance(error, OperationalError | PoolTimeoutError):
+                reason = error.orig if isinstance(error, OperationalError) else "too many want to write at once"
                 raise RecordError(
-                    f"the record cannot be written ({error.orig}), so nothing was done: make room or repair the disk, then "
+                    f"the record cannot be written ({reason}), so nothing was done: make room or repair the disk, then "
                     "try again"
                 ) from None
             raise
@@ -224,10 +226,16 @@ class Store:
         self._gallery.destroy(slots)
 
     def recover(self) -> int:
-        """Destroy keys that no row names, left by a process that died while writing; return how many there were."""
+        """Destroy keys that no row names, left by a process that died while writing; return how many there were.
+
+        Where one died between the key and the row of a message that had arrived, the row goes too. Rows of other destroyed
+        content stay: they owe the record an entry, which their disposal writes.
+        """
         with self.transaction() as tx:  # the write lock: nobody is between a key and its row
-            orphans = self._slots.live() - tx.slots(_CONTENT)
+            live = self._slots.live()
+            orphans = live - tx.slots(_CONTENT)
             strays = self._gallery.live() - tx.slots(_SUBJECT)
+            tx.forget([each for each in tx.held() if each.kind is Content.MESSAGE and each.slot not in live])
             return self._slots.destroy(orphans) + self._gallery.destroy(strays)
 
     def checkpoint(self) -> bool:
@@ -264,7 +272,7 @@ class Transaction:
     """What can be read and written in one transaction; made by :meth:`Store.transaction`."""
 
     def __init__(
-        self, connection: Connection, slots: KeySlots, gallery: KeySlots, put: list[tuple[KeySlots, int]]
+        self, connection: Connection, slots: KeySlots, gallery: KeySlots, put: dict[KeySlots, list[int]]
     ) -> None:
         self._connection = connection
         self._slots = slots
@@ -298,24 +306,38 @@ class Transaction:
         return sorted(found, key=lambda exchange: exchange.opened_at)
 
     def open(self, exchange: Exchange, *, subject: str | None = None) -> None:
-        """Store a new exchange."""
+        """Store a new exchange.
+
+        Raises:
+            AlreadyReceivedError: there is an exchange of this control number.
+
+        """
         row = _row(exchange) | {
             "control_number": exchange.control_number,
             "side": exchange.side.value,
             "opened_on": exchange.opened_at.date().isoformat(),
             "subject": subject,
         }
-        self._connection.execute(_EXCHANGE.insert(), row)
+        try:
+            self._connection.execute(_EXCHANGE.insert(), row)
+        except IntegrityError:
+            raise AlreadyReceivedError(f"an exchange {exchange.control_number} is there already") from None
 
     def step(self, exchange: Exchange, *, before: State) -> None:
         """Store an exchange after a step.
 
         Raises:
-            StoreError: it is no longer in the state that the step started from.
+            StoreError: it is no longer in the state that the step started from, or its reference number is another's.
 
         """
         here = (_EXCHANGE.c.control_number == exchange.control_number) & (_EXCHANGE.c.state == before.value)
-        done = self._connection.execute(_EXCHANGE.update().where(here), _row(exchange))
+        try:
+            done = self._connection.execute(_EXCHANGE.update().where(here), _row(exchange))
+        except IntegrityError:
+            raise StoreError(
+                f"the reference number of exchange {exchange.control_number} was given for another match before; each match "
+                "has its own (Art. 4(4)): tell the other contact point"
+            ) from None
         if done.rowcount != 1:
             raise StoreError(
                 f"exchange {exchange.control_number} was moved on by someone else meanwhile: look at it again"
@@ -334,12 +356,20 @@ class Transaction:
     # Content
 
     def hold(self, exchange: str, kind: Content, content: bytes, *, number: str = "") -> None:
-        """Store content under a key of its own; ``number`` tells pieces of the same kind apart."""
+        """Store content under a key of its own; ``number`` tells pieces of the same kind apart.
+
+        Raises:
+            StoreError: such a piece is held already.
+
+        """
         key = new_key()
         slot = self._key(self._slots, [key])[0]
         sealed = seal(key, content, bound_to=_place(exchange, kind, number))
         row = {"exchange": exchange, "kind": kind.value, "number": number, "slot": slot, "sealed": sealed}
-        self._connection.execute(_CONTENT.insert(), row)
+        try:
+            self._connection.execute(_CONTENT.insert(), row)
+        except IntegrityError:
+            raise StoreError(f"exchange {exchange} holds such a {kind} already: it is not written over") from None
 
     def content(self, exchange: str, kind: Content, *, number: str = "") -> bytes:
         """Return content that is held.
@@ -350,9 +380,14 @@ class Transaction:
         """
         where = (_CONTENT.c.exchange == exchange) & (_CONTENT.c.kind == kind.value) & (_CONTENT.c.number == number)
         row = self._connection.execute(select(_CONTENT.c.slot, _CONTENT.c.sealed).where(where)).first()
+        gone = ContentGoneError(f"no {kind} is held for exchange {exchange}: it was destroyed when its time came")
         if row is None:
-            raise ContentGoneError(f"no {kind} is held for exchange {exchange}: it was destroyed when its time came")
-        return unseal(self._slots.get(row.slot), row.sealed, bound_to=_place(exchange, kind, number))
+            raise gone
+        try:
+            key = self._slots.get(row.slot)
+        except KeyDestroyedError:  # destroyed a moment ago, or by a process that died before it deleted the row
+            raise gone from None
+        return unseal(key, row.sealed, bound_to=_place(exchange, kind, number))
 
     def held(self, exchange: str | None = None) -> list[Held]:
         """Return what is held, for one exchange or for all."""
@@ -364,7 +399,8 @@ class Transaction:
 
     def forget(self, held: Sequence[Held]) -> None:
         """Delete the rows of destroyed content."""
-        self._connection.execute(_CONTENT.delete().where(_CONTENT.c.id.in_([each.id for each in held])))
+        # By slot, whose number never comes again: SQLite gives the id of a deleted row to the next one.
+        self._connection.execute(_CONTENT.delete().where(_CONTENT.c.slot.in_([each.slot for each in held])))
 
     def slots(self, table: Table) -> frozenset[int]:
         """Return every slot that rows of a table name."""
@@ -373,7 +409,7 @@ class Transaction:
     def _key(self, slots: KeySlots, keys: Sequence[bytes]) -> list[int]:
         """Put keys that are destroyed again if this transaction fails."""
         numbers = slots.put(keys)
-        self._put += [(slots, number) for number in numbers]
+        self._put[slots] += numbers
         return numbers
 
     # The record
@@ -444,10 +480,12 @@ class Transaction:
         """Store persons with their prints, each under a key of its own.
 
         Raises:
-            SubjectError: one of them is enrolled already.
+            SubjectError: one of them is enrolled already, or has no print.
 
         """
         subjects = list(subjects)
+        if bare := [subject.name for subject in subjects if not subject.impressions]:
+            raise SubjectError(f"{bare[0]!r} has no print: nobody could be searched for there; enrol at least one")
         names = [subject.name for subject in subjects]
         known = self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_not(None)))
         if taken := sorted({name for (name,) in known} & set(names)) or sorted(
@@ -456,14 +494,14 @@ class Transaction:
             raise SubjectError(f"{taken[0]!r} is enrolled already: remove the person first, or choose another name")
         keys = [new_key() for _ in subjects]
         revision = self.revision() + 1
-        self._connection.execute(_SUBJECT.delete().where(_SUBJECT.c.name.in_(names)))
+        for name in self._removed() & set(names):
+            self._connection.execute(_SUBJECT.delete().where(_SUBJECT.c.name == name))
         for subject, key, slot in zip(subjects, keys, self._key(self._gallery, keys), strict=True):
             sealed = seal(key, subject.particulars.encode(), bound_to=f"subject/{subject.name}")
             row = {"name": subject.name, "revision": revision, "slot": slot, "sealed": sealed}
             self._connection.execute(_SUBJECT.insert(), row)
             prints = [_impression(subject.name, key, at, each) for at, each in enumerate(subject.impressions)]
-            if prints:
-                self._connection.execute(_IMPRESSION.insert(), prints)
+            self._connection.execute(_IMPRESSION.insert(), prints)
 
     def remove(self, name: str) -> int:
         """Remove a person from the gallery and return the slot to destroy; a running service notices at its next query.
@@ -504,6 +542,9 @@ class Transaction:
         if sealed is None:
             return None
         return unseal(self._gallery.get(self._slot_of(name)), sealed, bound_to=_print_place(name, finger, "image"))
+
+    def _removed(self) -> set[str]:
+        return set(self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_(None))).scalars())
 
     def _slot_of(self, name: str) -> int:
         slot: int | None = self._connection.execute(select(_SUBJECT.c.slot).where(_SUBJECT.c.name == name)).scalar()

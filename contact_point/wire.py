@@ -129,7 +129,9 @@ def decode(body: bytes, *expected: type[M]) -> M:
         content = json.loads(body.decode(), object_pairs_hook=_fields)
     except (ValueError, RecursionError) as error:
         raise WireError(f"expected a JSON object with the message {names}; {len(body)} bytes came: {error}") from None
-    name = content.pop("message", None) if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise WireError(f"expected a JSON object with the message {names}; got {_shown(content)}")
+    name = content.pop("message", None)
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind not in expected:
         raise WireError(f"expected the message {names}; got {_shown(name)}")
@@ -145,17 +147,17 @@ def decode(body: bytes, *expected: type[M]) -> M:
 
 def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Return the fields of a JSON object, refusing one that is said twice: two readers could read two messages."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {_shown(twice)} stands there twice")
+    fields: dict[str, object] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the field {_shown(name)} stands there twice")
+        fields[name] = value
     return fields
 
 
 def _shown(value: object) -> str:
     """Return what came for an error's message, without trusting it to be short."""
-    return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
+    return repr(value[:40]) if isinstance(value, str) else "none" if value is None else f"a {type(value).__name__}"
 
 
 _CONTROL_NUMBER: Final = re.compile(r"[A-Za-z0-9-]{8,40}")
@@ -268,17 +270,18 @@ def _verify(
     )
     try:
         (result,) = verifier.verify(message, max_age=None, expect_tag=_TAG, require_components=covers, body=body)
-        created = datetime.fromtimestamp(result.parameters["created"], UTC)
-        nonce = str(result.parameters["nonce"])
+        created, nonce = int(result.parameters["created"]), str(result.parameters["nonce"])
+        signed_at = datetime.fromtimestamp(created, UTC)
+        expires = datetime.fromtimestamp(int(result.parameters.get("expires", created + MAX_AGE.seconds)), UTC)
     except (HTTPMessageSignaturesException, KeyError, ValueError, TypeError, OverflowError) as error:
         raise SignatureRefusedError(
             f"expected the signature of the other contact point (RFC 9421, key {key.key_id}) over {', '.join(covers)}; "
             f"what came does not verify: {error}"
         ) from None
-    if abs(now - created) > MAX_AGE:
+    if abs(now - signed_at) > MAX_AGE or now > expires:
         raise StaleError(
-            f"the signature is of {created.isoformat()} and it is {now.isoformat()}: more than {MAX_AGE} apart; sign the "
-            "message again, and check both clocks"
+            f"the signature is of {signed_at.isoformat()} and it is {now.isoformat()}: more than {MAX_AGE} apart, or past "
+            "its own end; sign the message again, and check both clocks"
         )
     return nonce
 

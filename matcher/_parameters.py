@@ -83,7 +83,7 @@ PAIRING: Final = Pairing(
     reach=np.float32(11.0),
     reach_slope=np.float32(0.05),
     reach_turn=np.float32(0.45),
-    weights=np.array([16.8, 12.9, 2.9, -1.23, -12.87], dtype=np.float32),
+    weights=np.array([12.71, 9.663, 19.05, -1.044, -22.16], dtype=np.float32),
 )
 
 SIFT_FLOOR: Final = 45_000
@@ -91,7 +91,7 @@ SIFT_FLOOR: Final = 45_000
 SHORTLIST: Final = 200
 SHORTLIST_SHARE: Final = 0.01
 
-TAIL: Final = Tail(rate=1.0, origin=-3.0)
+TAIL: Final = Tail(rate=1.62, origin=-4.624)
 
 DISSENT: Final = -3.5
 

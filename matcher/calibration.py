@@ -23,7 +23,7 @@ def false_match_probability(score: float) -> float:
     Above the score that one impostor comparison in a hundred reaches, an exponential tail, whose rate is the lower end
     of a 95 % interval (see ``TAIL``); below it the same line, which the observed scores stay under.
     """
-    return min(1.0, math.exp(-TAIL.rate * (score - TAIL.origin)))
+    return math.exp(min(0.0, -TAIL.rate * (score - TAIL.origin)))
 
 
 def best_of(probability: float, alternatives: int) -> float:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from matcher._parameters import Pairing
     from matcher.template import Template
 
 
@@ -98,12 +99,14 @@ def pack_probe(template: Template) -> Prints:
     return prints._replace(descriptors=prints.descriptors.astype(np.int16))
 
 
-def verify(probe: Prints, gallery: Prints, fingers: NDArray[np.int64]) -> tuple[NDArray[np.float32], Work]:
+def verify(
+    probe: Prints, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing = PAIRING
+) -> tuple[NDArray[np.float32], Work]:
     """Return features and, last, the score of each print numbered in ``fingers``, and the buffers used."""
     found = np.zeros((len(fingers), FEATURES + 1), dtype=np.float32)
     sizes = gallery.starts[fingers + 1] - gallery.starts[fingers]
-    work = _kernels.work_for(len(probe.points), int(sizes.max(initial=0)), PAIRING.pairs)
-    _kernels.verify(probe, gallery, fingers, PAIRING, work, found)
+    work = _kernels.work_for(len(probe.points), int(sizes.max(initial=0)), rule.pairs)
+    _kernels.verify(probe, gallery, fingers, rule, work, found)
     return found, work
 
 

@@ -60,6 +60,8 @@ class Arrangement:
                 raise ArrangementError(
                     f"the arrangement's {name} is a whole number from {low} to {high}; got {value!r}"
                 )
+        if not str(document["version"]).strip():
+            raise ArrangementError("the arrangement's version is empty; every decision cites it: give it a name")
         rate = document["false_positive_identification_rate"]
         if not isinstance(rate, float) or not 0 < rate <= 0.1:
             raise ArrangementError(

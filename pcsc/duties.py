@@ -123,5 +123,13 @@ def overstays(exchange: Exchange, arrangement: Arrangement, now: datetime) -> bo
     Article 8(1) lets the queried side keep the print until it responds to a request, and names no day if none ever comes;
     Article 8(2) waits for a determination that might never be made. The arrangement ends both.
     """
-    holds = exchange.state in {State.MATCH, State.EXAMINED, State.WILL_REQUEST}
-    return holds and now >= exchange.last_event_at + timedelta(days=arrangement.follow_up_days)
+    # From the answer, not from the last event: examining again and again must not keep a print.
+    since = exchange.answered_at or exchange.opened_at
+    return exchange.state in _HOLDS[exchange.side] and now >= since + timedelta(days=arrangement.follow_up_days)
+
+
+# After its determination the querying side holds no print (8(2)); it may still request.
+_HOLDS: Final = {
+    Side.QUERYING: frozenset({State.MATCH, State.EXAMINED}),
+    Side.QUERIED: frozenset({State.MATCH, State.WILL_REQUEST}),
+}

@@ -41,10 +41,12 @@ from pcsc.messages import (
     Conclusion,
     Condition,
     Match,
+    Provision,
     Query,
     Reply,
     Request,
 )
+from pcsc.use import Purpose
 
 if TYPE_CHECKING:
     from pcsc.arrangement import Arrangement
@@ -94,6 +96,7 @@ class Exchange:
     arrangement: str
     rules: str
     reference: str | None = None
+    answered_at: datetime | None = None
     conclusion: Conclusion | None = None
     examined_by: str | None = None
     request: str | None = None
@@ -202,8 +205,8 @@ def answered(exchange: Exchange, answer: Answer, now: datetime) -> Exchange:
     """Take in, or give, the answer to a query: Articles 4(4) and 4(5)."""
     _follows(exchange, "an answer", State.SENT)
     if isinstance(answer, Match):
-        return replace(exchange, state=State.MATCH, reference=answer.reference, last_event_at=now)
-    return replace(exchange, state=State.NO_MATCH, last_event_at=now)
+        return replace(exchange, state=State.MATCH, reference=answer.reference, answered_at=now, last_event_at=now)
+    return replace(exchange, state=State.NO_MATCH, answered_at=now, last_event_at=now)
 
 
 def turn_away(exchange: Exchange, now: datetime) -> Exchange:
@@ -225,11 +228,16 @@ def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) 
 def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Exchange:
     """Determine, or learn from the querying side, whether further information will be requested: Article 8(2).
 
+    A notice may come late: after the request that it announces, or after the hold has lapsed. It then changes nothing.
+
     Raises:
         UnconfirmedError: the querying side wants to request without having confirmed the match.
         OutOfOrderError: there is no match to determine about, or it was determined before.
 
     """
+    overtaken = exchange.request is not None and will_request
+    if exchange.side is Side.QUERIED and (overtaken or exchange.state is State.LAPSED):
+        return exchange
     _follows(exchange, "a determination", State.MATCH, State.EXAMINED)
     # Art. 4(5): the prints were sent to be compared by an examiner; a request rests on a confirmed match. The queried
     # side cannot see the examination.
@@ -244,7 +252,8 @@ def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Excha
 def request(exchange: Exchange, message: Request, arrangement: Arrangement, now: datetime) -> Exchange:
     """Make, or take in, a request for further information: Article 5(1).
 
-    A second request on the same match is allowed; a request that overtakes the notice of its determination implies it.
+    A second request on the same match is allowed; a request that overtakes the notice of its determination implies it. The
+    queried side takes one in also after its hold has lapsed: Article 5(1) sets no time, only the print is gone.
 
     Raises:
         NotAMatchError: the reference number is not of this match, or there is no match.
@@ -259,7 +268,7 @@ def request(exchange: Exchange, message: Request, arrangement: Arrangement, now:
         )
     before = [State.WILL_REQUEST, State.PROVIDED, State.REFUSED, State.DECLINED]
     if exchange.side is Side.QUERIED:
-        before += [State.MATCH, State.NO_REQUEST]
+        before += [State.MATCH, State.NO_REQUEST, State.LAPSED]
     _follows(exchange, "a request", *before)
     basis = message.notification.basis
     # By its words Art. 1(3) lets Art. 5 rest on the law of either Party; the use that follows needs the user's own (Art. 8).
@@ -288,6 +297,7 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
     Raises:
         FieldNotAllowedError: an item was not asked for.
         NoReasonError: an item that was asked for is neither given nor refused with a reason.
+        ConditionsError: a condition forbids what is not a purpose, so no gate could hold anybody to it.
 
     """
     _follows(exchange, "a reply", State.REQUESTED)
@@ -303,6 +313,13 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
     # Art. 5(5): what is withheld carries its reason, in part as in whole.
     if None not in refused and (silent := set(exchange.requested_items) - given - refused):
         raise NoReasonError(f"{', '.join(sorted(silent))} was asked for and is neither given nor refused with a reason")
+    # Art. 8(8): an accepted condition binds, so what it forbids must be something that can be told apart.
+    for condition in message.conditions:
+        if unknown := set(condition.forbids) - set(Purpose):
+            raise ConditionsError(
+                f"a condition forbids purposes among {', '.join(Purpose)}; {', '.join(sorted(unknown))} is none: name the "
+                "purpose, or say it in the condition's words alone"
+            )
     state = State.REFUSED if message.refused else State.OFFERED if message.conditions else State.PROVIDED
     return replace(
         exchange,
@@ -322,6 +339,29 @@ def accept(exchange: Exchange, message: Acceptance, now: datetime) -> Exchange:
             f"the acceptance is of reply {message.reply!r}; the one waiting is {exchange.reply!r}: accept that one"
         )
     return replace(exchange, state=State.PROVIDED if message.accepted else State.DECLINED, last_event_at=now)
+
+
+def provide(exchange: Exchange, message: Provision, now: datetime) -> Exchange:
+    """Give, or take in, what was offered, after the acceptance of its conditions: Articles 5(2) and 8(8).
+
+    Raises:
+        OutOfOrderError: it is not what the accepted reply offered.
+        FieldNotAllowedError: items came that were not offered, or offered ones are missing.
+
+    """
+    _follows(exchange, "a provision", State.PROVIDED)
+    if message.reply != exchange.reply or message.reference != exchange.reference:
+        raise OutOfOrderError(
+            f"the provision follows reply {message.reply!r} on {message.reference!r}; the accepted one is {exchange.reply!r} "
+            f"on {exchange.reference!r}"
+        )
+    kinds = {item.kind for item in message.items}
+    if kinds != set(exchange.offered):
+        raise FieldNotAllowedError(
+            f"what was offered is given, {', '.join(exchange.offered) or 'nothing'}; what came is "
+            f"{', '.join(sorted(kinds)) or 'nothing'}"
+        )
+    return replace(exchange, last_event_at=now)
 
 
 def close(exchange: Exchange, now: datetime) -> Exchange:

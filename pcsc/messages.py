@@ -20,6 +20,7 @@ from annex.parameters import Party
 from pcsc.errors import (
     ConditionsError,
     DualCriminalityError,
+    NoAnswerError,
     NoAuthorityError,
     NoNotificationError,
     NoPrintsError,
@@ -124,7 +125,12 @@ class Match:
     prints: bytes
 
     def __post_init__(self) -> None:
-        """Refuse a match that cannot be confirmed."""
+        """Refuse a match that nobody could refer to or confirm."""
+        if not self.reference.strip():
+            raise NoAnswerError(
+                "a match comes with a corresponding reference number; none came, so this is no answer: ask the queried "
+                "contact point again"
+            )
         if not self.prints:
             raise NoPrintsError(
                 "a match is accompanied by the fingerprint data that lets the querying contact point confirm it; none came: "
@@ -292,13 +298,14 @@ class Reply:
             )
         if self.offered and not self.conditions:
             raise ConditionsError("information is offered only where there are conditions to accept; none came")
-        whole = [refusal for refusal in self.refusals if refusal.item is None]
-        # Art. 5(4): not only for the reason that another channel could be used.
-        if whole and all(refusal.ground is Ground.OTHER_CHANNEL for refusal in whole):
-            raise SoleGroundError(
-                "a request is not refused only because another channel could be used; give another ground as well, or say "
-                "which agreement must govern"
-            )
+        whole = {refusal.ground for refusal in self.refusals if refusal.item is None}
+        # Art. 5(4): not only for the reason that another channel could be used; neither in whole nor item by item.
+        for item in {refusal.item for refusal in self.refusals}:
+            if whole | {refusal.ground for refusal in self.refusals if refusal.item == item} == {Ground.OTHER_CHANNEL}:
+                raise SoleGroundError(
+                    f"{'a request' if item is None else repr(item)} is not refused only because another channel could be "
+                    "used; give another ground as well, or say which agreement must govern"
+                )
         if whole and (self.items or self.offered):
             raise OutOfOrderError("a reply that refuses the whole request cannot provide a part of it")
 

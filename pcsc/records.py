@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -191,8 +192,18 @@ def of_act(number: int, exchange: Exchange, event: str, *, article: str, note: s
     )
 
 
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+
+
 def commitment(salt: str, body: bytes) -> str:
-    """Return the commitment to the bytes of a message under the salt that it carries (both in hexadecimal)."""
+    """Return the commitment to the bytes of a message under the salt that it carries (both in hexadecimal).
+
+    Raises:
+        RecordError: the salt is not 32 bytes as lower-case hexadecimal digits, so it hides nothing.
+
+    """
+    if not _SHA256.fullmatch(salt):
+        raise RecordError(f"a salt is 64 lower-case hexadecimal digits; got {len(salt)} characters that are not")
     return hmac.digest(bytes.fromhex(salt), body, "sha256").hex()
 
 
@@ -227,21 +238,30 @@ def verify(record: Iterable[Recorded]) -> Verification:
     for expected, place in enumerate(record):
         if place.number != expected:
             raise RecordError(f"entry {expected} is missing from the record: entry {place.number} stands in its place")
-        if place.body is None or place.salt is None:
+        if place.body is None and place.salt is None:
             expired += 1
         else:
             entries += 1
-            if (
-                commitment(place.salt, place.body.encode()) != place.leaf
-                or json.loads(place.body)["number"] != expected
-            ):
+            if not _gives_its_leaf(place):
                 raise RecordError(f"entry {expected} of the record was changed: it no longer gives its leaf")
+        if not _SHA256.fullmatch(place.leaf):
+            raise RecordError(f"entry {expected} of the record was changed: its leaf is no leaf")
         link = _link(link, place.leaf)
         if link != place.link:
             raise RecordError(
                 f"the record is broken before entry {expected}: its link does not follow from the one before"
             )
     return Verification(entries, expired, link)
+
+
+def _gives_its_leaf(place: Recorded) -> bool:
+    """Whether body and salt are those that the leaf commits to, in the place that the body names."""
+    if place.body is None or place.salt is None or not _SHA256.fullmatch(place.salt):
+        return False
+    if commitment(place.salt, place.body.encode()) != place.leaf:
+        return False
+    number: int = json.loads(place.body)["number"]
+    return number == place.number
 
 
 def _link(before: str, leaf: str) -> str:

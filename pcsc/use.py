@@ -94,11 +94,12 @@ def may_use(
     for condition in information.conditions:
         if purpose.value in condition.forbids:
             return Refusal("8(8)", f"the accepted condition forbids it: {condition.text}")
+    # Only a request has a written notification, and paragraph 5 speaks of information provided under Article 5.
+    if information.article != 5:
+        return Refusal("8(5)", "the purposes of paragraph 5 are for information provided under Article 5")
     if purpose is Purpose.NOTIFIED:
         return Permission("5(1)", "it is the purpose that the written notification stated")
-    if information.article == 5:
-        return _general(purpose, by, offences, now)
-    return Refusal("8(5)", "the further purposes of paragraph 5 are for information provided under Article 5")
+    return _general(purpose, by, offences, now)
 
 
 def _only(allowed: Purpose, purpose: Purpose, article: str, what: str) -> Permission | Refusal:

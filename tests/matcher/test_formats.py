@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 STEP = 2 * np.pi / 256
 
 
-def record(views: int = 1, *, width: int = 300, height: int = 400, per_cm: int = 197, body: bytes | None = None) -> bytes:
+def record(
+    views: int = 1, *, width: int = 300, height: int = 400, per_cm: int = 197, body: bytes | None = None
+) -> bytes:
     """A record of one view with two minutiae, unless told otherwise."""
     if body is None:
-        body = bytes.fromhex("07 00 5a 02" "4064 00c8 40 50" "80c8 012c 00 00" "0000")
+        body = bytes.fromhex("07 00 5a 024064 00c8 40 5080c8 012c 00 000000")
     header = b"FMR\x00 20\x00" + (24 + len(body)).to_bytes(4) + bytes(2) + width.to_bytes(2) + height.to_bytes(2)
     return header + per_cm.to_bytes(2) * 2 + bytes([views, 0]) + body
 
@@ -85,7 +87,7 @@ def test_coordinates_come_at_500_dpi(per_cm: int, scale: float) -> None:
 
 
 def test_a_minutia_in_the_last_column_stays_inside_the_image_when_scaled() -> None:
-    body = bytes.fromhex("00 00 00 01" "012b 018f 00 00" "0000")
+    body = bytes.fromhex("00 00 00 01012b 018f 00 000000")
     (template,) = read_iso19794_2(record(per_cm=394, body=body))
     assert (template.x[0], template.y[0]) == (149, 199)
 
@@ -96,7 +98,7 @@ def test_a_view_without_minutiae_is_a_template_without_minutiae() -> None:
 
 
 def test_extended_data_are_passed_over() -> None:
-    body = bytes.fromhex("01 00 00 00" "0004 01020304" "02 00 00 00" "0000")
+    body = bytes.fromhex("01 00 00 000004 0102030402 00 00 000000")
     assert [t.position for t in read_iso19794_2(record(2, body=body))] == [1, 2]
 
 

@@ -1,0 +1,188 @@
+"""Sound values of everything that crosses between the contact points, made with one word changed at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from annex.offences import Category, Offence, Penalty
+from annex.parameters import Party
+from pcsc import exchange as life
+from pcsc.arrangement import Arrangement
+from pcsc.exchange import Exchange, Side, State
+from pcsc.messages import (
+    Acceptance,
+    Activity,
+    Authority,
+    Basis,
+    Conclusion,
+    Condition,
+    Determination,
+    Expectation,
+    Ground,
+    Item,
+    Match,
+    NoMatch,
+    Provision,
+    Query,
+    Receipt,
+    Refusal,
+    Reply,
+    Request,
+    WrittenNotification,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOW: Final = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
+SALT: Final = "5a" * 32
+QUERY: Final = "JP261122-AAAABBBBCCCCDDDD"
+REFERENCE: Final = "K5XW6YLTMVXGIZLSMFXGIZLS"
+CIRCUMSTANCES: Final = "Seen leaving the warehouse an hour before the fire, with a burnt hand."
+PROBE: Final = b"the prints of the query"
+CANDIDATE: Final = b"the prints that match"
+
+ARSON: Final = Offence("arson", Party.JP, "Penal Code, Art. 109", Penalty(months=240), Category.ARSON)
+US_ARSON: Final = Offence("arson", Party.US, "18 U.S.C. 81", Penalty(months=300), Category.ARSON)
+INSULT: Final = Offence("insult", Party.JP, "Penal Code, Art. 231", Penalty(months=12))
+
+POLICE: Final = Authority("Hokkaido Prefectural Police", "First Investigation Division", "HKD-1", "Hokkaido")
+
+DOCUMENT: Final[Mapping[str, Any]] = {
+    "version": "test-1",
+    "in_force_from": date(2019, 1, 5),
+    "queries_per_day": 100,
+    "candidates": 1,
+    "false_positive_identification_rate": 0.001,
+    "circumstances_characters": 40,
+    "examination_days": 5,
+    "determination_days": 10,
+    "follow_up_days": 30,
+    "reply_days": 10,
+    "record_months": 24,
+    "items": {"JP": ["name", "date of birth"], "US": ["name", "date of birth", "aliases"]},
+}
+
+
+def arrangement(**changes: Any) -> Arrangement:
+    """Return an implementing arrangement."""
+    return Arrangement.from_mapping({**DOCUMENT, **changes})
+
+
+def basis(*offences: Offence, political: bool = False) -> Basis:
+    """Return a basis; of arson under Japanese law where no offence is given."""
+    return Basis(Activity.INVESTIGATION, offences or (ARSON,), political)
+
+
+def query(**changes: Any) -> Query:
+    """Return a query of Japan."""
+    made = Query(QUERY, NOW, SALT, Party.JP, POLICE, True, basis(), Expectation.HAS_COMMITTED, PROBE)
+    return replace(made, **changes)
+
+
+def match(**changes: Any) -> Match:
+    """Return a match to it."""
+    return replace(Match(QUERY, NOW, SALT, REFERENCE, CANDIDATE), **changes)
+
+
+def no_match(**changes: Any) -> NoMatch:
+    """Return the answer that there is none."""
+    return replace(NoMatch(QUERY, NOW, SALT), **changes)
+
+
+def determination(**changes: Any) -> Determination:
+    """Return the notice that further information will be requested."""
+    return replace(Determination("JP261122-DETERMINATION1", NOW, SALT, REFERENCE, will_request=True), **changes)
+
+
+def notification(**changes: Any) -> WrittenNotification:
+    """Return the written notification of a request for a name."""
+    made = WrittenNotification("To identify the person seen at the fire.", "HKD-2026-77", ("name",), basis(), "K. Sato")
+    return replace(made, **changes)
+
+
+def request(**changes: Any) -> Request:
+    """Return a request for further information."""
+    return replace(Request("JP261122-REQUEST1", NOW, SALT, REFERENCE, POLICE, notification()), **changes)
+
+
+def reply(**changes: Any) -> Reply:
+    """Return a reply that gives the name."""
+    made = Reply("US261122-REPLY001", NOW, SALT, "JP261122-REQUEST1", REFERENCE, items=(Item("name", "John Roe"),))
+    return replace(made, **changes)
+
+
+def offer(*, forbids: tuple[str, ...] = ("immigration",), **changes: Any) -> Reply:
+    """Return a reply that offers the name under a condition."""
+    condition = Condition("Not for immigration-related purposes.", forbids)
+    return reply(**{"items": (), "offered": ("name",), "conditions": (condition,), **changes})
+
+
+def refusal(ground: Ground = Ground.LAW, reason: str = "Section 7 of the Act.", item: str | None = None) -> Refusal:
+    """Return a refusal, of the whole request where no item is named."""
+    return Refusal(ground, reason, item)
+
+
+def acceptance(**changes: Any) -> Acceptance:
+    """Return the acceptance of an offer."""
+    made = Acceptance(
+        "JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, accepted=True, signed_by="K. Sato"
+    )
+    return replace(made, **changes)
+
+
+def provision(**changes: Any) -> Provision:
+    """Return what was offered, after its acceptance."""
+    made = Provision("JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, (Item("name", "John Roe"),))
+    return replace(made, **changes)
+
+
+def receipt(**changes: Any) -> Receipt:
+    """Return a receipt for a request."""
+    return replace(Receipt("JP261122-REQUEST1", NOW, SALT), **changes)
+
+
+def exchange(state: State = State.SENT, side: Side = Side.QUERYING, **changes: Any) -> Exchange:
+    """Return an exchange as it is in a state, reached by its shortest way."""
+    return replace(_reached(state, side), **changes)
+
+
+def _reached(state: State, side: Side) -> Exchange:
+    """Take the steps to a state, in the order of the agreement."""
+    if side is Side.QUERYING:
+        at = life.open_query(query(), CIRCUMSTANCES, arrangement(), made_today=0, now=NOW)
+    else:
+        at = life.receive_query(query(), arrangement(), made_today=0, now=NOW)
+    if state is State.SENT:
+        return at
+    if state is State.NO_MATCH:
+        return life.answered(at, no_match(), NOW)
+    at = life.answered(at, match(), NOW)
+    if state is State.MATCH:
+        return at
+    if state is State.LAPSED:
+        return life.lapse(at, NOW)
+    if side is Side.QUERYING:
+        at = life.examine(at, Conclusion.IDENTIFICATION, "M. Ito", NOW)
+    if state is State.EXAMINED:
+        return at
+    if state is State.NO_REQUEST:
+        return life.determine(at, will_request=False, now=NOW)
+    at = life.determine(at, will_request=True, now=NOW)
+    return at if state is State.WILL_REQUEST else _answered(life.request(at, request(), arrangement(), NOW), state)
+
+
+def _answered(requested: Exchange, state: State) -> Exchange:
+    """Take the steps that follow a request."""
+    if state is State.REQUESTED:
+        return requested
+    if state is State.REFUSED:
+        return life.reply(requested, reply(items=(), refusals=(refusal(),)), NOW)
+    if state is State.PROVIDED:
+        return life.reply(requested, reply(), NOW)
+    if state is State.CLOSED:
+        return life.close(life.reply(requested, reply(), NOW), NOW)
+    offered = life.reply(requested, offer(), NOW)
+    return offered if state is State.OFFERED else life.accept(offered, acceptance(accepted=False), NOW)

@@ -1,0 +1,276 @@
+"""Whole exchanges between two contact points over real TLS 1.3: Articles 4, 5, 8 and 11 from end to end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from annex.eligibility import Disposition
+from annex.offences import Offence, Penalty
+from annex.parameters import Party
+from contact_point import queried, querying, service
+from contact_point.client import RefusedError, UnreachableError
+from contact_point.main import clock
+from contact_point.store import Impression
+from matcher.formats import write_iso19794_2
+from pcsc import records
+from pcsc.duties import Content
+from pcsc.errors import (
+    NoCircumstancesError,
+    NotSeriousCrimeError,
+    OutOfOrderError,
+    PoliticalOffenceError,
+    UnconfirmedError,
+    UseError,
+)
+from pcsc.exchange import State
+from pcsc.messages import Conclusion, Condition, Ground, Refusal, WrittenNotification
+from pcsc.use import Purpose
+
+from .conftest import Listening, justification, subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from contact_point.service import Installation
+
+    from .conftest import Finger, Parties
+
+
+def held(here: Installation, number: str) -> set[Content]:
+    with here.store.transaction() as tx:
+        return {each.kind for each in tx.held(number)}
+
+
+def deletions(here: Installation, number: str) -> list[tuple[str, str]]:
+    with here.store.transaction() as tx:
+        return [(entry.note.split()[0], entry.article) for entry in tx.entries(number) if entry.event == "deletion"]
+
+
+def exchanges(here: Installation) -> int:
+    with here.store.transaction() as tx:
+        return len(tx.exchanges())
+
+
+def notification(*items: str) -> WrittenNotification:
+    return WrittenNotification(
+        purpose="To establish who left the print.",
+        case_reference="case-1",
+        items=items,
+        basis=justification(Party.JP).basis,
+        signed_by="Superintendent",
+    )
+
+
+def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
+    parties: Parties, fingers: tuple[Finger, ...], tmp_path: Path
+) -> None:
+    """Articles 4(3)-(5), 8(2), 5(1), 5(2), 5(5), 8(8), 8(5), 8(9) in their order."""
+    jp, us = parties.jp, parties.us
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        exchange = querying.open_query(jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        number = exchange.control_number
+        assert exchange.state is State.MATCH
+        assert exchange.reference
+        assert held(jp, number) == {Content.PROBE, Content.CANDIDATE, Content.CIRCUMSTANCES}
+        assert held(us, number) == {Content.PROBE, Content.ANSWER}
+
+        # 4(5): the examiner confirms; without that there is no request.
+        with pytest.raises(UnconfirmedError, match="conclusion is not there yet"):
+            querying.determine(jp, number, will_request=True, now=clock())
+        picture = tmp_path / "side by side.png"
+        querying.write_picture(jp, number, picture, clock())
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert len(querying.examination(jp, number).pairs) >= 12
+        querying.examine(jp, number, Conclusion.IDENTIFICATION, "examiner", clock())
+
+        # 8(2): the prints go at the determination, also when it is to request; with them the picture.
+        querying.determine(jp, number, will_request=True, now=clock())
+        assert held(jp, number) == {Content.CIRCUMSTANCES}
+        assert not picture.exists()
+        assert ("candidate", "8(2)") in deletions(jp, number)
+        assert held(us, number) == {Content.PROBE, Content.RECEIPT}
+        with pytest.raises(OutOfOrderError, match="holds no matching prints"):
+            querying.examination(jp, number)
+
+        querying.request(jp, number, notification("name", "date of birth", "criminal history"), clock())
+        request, available = queried.notification_of(us, number)
+        assert request.notification.purpose == "To establish who left the print."
+        assert {item.kind for item in available} == {"name", "date of birth", "sex"}
+
+        condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
+        missing = Refusal(Ground.NOT_AVAILABLE, "none is recorded", "criminal history")
+        queried.answer_request(
+            us, number, give=("name", "date of birth"), refusals=(missing,), conditions=(condition,), now=clock()
+        )
+        # 8(1): the reply is the response that ends the hold of the probe.
+        assert Content.PROBE not in held(us, number)
+        assert ("probe", "8(1)") in deletions(us, number)
+
+        # 8(8): nothing can be read before the acceptance, and the condition binds after it.
+        assert Content.INFORMATION not in held(jp, number)
+        querying.accept(jp, number, accepted=True, signed_by="Superintendent", now=clock())
+        _, items = querying.use(jp, number, Purpose.NOTIFIED, political=False, by="investigator", now=clock())
+        assert {item.kind: item.value for item in items} == {"name": "SAMPLE, Person", "date of birth": "1980-05-01"}
+        with pytest.raises(UseError, match=r"Art\. 8\(8\): .*Not for immigration"):
+            querying.use(jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
+
+        # 8(9): when it is no longer necessary it is destroyed. 8(4): the notification stays with the queried side.
+        querying.close(jp, number, clock())
+        assert Content.INFORMATION not in held(jp, number)
+        assert Content.NOTIFICATION in held(us, number)
+    _records_agree(parties)
+
+
+def _records_agree(parties: Parties) -> None:
+    """Article 11: both records verify, and each message that one provided the other received."""
+    both = []
+    for here in (parties.jp, parties.us):
+        with here.store.transaction() as tx:
+            records.verify(tx.record())
+            both.append(list(tx.entries()))
+    assert records.reconcile(*both) == ()
+    assert any(entry.direction is records.Direction.PROVIDED for entry in both[0])
+
+
+def test_4_4_no_match_leaves_no_print_anywhere(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US):
+        exchange = querying.open_query(parties.jp, [(fingers[1].later_print, 0)], justification(Party.JP), clock())
+    assert exchange.state is State.NO_MATCH
+    assert exchange.reference is None
+    assert held(parties.us, exchange.control_number) == {Content.ANSWER}
+    assert held(parties.jp, exchange.control_number) == {Content.CIRCUMSTANCES}
+    assert deletions(parties.us, exchange.control_number) == [("probe", "8(1)")]
+    _records_agree(parties)
+
+
+def test_4_2_an_excluded_person_and_an_absent_one_look_the_same(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    """Annex II 1(1): held, and not made available to a query about an identified individual."""
+    parties.enrol(Party.JP, "cleared", fingers[0], Disposition.NON_PROSECUTION_OTHER)
+    way = Listening(parties.us.other)
+    us = replace(parties.us, other=way)
+    with parties.answering(Party.JP):
+        for finger in (fingers[0], fingers[1]):
+            exchange = querying.open_query(us, [(finger.later_print, 0)], justification(Party.US), clock())
+            assert exchange.state is State.NO_MATCH
+        excluded, absent = way.answers
+        assert len(excluded) == len(absent)
+        assert set(json.loads(excluded)) == set(json.loads(absent)) == {"message", "control_number", "made_at", "salt"}
+        # The print is there: Annex II 1(2) makes it available where the individual is not identified.
+        unidentified = justification(Party.US, identified=False)
+        exchange = querying.open_query(us, [(fingers[0].later_print, 0)], unidentified, clock())
+        assert exchange.state is State.MATCH
+
+
+def test_4_5_a_match_that_cannot_be_confirmed_is_an_error_and_never_no_match(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    template_only = Impression(write_iso19794_2([fingers[0].enrolled_print.template]))
+    service.enrol(parties.us, [subject("template only", template_only)])
+    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"4-5\.NO_PRINTS.*not a 'no match'"):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    assert exchanges(parties.us) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        (
+            {"offence": Offence("assault", Party.JP, "PC 208", Penalty(months=24))},
+            NotSeriousCrimeError,
+            r"Art\. 1\(3\)",
+        ),
+        ({"political": True}, PoliticalOffenceError, r"Art\. 13\(2\)"),
+    ],
+)
+def test_4_3_a_query_that_may_not_be_made_stores_and_sends_nothing(
+    parties: Parties, fingers: tuple[Finger, ...], changes: dict[str, object], error: type[Exception], says: str
+) -> None:
+    why = justification(Party.JP, **changes)  # type: ignore[arg-type]
+    with pytest.raises(error, match=says):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], why, clock())
+    assert exchanges(parties.jp) == 0
+    assert not parties.jp.store._slots.live()
+
+
+def test_4_3_circumstances_are_needed(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    why = replace(justification(Party.JP), circumstances="suspect")
+    with pytest.raises(NoCircumstancesError, match=r"Art\. 4\(3\): .*at least 40 characters.*got 7"):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], why, clock())
+
+
+def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    """The query is committed before it is sent, so it survives that nobody answers."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    with pytest.raises(UnreachableError, match="can be sent again; it will be answered once"):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    with parties.answering(Party.US):
+        (exchange,) = querying.resume(parties.jp, clock())
+        assert exchange.state is State.MATCH
+        assert querying.resume(parties.jp, clock()) == []
+    _records_agree(parties)
+
+
+def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The other Party may hold a stricter version of the arrangement: its refusal is final and is recorded."""
+    path = parties.us.settings.folder.arrangement
+    path.write_text(path.read_text().replace("in_force_from = 2019-01-05", "in_force_from = 2099-01-01"))
+    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-1\.NOT_IN_FORCE.*2099-01-01"):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    with parties.jp.store.transaction() as tx:
+        (exchange,) = tx.exchanges()
+        assert exchange.state is State.CLOSED
+        assert {each.kind for each in tx.held()} == {Content.CIRCUMSTANCES}
+
+
+def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    with sqlite3.connect(parties.us.settings.folder.database) as database:
+        database.execute("CREATE TRIGGER fault BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'fault'); END")
+    with parties.answering(Party.US):
+        with pytest.raises(RefusedError, match="a technical failure: this says nothing about whether there is a match"):
+            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        assert exchanges(parties.us) == 0
+        assert not parties.us.store._slots.live()
+        with sqlite3.connect(parties.us.settings.folder.database) as database:
+            database.execute("DROP TRIGGER fault")
+        (exchange,) = querying.resume(parties.jp, clock())  # the fault is gone, the same query is answered
+    assert exchange.state is State.MATCH
+
+
+def test_8_1_a_hold_that_nothing_follows_lapses(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    """Article 8(1) and (2) name no day; the arrangement's hard stop does."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US):
+        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    later = clock() + timedelta(days=parties.us.settings.arrangement.follow_up_days)
+    for here in (parties.jp, parties.us):
+        assert service.discharge(here, clock()) == []
+        assert service.discharge(here, later) == [exchange.control_number]
+        assert held(here, exchange.control_number) <= {Content.CIRCUMSTANCES}
+        assert service.discharge(here, later) == []
+
+
+def test_a_person_enrolled_while_the_service_runs_is_found_and_one_removed_is_not(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """Annex II is a matter of the time of the query."""
+    with parties.answering(Party.US):
+        for expected in (State.NO_MATCH, State.MATCH, State.NO_MATCH):
+            exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+            assert exchange.state is expected
+            if expected is State.NO_MATCH and exchanges(parties.jp) == 1:
+                parties.enrol(Party.US, "someone", fingers[0])
+            elif expected is State.MATCH:
+                service.remove(parties.us, "someone")

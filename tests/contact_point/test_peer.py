@@ -1,0 +1,351 @@
+"""The API for the other contact point, attacked: identity, signatures, replays, repetitions, kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import httpx2
+import pytest
+
+from annex.parameters import Party
+from contact_point import main, prints, querying, service, tls, wire
+from contact_point.certificates import CertificateAuthority
+from contact_point.client import RefusedError, UnreachableError
+from contact_point.keys import SigningKey
+from contact_point.main import clock
+from contact_point.tls import Pin
+from pcsc import records
+from pcsc.duties import Content
+from pcsc.exchange import State
+from pcsc.messages import Query
+
+from .conftest import Listening, justification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contact_point.service import Installation
+    from contact_point.wire import HttpRequest
+
+    from .conftest import Finger, Parties
+
+
+def query(here: Installation, finger: Finger, *, number: str | None = None) -> Query:
+    """Return a query as the querying side makes it, without sending it."""
+    why = justification(here.settings.party)
+    number = number or service.new_number(here, clock())
+    return Query(
+        control_number=number,
+        made_at=clock(),
+        salt=service.new_salt(),
+        querying=here.settings.party,
+        authority=why.authority,
+        identified=True,
+        basis=why.basis,
+        expectation=why.expectation,
+        prints=prints.transaction(
+            [(finger.later_print.image, 0)],
+            kind=prints.SEARCH,
+            control_number=number,
+            originator="JP/NCP",
+            destination="US/NCP",
+            delete_by=None,
+            now=clock(),
+        ),
+    )
+
+
+class Caller:
+    """Whoever calls the US contact point, with a certificate and a signing key of their choice."""
+
+    def __init__(self, parties: Parties, context: ssl.SSLContext | None = None, key: SigningKey | None = None) -> None:
+        folder = parties.jp.settings.folder
+        self.key = key or SigningKey.load(folder.signing_key)
+        self.url = parties.us.settings.address + wire.PATHS[Query]
+        self.http = httpx2.Client(verify=context or _context(parties), trust_env=False, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def signed(self, body: bytes) -> HttpRequest:
+        return wire.sign_request(self.url, body, self.key, nonce=secrets.token_hex(16), now=clock())
+
+    def send(self, request: HttpRequest, body: bytes) -> httpx2.Response:
+        return self.http.post(request.url, content=body, headers=request.headers)
+
+    def ask(self, body: bytes) -> httpx2.Response:
+        return self.send(self.signed(body), body)
+
+
+def _context(parties: Parties, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    found = parties.jp.settings
+    assert found.other is not None
+    return tls.client_context(
+        certificate=certificate or found.folder.certificate,
+        key=key or found.folder.certificate_key,
+        peer_authority=found.folder.other_authority,
+        pin=Pin(found.other.uri, frozenset(found.other.tls_keys)),
+    )
+
+
+def problem(response: httpx2.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == wire.PROBLEM_TYPE
+    return response.status_code, json.loads(response.content)["title"]
+
+
+def nothing_happened(here: Installation) -> bool:
+    with here.store.transaction() as tx:
+        return not tx.exchanges() and tx.next_entry() == 0 and not here.store._slots.live()
+
+
+@pytest.fixture
+def us_answers(parties: Parties, fingers: tuple[Finger, ...]) -> Iterator[Parties]:
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US):
+        yield parties
+
+
+# Who calls: Articles 1(1), 3(3)
+
+
+def _issued(parties: Parties, tmp_path: Path, kind: str) -> ssl.SSLContext:
+    """Return a context with a certificate that the US contact point must not accept."""
+    jp, us = parties.jp.settings.folder, parties.us.settings.folder
+    authority = CertificateAuthority.load(us.authority if kind == "of the other authority" else jp.authority)
+    if kind == "self-made authority":
+        authority = CertificateAuthority.create("nobody", clock())
+    uri = "urn:pcsc:ncp:xx" if kind == "other URI" else "urn:pcsc:ncp:jp"
+    made = clock() - timedelta(days=400) if kind == "expired" else clock()
+    leaf = authority.issue(uri, ["127.0.0.1"], made)
+    leaf.save(tmp_path / "leaf.pem", tmp_path / "leaf.key")
+    return _context(parties, tmp_path / "leaf.pem", tmp_path / "leaf.key")
+
+
+def test_1_1_no_certificate_is_refused_before_the_body_is_read(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    authority = us_answers.jp.settings.folder.other_authority
+    with Caller(us_answers, ssl.create_default_context(cafile=authority)) as caller, pytest.raises(httpx2.HTTPError):
+        caller.ask(wire.encode(query(us_answers.jp, fingers[0])))
+    assert nothing_happened(us_answers.us)
+
+
+@pytest.mark.parametrize("kind", ["expired", "of the other authority", "self-made authority"])
+def test_1_1_a_certificate_that_does_not_verify_is_refused_in_the_handshake(
+    us_answers: Parties, fingers: tuple[Finger, ...], tmp_path: Path, kind: str
+) -> None:
+    with Caller(us_answers, _issued(us_answers, tmp_path, kind)) as caller, pytest.raises(httpx2.HTTPError):
+        caller.ask(wire.encode(query(us_answers.jp, fingers[0])))
+    assert nothing_happened(us_answers.us)
+
+
+@pytest.mark.parametrize("kind", ["other URI", "other key"])
+def test_3_3_a_certificate_of_the_right_authority_that_is_not_pinned_is_refused(
+    us_answers: Parties, fingers: tuple[Finger, ...], tmp_path: Path, kind: str
+) -> None:
+    with Caller(us_answers, _issued(us_answers, tmp_path, kind)) as caller:
+        response = caller.ask(wire.encode(query(us_answers.jp, fingers[0])))
+    assert problem(response) == (403, "3-3.INDIRECT")
+    assert nothing_happened(us_answers.us)
+
+
+def test_3_3_our_side_sends_nothing_to_a_server_that_is_not_the_designated_one(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The US designation is changed to another key: JP refuses in the handshake, and the query stays unsent."""
+    other = parties.jp.settings.folder.other
+    card = json.loads(other.read_text())
+    card["tls_keys"] = ["0" * 64]
+    other.write_text(json.dumps(card))
+    with (
+        parties.answering(Party.US),
+        main.opened(parties.jp.settings.folder.root) as jp,
+        pytest.raises(tls.NotContactPointError, match=r"3\(3\)"),
+    ):
+        querying.open_query(jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    assert nothing_happened(parties.us)
+
+
+# What is signed: Article 9
+
+
+def test_9_a_body_changed_after_signing_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    with Caller(us_answers) as caller:
+        body = wire.encode(query(us_answers.jp, fingers[0]))
+        changed = body.replace(b'"identified":true', b'"identified":null'[:16] + b"e", 1).replace(
+            b"robbery", b"arson..", 1
+        )
+        response = caller.send(caller.signed(body), changed)
+    assert problem(response) == (401, "9.SIGNATURE")
+    assert nothing_happened(us_answers.us)
+
+
+def test_9_a_message_signed_with_another_key_is_refused(
+    us_answers: Parties, fingers: tuple[Finger, ...], tmp_path: Path
+) -> None:
+    with Caller(us_answers, key=SigningKey.create(tmp_path / "other.pem")) as caller:
+        response = caller.ask(wire.encode(query(us_answers.jp, fingers[0])))
+    assert problem(response) == (401, "9.SIGNATURE")
+
+
+def test_9_an_unsigned_message_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        response = caller.http.post(caller.url, content=body, headers={"Content-Type": wire.CONTENT_TYPE})
+    assert problem(response) == (401, "9.SIGNATURE")
+
+
+def test_9_a_signed_request_replayed_as_it_was_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    with Caller(us_answers) as caller:
+        body = wire.encode(query(us_answers.jp, fingers[1]))
+        request = caller.signed(body)
+        assert caller.send(request, body).status_code == 200
+        assert problem(caller.send(request, body)) == (409, "9.REPLAY")
+
+
+def test_9_a_message_for_another_resource_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        caller.url = us_answers.us.settings.address + "/v1/determinations"
+        assert problem(caller.ask(body)) == (400, "4-7.FORMAT")
+        caller.url = us_answers.us.settings.address + "/v1/nothing"
+        assert problem(caller.ask(body)) == (404, "3-3.NO_SUCH_RESOURCE")
+
+
+def test_9_a_message_too_large_is_refused(us_answers: Parties) -> None:
+    body = b"x" * (wire.MAX_BODY + 1)
+    with Caller(us_answers) as caller:
+        assert problem(caller.ask(body)) == (400, "4-7.FORMAT")
+
+
+# Asked again: exactly one answer
+
+
+def test_the_same_query_signed_again_brings_the_same_bytes_and_one_record(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        first, second = caller.ask(body), caller.ask(body)
+    assert first.status_code == 200
+    assert first.content == second.content
+    assert _events(us_answers.us) == ["query", "match"]
+
+
+def test_a_control_number_with_another_content_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    with Caller(us_answers) as caller:
+        one = query(us_answers.jp, fingers[0])
+        assert caller.ask(wire.encode(one)).status_code == 200
+        other = query(us_answers.jp, fingers[1], number=one.control_number)
+        assert problem(caller.ask(wire.encode(other))) == (422, "3-4.NUMBER_REUSED")
+
+
+def test_the_same_query_from_several_at_once_brings_the_same_bytes_and_one_record(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: caller.ask(body), range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert _events(us_answers.us) == ["query", "match"]
+
+
+def test_two_clients_at_once_get_each_their_own_answer(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    bodies = [wire.encode(query(us_answers.jp, finger)) for finger in fingers[:2]]
+    with Caller(us_answers) as one, Caller(us_answers) as two, ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda caller, body: caller.ask(body).json(), (one, two), bodies))
+    assert [answer["message"] for answer in answers] == ["match", "no-match"]
+    with us_answers.us.store.transaction() as tx:
+        assert records.verify(tx.record()).entries == 5
+
+
+def test_4_7_the_quota_of_the_day_is_kept(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    path = parties.us.settings.folder.arrangement
+    path.write_text(path.read_text().replace("queries_per_day = 100", "queries_per_day = 1"))
+    with parties.answering(Party.US):
+        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        with pytest.raises(RefusedError, match=r"4-7\.QUOTA.*1 queries a day and 1 were made") as refused:
+            querying.open_query(parties.jp, [(fingers[1].later_print, 0)], justification(Party.JP), clock())
+    assert not refused.value.final  # tomorrow the same query may be sent again
+
+
+def _events(here: Installation) -> list[str]:
+    with here.store.transaction() as tx:
+        return [entry.event for entry in tx.entries()]
+
+
+# Killed between commit and answer
+
+_DYING = """
+import os, signal, sys
+from pathlib import Path
+from contact_point import main, queried
+
+act = queried.receive
+def receive(here, message, body, now):
+    act(here, message, body, now)
+    os.kill(os.getpid(), signal.SIGKILL)   # committed, and not a byte of the answer written
+
+queried.receive = receive
+main.serve(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("enrolled", "expected"), [(True, State.MATCH), (False, State.NO_MATCH)])
+def test_killed_between_commit_and_answer_then_asked_again(
+    parties: Parties, fingers: tuple[Finger, ...], enrolled: bool, expected: State
+) -> None:
+    """The same answer, no second record, and no print left beyond what Article 8(1) allows."""
+    if enrolled:
+        parties.enrol(Party.US, "someone", fingers[0])
+    root = parties.us.settings.folder.root
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", _DYING, str(root)], env=environment, stderr=subprocess.DEVNULL
+    ) as dying:
+        _await_port(parties.us)
+        with pytest.raises(UnreachableError):
+            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        assert dying.wait(timeout=30) == -signal.SIGKILL
+    with parties.us.store.transaction() as tx:
+        (committed,) = tx.exchanges()
+        entries = tx.next_entry()
+        answer = tx.content(committed.control_number, Content.ANSWER, number=committed.control_number)
+    with parties.answering(Party.US):
+        service.recover(parties.us, clock())
+        way = Listening(parties.jp.other)
+        (exchange,) = querying.resume(replace(parties.jp, other=way), clock())
+    assert exchange.state is expected
+    assert way.answers == [answer]
+    with parties.us.store.transaction() as tx:
+        assert tx.next_entry() == entries
+        kinds = {each.kind for each in tx.held()}
+        assert parties.us.store._slots.live() == {each.slot for each in tx.held()}
+    assert (Content.PROBE in kinds) is enrolled  # Art. 8(1): held only after a match, until the request is answered
+
+
+def _await_port(here: Installation) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((here.settings.host, here.settings.port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the server did not start")

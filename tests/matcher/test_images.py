@@ -1,0 +1,375 @@
+"""Reading pictures of prints: formats, limits, resolution, and what a damaged file gives."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import random
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from matcher import _wsq_grammar as grammar
+from matcher.images import (
+    DecodeError,
+    Image,
+    ImageError,
+    ResolutionError,
+    SizeError,
+    UnknownFormatError,
+    at_500,
+    read,
+    write_png,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+CODEC: Any = importlib.import_module("_wsq")
+
+
+def ridges(width: int = 160, height: int = 200) -> NDArray[np.uint8]:
+    """Slanted ridges 9 pixels apart, with some noise."""
+    noise = np.random.default_rng(1).normal(0, 6, (height, width))
+    waves = 127 + 100 * np.sin(np.add.outer(np.arange(height), 0.7 * np.arange(width)) * 2 * np.pi / 11)
+    return (waves + noise).clip(0, 255).astype(np.uint8)
+
+
+RIDGES = ridges()
+
+
+def encoded(picture: NDArray[Any] | PIL.Image.Image, codec: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image = picture if isinstance(picture, PIL.Image.Image) else PIL.Image.fromarray(picture)
+    image.save(file, codec, **options)
+    return file.getvalue()
+
+
+def wsq(picture: NDArray[np.uint8] = RIDGES) -> bytes:
+    height, width = picture.shape
+    return bytes(CODEC.compress(picture.tobytes(), height, width, 12))
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, data, b"IEND")
+    )
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def wsq_claiming(width: int, height: int) -> bytes:
+    """A valid file but for the size in its frame header."""
+    data = bytearray(wsq())
+    at = data.index(b"\xff\xa2") + 6
+    data[at : at + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+LOSSLESS = {
+    "png": encoded(RIDGES, "PNG"),
+    "png 16 bit": encoded(RIDGES.astype(np.uint16) * 257, "PNG"),
+    "png colour": encoded(PIL.Image.fromarray(RIDGES).convert("RGB"), "PNG"),
+    "png opaque alpha": encoded(PIL.Image.fromarray(RIDGES).convert("RGBA"), "PNG"),
+    "png grey and opaque alpha": encoded(PIL.Image.fromarray(RIDGES).convert("LA"), "PNG"),
+    "png palette": encoded(PIL.Image.fromarray(RIDGES).convert("P"), "PNG"),
+    "tiff": encoded(RIDGES, "TIFF"),
+    "tiff 16 bit": encoded(RIDGES.astype(np.uint16) * 257, "TIFF"),
+    "tiff lzw": encoded(RIDGES, "TIFF", compression="tiff_lzw"),
+    "tiff deflate": encoded(RIDGES, "TIFF", compression="tiff_adobe_deflate"),
+    "tiff packbits": encoded(RIDGES, "TIFF", compression="packbits"),
+    "bmp": encoded(RIDGES, "BMP"),
+    "pgm": encoded(RIDGES, "PPM"),
+    "jp2": encoded(RIDGES, "JPEG2000"),
+    "j2k": encoded(RIDGES, "JPEG2000", no_jp2=True),
+    "jp2 16 bit": encoded(RIDGES.astype(np.uint16) * 257, "JPEG2000"),
+    "jp2 colour": encoded(PIL.Image.fromarray(RIDGES).convert("RGB"), "JPEG2000"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_pictures_are_read_grey_value_by_grey_value(name: str) -> None:
+    image = read(LOSSLESS[name])
+    np.testing.assert_array_equal(image.pixels, RIDGES)
+    assert image.dpi == 500
+
+
+def test_wsq_is_read_close_to_the_original_and_always_the_same() -> None:
+    data = wsq()
+    image = read(data)
+    assert image.pixels.shape == RIDGES.shape
+    assert np.abs(image.pixels.astype(int) - RIDGES).mean() < 8
+    assert all(np.array_equal(read(data).pixels, image.pixels) for _ in range(3))
+
+
+def test_a_tiff_counting_up_from_white_is_turned_round() -> None:
+    data = encoded(RIDGES, "TIFF", tiffinfo={262: 0})
+    assert (255 - RIDGES).tobytes() in data
+    np.testing.assert_array_equal(read(data).pixels, RIDGES)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "begin with none"),
+        (b"GIF89a", "WSQ, JPEG 2000, TIFF, PNG, BMP or PGM; these bytes begin with 47 49 46 38"),
+        (encoded(RIDGES, "JPEG"), "begin with FF D8 FF E0"),
+        (encoded(PIL.Image.fromarray(RIDGES).convert("CMYK"), "TIFF"), "this picture is CMYK"),
+        (encoded(PIL.Image.fromarray(RIDGES).convert("F"), "TIFF"), "this picture is F"),
+        (encoded(RIDGES, "TIFF", compression="jpeg"), "uncompressed, packbits, LZW or deflate; this one is jpeg"),
+        (encoded(RIDGES, "TIFF", save_all=True, append_images=[PIL.Image.fromarray(RIDGES)]), "one picture.* has 2"),
+        (encoded(RIDGES.astype(np.uint16), "TIFF", tiffinfo={262: 0}), "counts up from white"),
+        (encoded(PIL.Image.new("LA", (64, 64), (9, 99)), "PNG"), "transparent pixels"),
+        (encoded(RIDGES, "PNG", transparency=3), "grey, colour or 16-bit grey"),
+        (encoded(PIL.Image.fromarray(RIDGES).convert("RGBA"), "JPEG2000"), "one component, or three"),
+    ],
+)
+def test_kinds_of_pictures_that_are_not_read_are_named(data: bytes, message: str) -> None:
+    with pytest.raises(UnknownFormatError, match=message):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(10_000_000), "at most 10000000 bytes; got 10000008"),
+        (png_claiming(4001, 4000), "PNG: .* at most 16000000; the header states 4001 x 4000"),
+        (png_claiming(5001, 40), "PNG: a side has 32 to 5000 .* states 5001 x 40"),
+        (png_claiming(31, 400), "PNG: a side has 32 to 5000 .* states 31 x 400"),
+        (wsq_claiming(16000, 16000), "WSQ: a side has 32 to 5000 .* states 16000 x 16000"),
+        (wsq_claiming(4000, 4000), "WSQ: 4000 x 4000 pixels from [0-9]+ bytes: WSQ gives at most 400 pixels a byte"),
+        (encoded(ridges(32, 5001), "JPEG2000"), "JP2: a side has 32 to 5000"),
+        (encoded(RIDGES, "JPEG2000", tile_size=(16, 16)), "at most 64 tiles"),
+        (b"P5 16000 16000 255\n", "PGM: a side has 32 to 5000"),
+    ],
+)
+def test_sizes_beyond_the_limits_are_refused_by_the_header(data: bytes, message: str) -> None:
+    with pytest.raises(SizeError, match=message):
+        read(data)
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, "wsq"])
+def test_a_file_cut_short_anywhere_is_never_a_picture(name: str) -> None:
+    data = wsq() if name == "wsq" else LOSSLESS[name]
+    for share in (0.02, 0.3, 0.7, 0.98):
+        with pytest.raises((DecodeError, UnknownFormatError)):
+            read(data[: int(len(data) * share)])
+
+
+# --- resolution ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "dpi"),
+    [
+        (encoded(RIDGES, "PNG", dpi=(1000, 1000)), 1000),
+        (encoded(RIDGES, "TIFF", dpi=(569, 569)), 569),
+        (encoded(RIDGES, "BMP", dpi=(500, 500)), 500),
+        (encoded(RIDGES, "PNG", dpi=(96, 96)), 500),
+        (encoded(RIDGES, "TIFF", dpi=(1, 1)), 500),
+        (encoded(RIDGES, "TIFF", dpi=(20000, 20000)), 500),
+    ],
+)
+def test_the_files_own_resolution_counts_where_a_print_can_have_it(data: bytes, dpi: float) -> None:
+    assert read(data).dpi == dpi
+
+
+def test_the_resolution_given_counts_before_the_files_own() -> None:
+    assert read(encoded(RIDGES, "PNG", dpi=(1000, 1000)), dpi=569).dpi == 569
+
+
+def test_pixels_that_are_not_square_are_refused_unless_the_resolution_is_given() -> None:
+    data = encoded(RIDGES, "PNG", dpi=(500, 600))
+    with pytest.raises(ResolutionError, match="500 dpi across and 600 down|499.999 dpi across and 599.999 down"):
+        read(data)
+    assert read(data, dpi=500).dpi == 500
+
+
+@pytest.mark.parametrize("dpi", [0, -500, 72, 4000, float("nan"), float("inf")])
+def test_an_impossible_resolution_is_refused(dpi: float) -> None:
+    with pytest.raises(ResolutionError, match="200 to 1300 dpi"):
+        read(LOSSLESS["png"], dpi=dpi)
+
+
+def test_an_image_is_a_plane_of_bytes() -> None:
+    with pytest.raises(ImageError, match=r"8-bit grey values; got float64 of shape \(3, 4\)"):
+        Image(np.zeros((3, 4)), 500)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"uint8 of shape \(3, 4, 3\)"):
+        Image(np.zeros((3, 4, 3), np.uint8), 500)
+
+
+def test_a_written_png_is_read_as_it_was() -> None:
+    image = read(write_png(Image(RIDGES, 1000.0)))
+    np.testing.assert_array_equal(image.pixels, RIDGES)
+    assert image.dpi == 1000
+
+
+def test_at_500_dpi_an_image_keeps_its_size_in_millimetres() -> None:
+    assert at_500(Image(RIDGES, 1000.0)).pixels.shape == (100, 80)
+    assert at_500(Image(RIDGES, 250.0)).pixels.shape == (400, 320)
+    assert at_500(Image(RIDGES, 569.0)).dpi == 500
+    same = Image(RIDGES, 500.0)
+    assert at_500(same) is same
+
+
+def test_resampling_keeps_ridges_where_they_are() -> None:
+    fine = np.kron(RIDGES, np.ones((2, 2), np.uint8))
+    coarse = at_500(Image(fine, 1000.0)).pixels
+    assert np.corrcoef(coarse.ravel(), RIDGES.ravel())[0, 1] > 0.99
+
+
+# --- WSQ -------------------------------------------------------------------------------------------------------------
+
+
+def wsq_segments(data: bytes) -> dict[str, bytes]:
+    """The parts of a file of one encoder: everything before the first block, the blocks, the end."""
+    first = data.index(b"\xff\xa3")
+    return {"tables": data[:first], "blocks": data[first:-2], "end": data[-2:]}
+
+
+def test_tables_and_an_empty_block_are_no_picture() -> None:
+    # The C decoder answers this with whatever memory held, a different picture each time.
+    parts = wsq_segments(wsq())
+    with pytest.raises(DecodeError, match="has [0-9]+ coefficients; the file codes 0: it is cut short"):
+        read(parts["tables"] + parts["blocks"][:5] + b"\xff\xa1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: b"\xff\xa0" + f[2:-2], "breaks off in a block"),
+        (lambda f: f + f, "bytes follow"),
+        (lambda f: f[:2] + b"\xff\xb0\x00\x02" + f[2:], "FFB0 is no marker"),
+        (lambda f: f.replace(b"\xff\xa2", b"\xff\xa2" + f[f.index(b"\xff\xa2") + 2 :][:17] + b"\xff\xa2"), "one frame"),
+        (
+            lambda f: f.replace(b"\xff\xa2\x00\x11", b"\xff\xa8\x00\x11"),
+            "has a frame header .SOF.; this one ends without",
+        ),
+        (lambda f: f.replace(b"\xff\xa5", b"\xff\xa8", 1), "quantisation tables and a block; one is missing"),
+        (lambda f: f.replace(b"\xff\xa3\x00\x03\x00", b"\xff\xa3\x00\x03\x07", 1), "names one Huffman table"),
+        (lambda f: b"\xff\xa0" + f[f.index(b"\xff\xa3") :], "ends without|comes after the frame"),
+        (lambda f: f[:2] + b"\xff\xa6\x00\x13\x00" + bytes([255] * 16) + f[2:], "16 counts and as many symbols"),
+        (
+            lambda f: f[:2] + b"\xff\xa6\x00\x16\x00\x03" + bytes(15) + b"\x01\x02\x03" + f[2:],
+            "more codes than there are",
+        ),
+    ],
+)
+def test_a_wsq_file_that_breaks_its_grammar_is_refused_with_the_reason(change: Any, message: str) -> None:
+    with pytest.raises(DecodeError, match=message):
+        read(change(wsq()))
+
+
+def test_zeros_after_the_end_of_a_wsq_file_are_allowed() -> None:
+    np.testing.assert_array_equal(read(wsq() + bytes(3)).pixels, read(wsq()).pixels)
+
+
+@pytest.mark.parametrize("width", [33, 64, 97, 130, 255])
+@pytest.mark.parametrize("height", [32, 47, 66, 129, 256])
+def test_the_subbands_share_out_the_picture(width: int, height: int) -> None:
+    sizes = grammar.subband_sizes(width, height)
+    assert len(sizes) == 64
+    assert sum(sizes) == width * height
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 97), (131, 70), (199, 257), (300, 301)])
+def test_what_an_encoder_writes_is_whole(size: tuple[int, int]) -> None:
+    for picture in (ridges(*size), np.full(size[::-1], 200, np.uint8)):
+        data = wsq(picture)
+        grammar.check(data)
+        assert grammar.size(data) == size
+
+
+def _fuzzed(data: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        damaged[rng.randrange(2, len(damaged))] = rng.randrange(256)
+    return bytes(damaged)
+
+
+def _read_or_refuse(data: bytes) -> bool:
+    try:
+        return read(data).pixels.size > 0
+    except ImageError:
+        return False
+
+
+def _survives(count: int, seed: int) -> int:
+    rng = random.Random(seed)  # noqa: S311  reproducible damage, no secret
+    seeds = [wsq(), *LOSSLESS.values()]
+    return sum(_read_or_refuse(_fuzzed(rng.choice(seeds), rng)) for _ in range(count))
+
+
+def test_damaged_files_are_read_or_refused_and_nothing_else() -> None:
+    assert 0 < _survives(150, seed=1) < 150
+
+
+@pytest.mark.long
+def test_many_damaged_files_are_read_or_refused_and_nothing_else() -> None:
+    assert 0 < _survives(20_000, seed=2) < 20_000
+
+
+# --- files of others -------------------------------------------------------------------------------------------------
+
+
+def test_files_that_kill_a_common_decoder_are_all_refused(shared_data: Path) -> None:
+    paths = sorted((shared_data / "malformed" / "wsq").iterdir())
+    assert len(paths) == 189
+    for path in paths:
+        with pytest.raises(ImageError):
+            read(path.read_bytes())
+
+
+def test_a_files_own_word_for_its_resolution_is_not_taken_in_jpeg_2000(shared_data: Path) -> None:
+    assert read((shared_data / "jp2" / "libbiomeval_img.jp2").read_bytes()).dpi == 500  # its box says 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("a001", (1008, 1508)),
+        ("biomsharp_01", (400, 275)),
+        ("image_not_provided", (800, 750)),
+        ("libbiomeval_img", (256, 256)),
+        ("node_left_index", (480, 320)),
+        ("node_right_index", (480, 320)),
+        ("openebts_finger8", (374, 374)),
+        ("sample_jnbis", (622, 545)),
+        ("sourceafis_original", (768, 832)),
+    ],
+)
+def test_wsq_files_of_many_writers_are_read(shared_data: Path, name: str, shape: tuple[int, int]) -> None:
+    assert read((shared_data / "wsq" / f"{name}.wsq").read_bytes()).pixels.shape == shape
+
+
+def test_wsq_pixels_are_those_of_the_reference_decoder(shared_data: Path) -> None:
+    ours = read((shared_data / "wsq" / "sourceafis_original.wsq").read_bytes())
+    theirs = read((shared_data / "wsq" / "sourceafis_converted.png").read_bytes())
+    np.testing.assert_array_equal(ours.pixels, theirs.pixels)
+
+
+def test_wsq_with_a_huffman_code_of_all_ones_is_read(shared_data: Path) -> None:
+    raw = np.fromfile(shared_data / "wsq" / "a001.raw", np.uint8).reshape(1008, 1508).astype(int)
+    image = read((shared_data / "wsq" / "a001.wsq").read_bytes())
+    assert np.abs(image.pixels - raw).mean() < 3
+
+
+def test_wsq_with_a_byte_of_padding_too_many_is_read(shared_data: Path) -> None:
+    transaction = (shared_data / "ansi_nist" / "jet" / "sample.eft").read_bytes()
+    start = transaction.index(b"\xff\xa0\xff\xa2")
+    end = transaction.index(b"\xff\xa1", start) + 2
+    assert read(transaction[start:end]).pixels.shape == (750, 800)
+
+
+def test_rolled_prints_at_1000_dpi_say_so(shared_data: Path) -> None:
+    for path in (shared_data / "rolled1000").glob("*.bmp"):
+        assert read(path.read_bytes()).dpi == 1000
