@@ -379,8 +379,8 @@ def _agreement(
 ) -> np.float32:
     """Return, from 0 to 1, whether ``p`` and ``q`` are to each other as ``r`` and ``s`` are.
 
-    Their distance, their directions, and where the second lies as seen from the first; the tolerance in place grows
-    with distance, because skin stretches.
+    Their distance, their directions, and where each lies as seen from the other; the tolerance in place grows with
+    distance, because skin stretches.
     """
     pq = math.sqrt((q[X] - p[X]) ** 2 + (q[Y] - p[Y]) ** 2)
     rs = math.sqrt((s[X] - r[X]) ** 2 + (s[Y] - r[Y]) ** 2)
@@ -391,22 +391,21 @@ def _agreement(
     twist = _turn(_turn(q[TURN], s[TURN]), _turn(p[TURN], r[TURN])) / rule.turn
     if abs(twist) >= ONE:
         return ZERO
-    across = _across(p, q) - _across(r, s)
-    along = _along(p, q) - _along(r, s)
-    gap = math.sqrt(across * across + along * along) / (rule.near + rule.turn * mean)
+    gap = max(_gap(p, q, r, s), _gap(q, p, s, r)) / (rule.near + rule.turn * mean)
     if gap >= ONE:
         return ZERO
     return np.float32((ONE - stretch * stretch) * (ONE - twist * twist) * (ONE - gap * gap))
 
 
 @_checked
-def _across(p: NDArray[np.float32], q: NDArray[np.float32]) -> np.float32:
-    return np.float32((q[X] - p[X]) * p[COS] + (q[Y] - p[Y]) * p[SIN])
-
-
-@_checked
-def _along(p: NDArray[np.float32], q: NDArray[np.float32]) -> np.float32:
-    return np.float32((q[Y] - p[Y]) * p[COS] - (q[X] - p[X]) * p[SIN])
+def _gap(
+    p: NDArray[np.float32], q: NDArray[np.float32], r: NDArray[np.float32], s: NDArray[np.float32]
+) -> np.float32:
+    """Return the distance between ``q`` as seen from ``p`` and ``s`` as seen from ``r``."""
+    dx, dy, ex, ey = q[X] - p[X], q[Y] - p[Y], s[X] - r[X], s[Y] - r[Y]
+    across = dx * p[COS] + dy * p[SIN] - ex * r[COS] - ey * r[SIN]
+    along = dy * p[COS] - dx * p[SIN] - ey * r[COS] + ex * r[SIN]
+    return np.float32(math.sqrt(across * across + along * along))
 
 
 @_checked

@@ -99,7 +99,9 @@ def determination(**changes: Any) -> Determination:
 
 def notification(**changes: Any) -> WrittenNotification:
     """Return the written notification of a request for a name."""
-    made = WrittenNotification("To identify the person seen at the fire.", "HKD-2026-77", ("name",), basis(), "K. Sato")
+    made = WrittenNotification(
+        "To identify the person seen at the fire.", "HKD-2026-77", ("name",), basis(), "the duty officer"
+    )
     return replace(made, **changes)
 
 
@@ -110,7 +112,7 @@ def request(**changes: Any) -> Request:
 
 def reply(**changes: Any) -> Reply:
     """Return a reply that gives the name."""
-    made = Reply("US261122-REPLY001", NOW, SALT, "JP261122-REQUEST1", REFERENCE, items=(Item("name", "John Roe"),))
+    made = Reply("US261122-REPLY001", NOW, SALT, "JP261122-REQUEST1", REFERENCE, items=(Item("name", "Richard Roe"),))
     return replace(made, **changes)
 
 
@@ -128,14 +130,14 @@ def refusal(ground: Ground = Ground.LAW, reason: str = "Section 7 of the Act.", 
 def acceptance(**changes: Any) -> Acceptance:
     """Return the acceptance of an offer."""
     made = Acceptance(
-        "JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, accepted=True, signed_by="K. Sato"
+        "JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, accepted=True, signed_by="the duty officer"
     )
     return replace(made, **changes)
 
 
 def provision(**changes: Any) -> Provision:
     """Return what was offered, after its acceptance."""
-    made = Provision("JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, (Item("name", "John Roe"),))
+    made = Provision("JP261122-ACCEPT01", NOW, SALT, "US261122-REPLY001", REFERENCE, (Item("name", "Richard Roe"),))
     return replace(made, **changes)
 
 
@@ -165,7 +167,7 @@ def _reached(state: State, side: Side) -> Exchange:
     if state is State.LAPSED:
         return life.lapse(at, NOW)
     if side is Side.QUERYING:
-        at = life.examine(at, Conclusion.IDENTIFICATION, "M. Ito", NOW)
+        at = life.examine(at, Conclusion.IDENTIFICATION, "examiner 7", NOW)
     if state is State.EXAMINED:
         return at
     if state is State.NO_REQUEST:

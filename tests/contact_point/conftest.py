@@ -1,48 +1,23 @@
-"""Two real contact points: real databases, real key slots, real TLS on the loopback interface."""
+"""Fixtures of the tests of the service."""
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from annex.eligibility import Case, Disposition, Standing
-from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import installation, main, service
-from contact_point.holdings import Particulars, write_particulars
+from contact_point import installation, main
 from contact_point.installation import Plan
-from contact_point.prints import Print, PrintReader
-from contact_point.querying import Justification
-from contact_point.service import Installation
-from contact_point.store import Impression, Subject
-from matcher import images, synthesis
-from matcher.formats import write_iso19794_2
-from matcher.images import Image
-from pcsc.messages import Activity, Authority, Basis, Expectation
+from contact_point.prints import PrintReader
+
+from .parties import Finger, Parties, free_port, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-ITEMS = {"name": "SAMPLE, Person", "date of birth": "1980-05-01", "sex": "not stated"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finger:
-    """One synthetic finger: the impression that is enrolled and a later one, as image files and as prints."""
-
-    enrolled: bytes
-    later: bytes
-    enrolled_print: Print
-    later_print: Print
 
 
 @pytest.fixture(scope="session")
@@ -54,56 +29,7 @@ def reader() -> PrintReader:
 @pytest.fixture(scope="session")
 def fingers(reader: PrintReader) -> tuple[Finger, ...]:
     """Return three different fingers."""
-    return tuple(_finger(reader, person) for person in (1, 2, 3))
-
-
-def _finger(reader: PrintReader, person: int) -> Finger:
-    finger = synthesis.Finger(7, person=person)
-    enrolled, later = (images.write_png(Image(finger.image(impression), 500.0)) for impression in (0, 1))
-    return Finger(enrolled, later, reader.read(enrolled), reader.read(later))
-
-
-@dataclass(frozen=True, slots=True)
-class Parties:
-    """Both contact points as their operators hold them, and the folders they live in."""
-
-    jp: Installation
-    us: Installation
-    reader: PrintReader
-
-    def of(self, party: Party) -> Installation:
-        """Return one of the two."""
-        return self.jp if party is Party.JP else self.us
-
-    def enrol(
-        self, party: Party, name: str, finger: Finger, disposition: Disposition = Disposition.CONVICTED_FINAL
-    ) -> None:
-        """Enrol a person of one finger."""
-        impression = Impression(write_iso19794_2([finger.enrolled_print.template]), finger.enrolled)
-        service.enrol(self.of(party), [subject(name, impression, disposition=disposition)])
-
-    @contextmanager
-    def answering(self, party: Party) -> Iterator[None]:
-        """Let one of the two answer, from a thread with a gallery of its own."""
-        with main.opened(self.of(party).settings.folder.root, gallery=True) as here:
-            server = main.server(replace(here, reader=self.reader))
-            thread = threading.Thread(target=server.run)
-            thread.start()
-            deadline = time.monotonic() + 30
-            while not server.started and thread.is_alive() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert server.started, "the server did not start"
-            try:
-                yield
-            finally:
-                server.should_exit = True
-                thread.join()
-
-
-def subject(name: str, *impressions: Impression, disposition: Disposition = Disposition.CONVICTED_FINAL) -> Subject:
-    """Return a person as they are enrolled: an adult, arrested, with one case."""
-    standing = Standing(date(1980, 5, 1), (Case(disposition, date(2015, 4, 1)),))
-    return Subject(name, write_particulars(Particulars(standing, ITEMS)), impressions)
+    return tuple(render(reader, person) for person in (1, 2, 3))
 
 
 @pytest.fixture
@@ -121,26 +47,3 @@ def parties(tmp_path: Path, reader: PrintReader) -> Iterator[Parties]:
             here = stack.enter_context(main.opened(tmp_path / party))
             opened[party] = replace(here, reader=reader)
         yield Parties(opened[Party.JP], opened[Party.US], reader)
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def justification(
-    party: Party, *, identified: bool = True, political: bool = False, offence: Offence | None = None
-) -> Justification:
-    """Return a justification under the law of ``party``."""
-    robbery = Offence("robbery", party, "a statute", Penalty(months=240), Category.ROBBERY)
-    return Justification(
-        authority=Authority("Police", "Investigation Unit", f"{party}-1", party.country),
-        basis=Basis(Activity.INVESTIGATION, (offence or robbery,), political=political),
-        expectation=Expectation.HAS_COMMITTED,
-        circumstances="A print was lifted from the till after a robbery; the suspect is said to live abroad.",
-        identified=identified,
-        case_reference="case-1",
-    )

@@ -32,14 +32,14 @@ from pcsc.exchange import State
 from pcsc.messages import Conclusion, Condition, Ground, Refusal, WrittenNotification
 from pcsc.use import Purpose
 
-from .conftest import Listening, justification, subject
+from .parties import Listening, justification, subject
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from contact_point.service import Installation
 
-    from .conftest import Finger, Parties
+    from .parties import Finger, Parties
 
 
 def held(here: Installation, number: str) -> set[Content]:

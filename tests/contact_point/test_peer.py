@@ -32,7 +32,7 @@ from pcsc.duties import Content
 from pcsc.exchange import State
 from pcsc.messages import Query
 
-from .conftest import Listening, justification
+from .parties import Listening, justification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
     from contact_point.wire import HttpRequest
 
-    from .conftest import Finger, Parties
+    from .parties import Finger, Parties
 
 
 def query(here: Installation, finger: Finger, *, number: str | None = None) -> Query:

@@ -182,7 +182,8 @@ def agreement(a: Sequence[Minutia], b: Sequence[Minutia], one: tuple[int, int], 
     mean = (p.far_from(q) + r.far_from(s)) / 2
     stretch = (p.far_from(q) - r.far_from(s)) / (PAIRING.near + PAIRING.slope * mean)
     twist = between(between(q.turn, s.turn), between(p.turn, r.turn)) / PAIRING.turn
-    gap = math.dist(q.seen_from(p), s.seen_from(r)) / (PAIRING.near + PAIRING.turn * mean)
+    gap = max(math.dist(q.seen_from(p), s.seen_from(r)), math.dist(p.seen_from(q), r.seen_from(s)))
+    gap /= PAIRING.near + PAIRING.turn * mean
     return math.prod(max(0.0, 1 - z * z) for z in (stretch, twist, gap))
 
 

@@ -1,0 +1,247 @@
+"""Article 4: who may query, why, how it is answered, and what comes with a match.
+
+(1) each Party permits the other's contact points to query; (3) "only if particular circumstances give reason to inquire
+whether the individual will commit or has committed a serious crime"; (4) the answer is automatic: "either that there is a
+match, with a corresponding reference number, or that there is no match"; (5) a match comes with the fingerprint data "to
+allow the querying contact point to confirm the result"; (7) details are for the implementing arrangement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from annex.offences import Category, Form, Offence, Penalty
+from annex.parameters import Party
+from pcsc import exchange as life
+from pcsc.errors import (
+    NoAnswerError,
+    NoAuthorityError,
+    NoCircumstancesError,
+    NoPrintsError,
+    NotSeriousCrimeError,
+    OutOfOrderError,
+    QuotaError,
+    TreatyError,
+    UnconfirmedError,
+)
+from pcsc.exchange import Exchange, Side, State
+from pcsc.messages import Authority, Conclusion, Expectation, Match, NoMatch, Query
+from tests.builders import (
+    ARSON,
+    CIRCUMSTANCES,
+    INSULT,
+    NOW,
+    POLICE,
+    REFERENCE,
+    US_ARSON,
+    arrangement,
+    basis,
+    exchange,
+    match,
+    no_match,
+    query,
+)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def open_(message: Query, circumstances: str = CIRCUMSTANCES, *, made_today: int = 0) -> Exchange:
+    return life.open_query(message, circumstances, arrangement(), made_today=made_today, now=NOW)
+
+
+def receive(message: Query, *, made_today: int = 0) -> Exchange:
+    return life.receive_query(message, arrangement(), made_today=made_today, now=NOW)
+
+
+# Article 1(3) as it is applied to a query
+
+ATTEMPT = Offence("arson", Party.JP, "Penal Code, Art. 109", Penalty(months=240), Category.ARSON, Form.ATTEMPT)
+ONE_YEAR = Offence("embezzlement", Party.JP, "Penal Code, Art. 254", Penalty(months=12), Category.EMBEZZLEMENT)
+
+
+@pytest.mark.parametrize("admit", [open_, receive], ids=["before it is sent", "when it is received"])
+@pytest.mark.parametrize(
+    ("offence", "reason"),
+    [
+        (INSULT, r"at least 3 years where no category of Annex I describes the conduct; insult .* at most 1 year"),
+        (ONE_YEAR, r"more than 1 year under Annex I\(7\)"),
+        (ATTEMPT, "no provision that makes it an offence is cited"),
+        (US_ARSON, "looks only at the law of the Party that queries or uses, here Japan"),
+    ],
+    ids=["one year, no category", "one year exactly", "attempt without its provision", "law of the other Party"],
+)
+def test_1_3_a_query_about_conduct_that_is_not_serious_crime_is_refused_on_both_sides(
+    admit: Callable[..., Exchange], offence: Offence, reason: str
+) -> None:
+    with pytest.raises(NotSeriousCrimeError, match=rf"^Art\. 1\(3\): .*{reason}.*the query may not be made") as refused:
+        admit(query(basis=basis(offence)))
+    assert refused.value.code == "1-3.NOT_SERIOUS"
+
+
+@pytest.mark.parametrize("admit", [open_, receive], ids=["before it is sent", "when it is received"])
+def test_1_3_one_offence_that_counts_is_enough_and_the_rules_that_held_are_kept(admit: Callable[..., Exchange]) -> None:
+    opened = admit(query(basis=basis(INSULT, ARSON)))
+    assert (opened.state, opened.rules, opened.arrangement) == (State.SENT, "2022-04-01", "test-1")
+
+
+def test_1_3_the_law_that_counts_is_the_querying_partys_also_where_it_is_received() -> None:
+    assert receive(query(querying=Party.US, basis=basis(US_ARSON))).queried is Party.JP
+    with pytest.raises(NotSeriousCrimeError, match="here the United States"):
+        receive(query(querying=Party.US, basis=basis(ARSON)))
+
+
+# Article 4(1)
+
+
+def test_4_1_the_answering_side_admits_a_query_without_a_word_of_its_own() -> None:
+    admitted = receive(query())
+    assert (admitted.side, admitted.other) == (Side.QUERIED, Party.JP)
+    assert admitted.state is State.SENT  # and waits for nobody: the next step is the answer
+
+
+# Article 4(3)
+
+
+@pytest.mark.parametrize("said", ["", " " * 100, "x" * 39, "  " + "x" * 39 + "\n"])
+def test_4_3a_a_query_without_particular_circumstances_is_refused(said: str) -> None:
+    with pytest.raises(
+        NoCircumstancesError,
+        match=rf"^Art\. 4\(3\): .*at least 40 characters .*test-1.*got {len(said.strip())}: say what",
+    ) as refused:
+        open_(query(), said)
+    assert refused.value.code == "4-3.NO_CIRCUMSTANCES"
+
+
+def test_4_3_the_arrangement_sets_how_much_is_to_be_said() -> None:
+    assert open_(query(), "x" * 40).state is State.SENT
+    with pytest.raises(NoCircumstancesError, match="at least 200 characters"):
+        life.open_query(query(), CIRCUMSTANCES, arrangement(circumstances_characters=200), made_today=0, now=NOW)
+
+
+def test_4_3_the_circumstances_stay_with_the_querying_contact_point() -> None:
+    assert not {"circumstances", "case", "case_reference"} & {field.name for field in fields(Query)}
+    assert CIRCUMSTANCES not in repr(open_(query()))
+
+
+def test_4_3_what_there_is_reason_to_inquire_is_one_of_two() -> None:
+    assert {each.name for each in Expectation} == {"WILL_COMMIT", "HAS_COMMITTED"}
+
+
+def test_4_3_the_query_says_whether_the_individual_is_identified_and_both_sides_keep_it() -> None:
+    for identified in (True, False):
+        assert open_(query(identified=identified)).identified is identified
+        assert receive(query(identified=identified)).identified is identified
+
+
+@pytest.mark.parametrize("field", ["name", "unit", "identifier"])
+def test_4_3_the_investigating_authority_is_named(field: str) -> None:
+    said = {"name": "A", "unit": "B", "identifier": "C", "jurisdiction": "D"}
+    with pytest.raises(NoAuthorityError, match=rf"^Art\. 11\(2\)\(3\): the investigating authority's {field} is empty"):
+        Authority(**{**said, field: " "})
+
+
+def test_4_3_a_query_without_prints_is_none() -> None:
+    with pytest.raises(NoPrintsError, match="a query carries fingerprint data of one individual; none came"):
+        query(prints=b"")
+
+
+# Article 4(4)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_4_4a_an_answer_is_a_match_with_its_reference_number_or_no_match(side: Side) -> None:
+    matched = life.answered(exchange(side=side), match(), NOW)
+    assert (matched.state, matched.reference) == (State.MATCH, REFERENCE)
+    unmatched = life.answered(exchange(side=side), no_match(), NOW)
+    assert (unmatched.state, unmatched.reference) == (State.NO_MATCH, None)
+
+
+def test_4_4_an_answer_carries_no_score_rank_name_or_category() -> None:
+    assert [field.name for field in fields(NoMatch)] == ["control_number", "made_at", "salt"]
+    assert [field.name for field in fields(Match)] == ["control_number", "made_at", "salt", "reference", "prints"]
+
+
+@pytest.mark.parametrize("reference", ["", "  "])
+def test_4_4_a_match_without_a_reference_number_is_no_answer(reference: str) -> None:
+    with pytest.raises(
+        NoAnswerError, match=r"^Art\. 4\(4\): a match comes with a corresponding reference number"
+    ) as refused:
+        match(reference=reference)
+    assert refused.value.code == "4-4.TECH"
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("state", [State.MATCH, State.NO_MATCH])
+def test_4_4_a_query_is_answered_once(side: Side, state: State) -> None:
+    for answer in (match(reference="ANOTHER"), no_match()):
+        with pytest.raises(OutOfOrderError, match=rf"^Art\. 3\(4\): an answer follows sent; .* is at '{state}'"):
+            life.answered(exchange(state, side), answer, NOW)
+
+
+def test_4_4_a_query_that_was_not_admitted_has_no_answer_and_gets_none() -> None:
+    ended = life.turn_away(exchange(), NOW)
+    assert ended.state is State.CLOSED
+    with pytest.raises(OutOfOrderError, match="an answer follows sent"):
+        life.answered(ended, match(), NOW)
+    with pytest.raises(OutOfOrderError, match=r"being turned away is the querying side's act; .* ours as queried"):
+        life.turn_away(exchange(side=Side.QUERIED), NOW)
+
+
+# Article 4(5)
+
+
+def test_4_5_a_match_without_prints_is_no_match() -> None:
+    with pytest.raises(
+        NoPrintsError, match=r"^Art\. 4\(5\): .*ask the queried contact point for an answer with prints"
+    ) as refused:
+        match(prints=b"")
+    assert refused.value.code == "4-5.NO_PRINTS"
+
+
+@pytest.mark.parametrize("conclusion", Conclusion)
+def test_4_5_an_examiner_compares_the_prints_and_concludes(conclusion: Conclusion) -> None:
+    examined = life.examine(exchange(State.MATCH), conclusion, "examiner 7", NOW)
+    assert (examined.state, examined.conclusion, examined.examined_by) == (State.EXAMINED, conclusion, "examiner 7")
+    again = life.examine(examined, Conclusion.EXCLUSION, "examiner 8", NOW)  # a second opinion
+    assert (again.conclusion, again.examined_by) == (Conclusion.EXCLUSION, "examiner 8")
+
+
+def test_4_5_an_examination_names_its_examiner() -> None:
+    with pytest.raises(UnconfirmedError, match="an examination names its examiner; no name was given"):
+        life.examine(exchange(State.MATCH), Conclusion.IDENTIFICATION, " ", NOW)
+
+
+def test_4_5_only_the_querying_side_examines() -> None:
+    with pytest.raises(OutOfOrderError, match="an examination is the querying side's act"):
+        life.examine(exchange(State.MATCH, Side.QUERIED), Conclusion.IDENTIFICATION, "examiner 7", NOW)
+
+
+# Article 4(7)
+
+
+@pytest.mark.parametrize("admit", [open_, receive], ids=["before it is sent", "when it is received"])
+def test_4_7_the_arrangement_fixes_how_many_queries_a_day_are_made(admit: Callable[..., Exchange]) -> None:
+    assert admit(query(), made_today=99).state is State.SENT
+    with pytest.raises(
+        QuotaError, match=r"^Art\. 4\(7\): arrangement test-1 allows 100 queries a day and 100 were"
+    ) as refused:
+        admit(query(), made_today=100)
+    assert refused.value.code == "4-7.QUOTA"
+
+
+def test_4_7_every_exchange_cites_the_arrangement_it_was_made_under() -> None:
+    opened = life.open_query(query(), CIRCUMSTANCES, arrangement(version="2027-a"), made_today=0, now=NOW)
+    assert opened.arrangement == "2027-a"
+
+
+def test_every_rule_names_its_article_and_a_code_of_its_own() -> None:
+    rules = TreatyError.__subclasses__()
+    assert all(rule.article and rule.code and rule.__doc__ for rule in rules)
+    assert len({rule.code for rule in rules}) == len(rules)
+    assert str(NoAuthorityError("nobody")) == "Art. 11(2)(3): nobody"
+    assert POLICE.name in repr(query().authority)
