@@ -64,7 +64,7 @@ def main() -> None:
     from contact_point.wire import WireError
 
     try:
-        app()
+        app(prog_name="pcsc")
     except (TreatyError, RefusedError) as error:
         _fail(error, REFUSED)
     except (ClientError, tls.TlsError) as error:
@@ -353,11 +353,16 @@ def resume(root: Root = HERE, as_json: Json = False) -> None:
     """Send every message again that was committed and not delivered; each is answered once."""
     from contact_point import main as composition
     from contact_point import querying
+    from contact_point.client import ClientError, UnreachableError
 
     with composition.opened(root) as here, _busy("sending", quiet=as_json):
-        exchanges = querying.resume(here, composition.clock())
-    numbers = [exchange.control_number for exchange in exchanges]
-    _show(as_json, {"delivered": numbers}, f"{len(numbers)} messages delivered. {' '.join(numbers)}")
+        outcomes = querying.resume(here, composition.clock())
+    errors = [each for each in outcomes if isinstance(each, ClientError)]
+    sent = [each.control_number for each in outcomes if not isinstance(each, ClientError)]
+    lines = [f"{len(sent)} of {len(outcomes)} messages delivered. {' '.join(sent)}", *map(str, errors)]
+    _show(as_json, {"delivered": sent, "errors": [str(error) for error in errors]}, _plain("\n".join(lines)))
+    if errors:
+        raise typer.Exit(UNREACHED if isinstance(errors[0], UnreachableError) else REFUSED)
 
 
 @app.command()

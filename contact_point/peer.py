@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from contact_point import queried, tls, wire
 from contact_point.keys import VerifyingKey
 from contact_point.nist import NistError
-from contact_point.store import ReplayError, StoreError
+from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
 from matcher.gallery import ProbeError
@@ -53,7 +53,8 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (NistError, 422, "4(7)", "4-7.FORMAT"),
     (ImageError, 422, "4(4)", "4-4.QUALITY"),
     (ProbeError, 422, "4(4)", "4-4.QUALITY"),
-    (StoreError, 409, "3(4)", "3-4.OUT_OF_ORDER"),
+    (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH"),
+    (StoreError, 503, "4(4)", "4-4.TECH"),
 )
 
 

@@ -296,9 +296,7 @@ def answer_request(
             text = querying.items_text(items)
             tx.hold(control_number, Content.SNAPSHOT, text, number=message.control_number)
     service.dispose(here, control_number, now)
-    service.post(here, message, body, now)
-    service.delivered(here, control_number, message.control_number, now)
-    return exchange
+    return querying.deliver(here, control_number, message, body, now)
 
 
 def _chosen(give: Sequence[str], snapshot: Sequence[Item]) -> tuple[Item, ...]:

@@ -92,7 +92,7 @@ def open_query(
         body = service.commit_message(tx, exchange, query, before=None, now=now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
-    return _deliver(here, exchange.control_number, query, body, now)
+    return deliver(here, exchange.control_number, query, body, now)
 
 
 def _query(
@@ -120,13 +120,19 @@ def _query(
     )
 
 
-def _deliver(here: Installation, control_number: str, message: Message, body: bytes, now: datetime) -> Exchange:
-    """Send a committed message, take in its answer, and return the exchange as it then stands."""
+def deliver(here: Installation, control_number: str, message: Message, body: bytes, now: datetime) -> Exchange:
+    """Send a committed message, take in its answer, and return the exchange as it then stands.
+
+    Raises:
+        RefusedError: the other contact point did not accept it; if that is final, the message is given up and recorded so.
+        ClientError: no answer came; :func:`resume` sends the message again.
+
+    """
     try:
         answer, answer_body = service.post(here, message, body, now)
     except client.RefusedError as refused:
-        if isinstance(message, Query) and refused.final:
-            _turned_away(here, control_number, refused, now)
+        if refused.final:
+            _give_up(here, control_number, message, refused, now)
         raise
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
@@ -140,6 +146,21 @@ def _deliver(here: Installation, control_number: str, message: Message, body: by
     service.delivered(here, control_number, message.control_number, now)
     with here.store.transaction() as tx:
         return tx.exchange(control_number)
+
+
+def _give_up(
+    here: Installation, control_number: str, message: Message, refused: client.RefusedError, now: datetime
+) -> None:
+    """Record that a message was not accepted and destroy our copy; a query that was not admitted ends with it."""
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        if isinstance(message, Query):
+            tx.step(life.turn_away(exchange, now), before=exchange.state)
+        note = (
+            f"{wire.kind_of(message)} {message.control_number} not accepted by {exchange.other}: {refused.problem.code}"
+        )
+        service.record_act(tx, exchange, "not accepted", article=refused.problem.article, note=note, now=now)
+    service.delivered(here, control_number, message.control_number, now)
 
 
 def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime) -> None:
@@ -173,29 +194,21 @@ def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, b
     tx.hold(exchange.control_number, Content.INFORMATION, items_text(provision.items))
 
 
-def _turned_away(here: Installation, control_number: str, refused: client.RefusedError, now: datetime) -> None:
-    """End a query that was not admitted: nothing of it stays but its record."""
-    with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        tx.step(life.turn_away(exchange, now), before=exchange.state)
-        note = f"not admitted by {exchange.other}: {refused.problem.code}"
-        service.record_act(tx, exchange, "turned away", article=refused.problem.article, note=note, now=now)
-        sent = [held for held in tx.held(control_number) if held.kind is Content.MESSAGE]
-    service.discard(here, sent)
-    service.dispose(here, control_number, now)
-
-
-def resume(here: Installation, now: datetime) -> list[Exchange]:
-    """Send every message again that was committed and not delivered; return the exchanges they belong to."""
+def resume(here: Installation, now: datetime) -> list[Exchange | client.ClientError]:
+    """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each."""
     with here.store.transaction() as tx:
         waiting = [
             (held.exchange, tx.content(held.exchange, held.kind, number=held.number))
             for held in tx.held()
             if held.kind is Content.MESSAGE
         ]
-    return [
-        _deliver(here, control_number, wire.decode(body, *wire.PATHS), body, now) for control_number, body in waiting
-    ]
+    outcomes: list[Exchange | client.ClientError] = []
+    for control_number, body in waiting:
+        try:
+            outcomes.append(deliver(here, control_number, wire.decode(body, *wire.PATHS), body, now))
+        except client.ClientError as error:
+            outcomes.append(error)
+    return outcomes
 
 
 # Examination and determination
@@ -261,14 +274,13 @@ def write_picture(here: Installation, control_number: str, path: Path, now: date
     """
     shown = examination(here, control_number)
     content = shown.svg().encode() if path.suffix == ".svg" else shown.png()
+    path.touch(mode=0o600, exist_ok=False)  # ours from here on, and empty until the promise to delete it is durable
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
-        # First the promise to delete, then the file: an interruption leaves a promise about nothing.
-        tx.hold(control_number, Content.PICTURE, str(path.resolve()).encode(), number=path.name)
+        tx.hold(control_number, Content.PICTURE, str(path.resolve()).encode(), number=service.new_salt())
         note = "the prints were written side by side to a file, which goes with them"
         service.record_act(tx, exchange, "picture", article="4(5)", note=note, now=now)
-        with path.open("xb") as file:
-            file.write(content)
+    path.write_bytes(content)
 
 
 def examine(here: Installation, control_number: str, conclusion: Conclusion, by: str, now: datetime) -> Exchange:
@@ -295,7 +307,7 @@ def determine(here: Installation, control_number: str, *, will_request: bool, no
         )
         body = service.commit_message(tx, exchange, notice, before=before.state, now=now)
     service.dispose(here, control_number, now)
-    return _deliver(here, control_number, notice, body, now)
+    return deliver(here, control_number, notice, body, now)
 
 
 # Article 5
@@ -316,7 +328,7 @@ def request(here: Installation, control_number: str, notification: WrittenNotifi
         exchange = life.request(before, message, here.settings.arrangement, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
         tx.hold(control_number, Content.NOTIFICATION, body, number=message.control_number)
-    return _deliver(here, control_number, message, body, now)
+    return deliver(here, control_number, message, body, now)
 
 
 def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str, now: datetime) -> bytes:
@@ -346,7 +358,7 @@ def accept(here: Installation, control_number: str, *, accepted: bool, signed_by
         )
         exchange = life.accept(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
-    return _deliver(here, control_number, message, body, now)
+    return deliver(here, control_number, message, body, now)
 
 
 def use(

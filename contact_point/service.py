@@ -11,6 +11,7 @@ agreement, one transaction each. Three orders are kept everywhere:
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,7 @@ def dispose(here: Installation, control_number: str, now: datetime) -> tuple[Con
     if not held:
         return ()
     for picture in pictures:
-        picture.unlink(missing_ok=True)
+        _erase(picture)
     here.store.destroy(held)
     with here.store.transaction() as tx:
         tx.forget(held)
@@ -177,6 +178,18 @@ def dispose(here: Installation, control_number: str, now: datetime) -> tuple[Con
                 record_act(tx, exchange, "deletion", article=clause, note=note, now=now)
     here.store.checkpoint()
     return tuple(sorted({each.kind for each in held}))
+
+
+def _erase(path: Path) -> None:
+    """Overwrite a file in place and remove it; one that is gone already is no matter."""
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fdatasync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
 
 
 def discard(here: Installation, held: list[Held]) -> None:

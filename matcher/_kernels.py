@@ -298,7 +298,7 @@ def verify(
             if seed < 0:
                 break
             _align(a, b, seed, count, rule, work)
-            _measure(a, b, probe.hull[: probe.hull_sizes[0]], corners, work)
+            _measure(a, b, probe.hull[: probe.hull_sizes[0]], corners, rule.border, work)
             score = rule.weights[FEATURES]
             for k in range(FEATURES):
                 score += rule.weights[k] * work.found[k]
@@ -398,9 +398,7 @@ def _agreement(
 
 
 @_checked
-def _gap(
-    p: NDArray[np.float32], q: NDArray[np.float32], r: NDArray[np.float32], s: NDArray[np.float32]
-) -> np.float32:
+def _gap(p: NDArray[np.float32], q: NDArray[np.float32], r: NDArray[np.float32], s: NDArray[np.float32]) -> np.float32:
     """Return the distance between ``q`` as seen from ``p`` and ``s`` as seen from ``r``."""
     dx, dy, ex, ey = q[X] - p[X], q[Y] - p[Y], s[X] - r[X], s[Y] - r[Y]
     across = dx * p[COS] + dy * p[SIN] - ex * r[COS] - ey * r[SIN]
@@ -588,6 +586,7 @@ def _measure(
     b: NDArray[np.float32],
     corners_a: NDArray[np.int32],
     corners_b: NDArray[np.int32],
+    border: np.float32,
     work: Work,
 ) -> None:
     """Write the features of an alignment.
@@ -600,7 +599,7 @@ def _measure(
         if work.mates[0, i] >= 0:
             mated += ONE
             tight += ONE - work.costs[0, i]
-    alone = HALF * _unmated(a, b, corners_a, corners_b, work)
+    alone = HALF * _unmated(a, b, corners_a, corners_b, border, work)
     work.found[0] = mated * mated / np.float32(max(a.shape[0] * b.shape[0], 1))
     work.found[1] = mated / (mated + alone + ONE)
     work.found[2] = tight / (mated + ONE)
@@ -613,29 +612,34 @@ def _unmated(
     b: NDArray[np.float32],
     corners_a: NDArray[np.int32],
     corners_b: NDArray[np.int32],
+    border: np.float32,
     work: Work,
 ) -> np.float32:
     """Count the minutiae of both prints without a mate though they lie inside the other's hull."""
     count = ZERO
     for i in range(a.shape[0]):
-        if work.mates[0, i] < 0 and _inside(work.moved[i, X], work.moved[i, Y], b, corners_b):
+        if work.mates[0, i] < 0 and _inside(work.moved[i, X], work.moved[i, Y], b, corners_b, border):
             count += ONE
     c, s = work.motion[0, 0], work.motion[0, 1]
     for j in range(b.shape[0]):
         dx = b[j, X] - work.motion[0, 2]
         dy = b[j, Y] - work.motion[0, 3]
-        if work.mates[1, j] < 0 and _inside(c * dx + s * dy, c * dy - s * dx, a, corners_a):
+        if work.mates[1, j] < 0 and _inside(c * dx + s * dy, c * dy - s * dx, a, corners_a, border):
             count += ONE
     return count
 
 
 @_checked
-def _inside(x: np.float32, y: np.float32, points: NDArray[np.float32], corners: NDArray[np.int32]) -> bool:
+def _inside(
+    x: np.float32, y: np.float32, points: NDArray[np.float32], corners: NDArray[np.int32], border: np.float32
+) -> bool:
+    """Return whether a point lies further inside a hull than its border is wide."""
     if corners.shape[0] < 3:
         return False
     for k in range(corners.shape[0]):
         p = points[corners[k - 1]]
         q = points[corners[k]]
-        if (q[X] - p[X]) * (y - p[Y]) - (q[Y] - p[Y]) * (x - p[X]) <= ZERO:
+        dx, dy = q[X] - p[X], q[Y] - p[Y]
+        if dx * (y - p[Y]) - dy * (x - p[X]) <= border * math.sqrt(dx * dx + dy * dy):
             return False
     return True

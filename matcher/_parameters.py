@@ -48,6 +48,7 @@ class Pairing(NamedTuple):
     reach: np.float32  # pixels between mates, and
     reach_slope: np.float32  # more for each pixel from the middle of the mated area
     reach_turn: np.float32  # radians between mates
+    border: np.float32  # pixels inside a hull where a minutia without a mate does not count yet
     weights: NDArray[np.float32]  # of an alignment's features in its log likelihood ratio, the constant last
 
 
@@ -83,6 +84,7 @@ PAIRING: Final = Pairing(
     reach=np.float32(11.0),
     reach_slope=np.float32(0.05),
     reach_turn=np.float32(0.45),
+    border=np.float32(0.5),
     weights=np.array([12.71, 9.663, 19.05, -1.044, -22.16], dtype=np.float32),
 )
 

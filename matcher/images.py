@@ -146,7 +146,7 @@ def _resolution(own: tuple[float, float]) -> float:
         return float(DPI)
     if abs(across - down) > 0.01 * max(own):
         raise ResolutionError(
-            f"a print has one resolution; the file states {across:g} dpi across and {down:g} down: "
+            f"a print has one resolution; the file states {across:.0f} dpi across and {down:.0f} down: "
             "resample it, or give the true resolution"
         )
     return float(round(across))

@@ -117,11 +117,11 @@ class Jail:
 
     def _ask(self, request: bytes, most: int) -> bytes:
         """Return all that comes back for a request: the child's answer and its exit status."""
-        deadline = time.monotonic() + _ANSWER_SECONDS
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._hand_over(theirs)
+            deadline = time.monotonic() + _ANSWER_SECONDS
             ours.settimeout(_ANSWER_SECONDS)
             with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
                 ours.sendall(request)
@@ -206,6 +206,8 @@ def _receive(connection: socket.socket, most: int, deadline: float) -> bytes:
         if not part:
             break
         received += part
+    if len(received) > most:
+        raise RefusedError("D", "the decoder answered with more than a picture")
     return bytes(received)
 
 

@@ -49,7 +49,8 @@ class Minutia:
 
 def minutiae(template: Template) -> list[Minutia]:
     return [
-        Minutia(float(x), -float(y), float(d)) for x, y, d in zip(template.x, template.y, template.direction, strict=True)
+        Minutia(float(x), -float(y), float(d))
+        for x, y, d in zip(template.x, template.y, template.direction, strict=True)
     ]
 
 
@@ -125,7 +126,9 @@ def sift(a: NDArray[np.integer], b: NDArray[np.integer]) -> float:
     if not len(a) or not len(b):
         return 0.0
     similar = similarity(a, b)
-    excess = np.maximum(similar.max(axis=0) - SIFT_FLOOR, 0).sum() + np.maximum(similar.max(axis=1) - SIFT_FLOOR, 0).sum()
+    excess = (
+        np.maximum(similar.max(axis=0) - SIFT_FLOOR, 0).sum() + np.maximum(similar.max(axis=1) - SIFT_FLOOR, 0).sum()
+    )
     return float(excess / math.sqrt(len(a) * len(b)))
 
 
@@ -268,7 +271,8 @@ def inside(p: Minutia, others: Sequence[Minutia]) -> bool:
         return False
     middle = np.mean([complex(*corner) for corner in corners])
     around = sorted(corners, key=lambda corner: np.angle(complex(*corner) - middle))
-    return all(cross(around[k - 1], around[k], (p.x, p.y)) > 0 for k in range(len(around)))
+    edges = [(around[k - 1], around[k]) for k in range(len(around))]
+    return all(cross(q, r, (p.x, p.y)) / math.dist(q, r) > PAIRING.border for q, r in edges)
 
 
 # --- a search

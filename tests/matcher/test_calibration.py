@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def test_probability_is_one_up_to_the_origin_and_falls_by_the_rate() -> None:
 
 def test_probability_never_rises_with_the_score() -> None:
     values = [false_match_probability(score) for score in np.linspace(-30, 1000, 500)]
-    assert all(later <= earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(values))
     assert 0.0 <= values[-1] < 1e-300
 
 

@@ -147,7 +147,7 @@ def test_the_same_pixels_give_the_same_template_in_every_thread(extractor: Extra
 def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_leader, "find_spec", lambda _name: None)
     with pytest.raises(
-        WeightsError, match="the package pyfing, which is not installed: install requirements/runtime.lock"
+        WeightsError, match=r"the package pyfing, which is not installed: install requirements/runtime.lock"
     ):
         Extractor()
 
@@ -157,7 +157,7 @@ def test_other_weights_than_those_expected_are_refused(monkeypatch: pytest.Monke
     with pytest.raises(WeightsError, match="found no such file"):
         Extractor()
     (tmp_path / "weights.h5").write_bytes(b"other")
-    with pytest.raises(WeightsError, match="with SHA-256 [0-9a-f]{64}; found [0-9a-f]{64}"):
+    with pytest.raises(WeightsError, match=r"with SHA-256 [0-9a-f]{64}; found [0-9a-f]{64}"):
         Extractor()
 
 

@@ -184,7 +184,7 @@ def test_unstretching_brings_another_resolution_to_500_dpi() -> None:
 
 @pytest.mark.parametrize("size", [(0, 5, 500.0), (5, 0, 500.0), (5, 5, 0.0), (5, 5, float("nan")), (99999, 5, 500.0)])
 def test_unstretching_to_an_impossible_size_is_refused(size: tuple[Any, ...]) -> None:
-    with pytest.raises(FormatError, match="must be positive|1 to 16383"):
+    with pytest.raises(FormatError, match=r"must be positive|1 to 16383"):
         unstretch(Template.of([1], [1], [1], width=5, height=5), *size)
 
 

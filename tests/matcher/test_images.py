@@ -189,7 +189,7 @@ def test_the_resolution_given_counts_before_the_files_own() -> None:
 
 def test_pixels_that_are_not_square_are_refused_unless_the_resolution_is_given() -> None:
     data = encoded(RIDGES, "PNG", dpi=(500, 600))
-    with pytest.raises(ResolutionError, match="500 dpi across and 600 down|499.999 dpi across and 599.999 down"):
+    with pytest.raises(ResolutionError, match=r"500 dpi across and 600 down"):
         read(data)
     assert read(data, dpi=500).dpi == 500
 
@@ -239,7 +239,7 @@ def wsq_segments(data: bytes) -> dict[str, bytes]:
 def test_tables_and_an_empty_block_are_no_picture() -> None:
     # The C decoder answers this with whatever memory held, a different picture each time.
     parts = wsq_segments(wsq())
-    with pytest.raises(DecodeError, match="has [0-9]+ coefficients; the file codes 0: it is cut short"):
+    with pytest.raises(DecodeError, match=r"has [0-9]+ coefficients; the file codes 0: it is cut short"):
         read(parts["tables"] + parts["blocks"][:5] + b"\xff\xa1")
 
 

@@ -64,7 +64,6 @@ def answer(request):
     try: return deed()
     except MemoryError: return b"D" + jailed._line("refused the memory")
 
-import mmap
 jailed._answer = answer
 jailed.main()
 """
@@ -123,17 +122,14 @@ def test_a_child_has_no_more_than_512_mib(hostile: Jail) -> None:
         ("crash", r"the decoder crashed \(SIGSEGV\)"),
         ("leave", "exit code 7"),
         ("half", "something else than a picture"),
-        ("huge", "something else than a picture|gave no answer|crashed|exit code 1"),
+        ("huge", "answered with more than a picture"),
         ("infinite", "something else than a picture"),
         ("noise", "something else than a picture"),
         ("silence", "something else than a picture"),
         ("descriptors", r"^\[0, 1, 2, 3\]$"),
-        ("environment", r"^\[(?!.*SECRET)"),
     ],
 )
-def test_a_decoder_taken_over_harms_only_its_own_file(
-    hostile: Jail, monkeypatch: pytest.MonkeyPatch, deed: str, message: str
-) -> None:
+def test_a_decoder_taken_over_harms_only_its_own_file(hostile: Jail, deed: str, message: str) -> None:
     with pytest.raises(RefusedError, match=message):
         hostile.decode(deed, b"", LIMITS)
 
@@ -259,6 +255,6 @@ def test_without_a_system_call_filter_the_other_limits_hold_and_it_says_so(tmp_p
     assert place.decode("PGM", PGM, LIMITS).width == 4
     with pytest.raises(RefusedError, match="refused the memory"):
         place.decode("allocate", b"", LIMITS)
-    with pytest.raises(RefusedError, match="Too many open files|exit code 1"):
+    with pytest.raises(RefusedError, match=r"Too many open files|exit code 1"):
         place.decode("open", b"", LIMITS)
     place.close()

@@ -28,7 +28,9 @@ def pressed_again(template: Template, seed: int, *, turn: float = 0.3, lost: int
     at = at * np.exp(1j * turn) + complex(9, -14) + rng.normal(0, 2, len(kept)) + 1j * rng.normal(0, 2, len(kept))
     x = np.concatenate([at.real + SIDE / 2, rng.integers(0, SIDE, lost)]).clip(0, SIDE - 1)
     y = np.concatenate([SIDE / 2 - at.imag, rng.integers(0, SIDE, lost)]).clip(0, SIDE - 1)
-    direction = np.concatenate([template.direction[kept] + turn + rng.normal(0, 0.1, len(kept)), rng.uniform(0, 6, lost)])
+    direction = np.concatenate(
+        [template.direction[kept] + turn + rng.normal(0, 0.1, len(kept)), rng.uniform(0, 6, lost)]
+    )
     return Template.of(x, y, direction, width=SIDE, height=SIDE)
 
 
@@ -82,7 +84,9 @@ def test_hull_has_the_corners_of_the_slow_twin_counter_clockwise(name: str) -> N
     prints = PACKED[name]
     corners = [tuple(prints.points[k, :2].tolist()) for k in prints.hull[: prints.hull_sizes[0]]]
     assert set(corners) == naive.hull([tuple(point) for point in prints.points[:, :2].tolist()])
-    assert all(naive.cross(corners[k - 2], corners[k - 1], corners[k]) > 0 for k in range(len(corners)) if len(corners) > 2)
+    assert all(
+        naive.cross(corners[k - 2], corners[k - 1], corners[k]) > 0 for k in range(len(corners)) if len(corners) > 2
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -34,7 +34,6 @@ from tests.builders import (
     CIRCUMSTANCES,
     INSULT,
     NOW,
-    POLICE,
     REFERENCE,
     US_ARSON,
     arrangement,
@@ -44,7 +43,6 @@ from tests.builders import (
     no_match,
     query,
 )
-
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,4 +242,3 @@ def test_every_rule_names_its_article_and_a_code_of_its_own() -> None:
     assert all(rule.article and rule.code and rule.__doc__ for rule in rules)
     assert len({rule.code for rule in rules}) == len(rules)
     assert str(NoAuthorityError("nobody")) == "Art. 11(2)(3): nobody"
-    assert POLICE.name in repr(query().authority)

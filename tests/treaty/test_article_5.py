@@ -25,7 +25,6 @@ from pcsc.errors import (
     NotSeriousCrimeError,
     OutOfOrderError,
     SoleGroundError,
-    TreatyError,
     UnconfirmedError,
 )
 from pcsc.exchange import Exchange, Side, State
@@ -38,7 +37,6 @@ from tests.builders import (
     arrangement,
     basis,
     exchange,
-    match,
     notification,
     offer,
     refusal,
@@ -189,7 +187,7 @@ def test_1_3_a_request_needs_serious_crime_again(side: Side) -> None:
 @pytest.mark.parametrize("side", Side)
 def test_1_3_the_law_of_the_other_party_carries_a_request_but_not_the_use_that_follows(side: Side) -> None:
     # "at least one of the Parties" is enough for Article 5; the use falls under Article 8, where the user's own law counts.
-    with pytest.raises(NotSeriousCrimeError, match="For Article 8, .* here Japan; .*the information may not be used"):
+    with pytest.raises(NotSeriousCrimeError, match=r"For Article 8, .* here Japan; .*the information may not be used"):
         asked(exchange(State.WILL_REQUEST, side), request(notification=notification(basis=basis(US_ARSON))))
 
 
@@ -297,10 +295,3 @@ def test_5_5_a_part_is_given_and_a_part_refused() -> None:
 def test_5_5_a_reply_that_refuses_everything_gives_nothing() -> None:
     with pytest.raises(OutOfOrderError, match="refuses the whole request cannot provide a part of it"):
         refused_in_part(refusal())
-
-
-def test_5_5_every_step_of_a_request_says_what_is_wrong_as_a_rule_of_the_agreement() -> None:
-    for state in (State.MATCH, State.OFFERED, State.CLOSED):
-        with pytest.raises(TreatyError, match="a reply follows requested"):
-            life.reply(exchange(state), reply(), LATER)
-    assert match().reference == REFERENCE

@@ -1,0 +1,620 @@
+"""Write docs/treaty.md: every clause of the agreement, where the code enforces it, and which tests show it.
+
+    python docs/treaty.py            write docs/treaty.md anew
+    python docs/treaty.py --check    say in one sentence whether it is stale, and exit with 1 if so
+
+Nothing of it is kept by hand but :data:`CLAUSES`. The rest is read from the source, without running it: the code cites the
+clause at the line that enforces it ("Art. 8(2)", "Articles 4(3)-(5)", "8(1)"), in a comment, a message or a docstring, and
+raises the error whose ``article`` the clause is. What is listed are symbols, not lines, so that moving code changes nothing.
+
+A citation counts as enforcement where it stands in a function, a table or a message of the product and the function is
+called. Docstrings of classes, attributes and modules only name a clause. Citations of other law ("Penal Code, Art. 236")
+are told apart by what stands before them, and a citation of a clause that the agreement does not have is an error.
+"""  # noqa: INP001 - a script among documents, not a package
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import groupby, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+OUTPUT: Final = ROOT / "docs" / "treaty.md"
+PRODUCT: Final = ("pcsc", "annex", "matcher", "contact_point")
+ERRORS: Final = "pcsc/errors.py"
+COMMANDS: Final = "contact_point/cli.py"
+UNCOUNTED: Final = frozenset({"contact_point/demonstration.py"})
+"""It shows the agreement at work and enforces nothing."""
+OF_ANNEX_II: Final = frozenset({"annex/eligibility.py", "tests/treaty/test_annex_2.py"})
+"""Where a number without a word before it, such as 1(1)(b), is of Annex II."""
+
+
+class Clause(NamedTuple):
+    """One clause: its key ("8(2)", "II 1(2)"), what it says in short, and what is still open or needs no code."""
+
+    key: str
+    says: str
+    note: str = ""
+
+
+GOVERNMENTS: Final = "A matter between the Governments: there is nothing to enforce in software."
+
+HEADINGS: Final = {
+    "1": "Definitions",
+    "2": "Purpose",
+    "3": "National contact points",
+    "4": "Automated querying of fingerprint data",
+    "5": "Request for and provision of further information",
+    "6": "Provision of information without request",
+    "7": "Notification of result of use",
+    "8": "Limitation on processing of information",
+    "9": "Protection and security of information",
+    "10": "Correction, deletion, or non-disclosure of certain information",
+    "11": "Record",
+    "12": "Expenses",
+    "13": "General provisions",
+    "14": "Consultations",
+    "15": "Entry into force, amendments, and termination",
+    "I": "Conduct that is serious crime",
+    "II": "Fingerprint data made available",
+}
+
+CLAUSES: Final = (
+    Clause("1(1)", "automated querying: online, between designated contact points, on an automated basis"),
+    Clause("1(2)", "personal data: any information on an identified or identifiable person", "A definition."),
+    Clause("1(3)", "serious crime: more than one year and in Annex I, or at least three years; by whose law"),
+    Clause("2", "the purpose: preventing, detecting and investigating serious crime"),
+    Clause("3(1)", "each Party designates its contact points"),
+    Clause("3(2)", "they are notified through diplomatic channels"),
+    Clause("3(3)", "contact points communicate directly with one another"),
+    Clause("3(4)", "they act in conformity with the agreement"),
+    Clause("4(1)", "each Party permits the other's contact points to query"),
+    Clause("4(2)", "each Party makes available the prints of Annex II"),
+    Clause("4(3)", "a query concerns an individual, and only where particular circumstances give reason to inquire"),
+    Clause("4(4)", "the answer is automatic: a match with a reference number, or no match"),
+    Clause("4(5)", "a match is accompanied by the prints, so that the result can be confirmed"),
+    Clause(
+        "4(6)",
+        "without a request after a match, the queried side may ask why, and is answered in a timely manner",
+        "No message asks for an explanation or gives one. What an explanation would rest on is kept.",
+    ),
+    Clause("4(7)", "technical and procedural details are specified in implementing arrangements"),
+    Clause("5(1)", "after a match, further information may be requested, with written notification of the purpose"),
+    Clause("5(2)", "what is available at the time of receipt and deemed relevant is provided"),
+    Clause("5(3)", "whether the conduct is an offence in the queried Party's country does not matter"),
+    Clause("5(4)", "that another channel exists is not the only reason for refusal"),
+    Clause("5(5)", "a refusal informs of its reasons"),
+    Clause("6", "information may be provided without request in individual cases", "No message carries it."),
+    Clause("7", "upon request, the result of a use is notified", "No message asks for the result or tells it."),
+    Clause(
+        "8(1)", "queried side: the received prints go with the answer; after a match, with the reply to the request"
+    ),
+    Clause("8(2)", "querying side: the received prints go when it is determined whether to request"),
+    Clause("8(3)", "the result of a query serves only that determination"),
+    Clause("8(4)", "queried side: the written notification is retained under national law"),
+    Clause("8(5)", "what information provided under Article 5 may be used for besides"),
+    Clause("8(5)(1)", "without consent, within the conditions of paragraph 8"),
+    Clause("8(5)(1)(a)", "investigation of serious crime"),
+    Clause("8(5)(1)(b)", "prevention of a serious threat to public security"),
+    Clause("8(5)(1)(c)", "immigration-related purposes"),
+    Clause(
+        "8(5)(2)",
+        "any other purpose needs prior consent, requested in writing",
+        "Such a use is refused; no message asks for consent or gives it.",
+    ),
+    Clause("8(6)", "the result of a use serves only to review the implementation"),
+    Clause(
+        "8(7)",
+        "no release to third parties without prior written consent, save where the law obliges to disclose",
+        "There is no act of release and no message for consent.",
+    ),
+    Clause("8(8)", "conditions may be imposed, and bind if the information is accepted"),
+    Clause("8(9)", "fair processing, and retention only so long as necessary"),
+    Clause("9", "organisational and technical measures protect the information"),
+    Clause(
+        "10(1)",
+        "each Party notifies the other of information that is incorrect or unreliable",
+        "No message carries such a notice.",
+    ),
+    Clause("10(2)", "such information is corrected, deleted or not disclosed", "No act does it yet."),
+    Clause("11(1)", "a record of provision and receipt is maintained"),
+    Clause("11(2)", "what the record includes"),
+    Clause("11(2)(1)", "the types of information"),
+    Clause("11(2)(2)", "date and time"),
+    Clause("11(2)(3)", "the authority conducting the investigation at the time of the query"),
+    Clause(
+        "11(3)", "the record is protected, kept at least two years, and deleted after its term", "See what is called."
+    ),
+    Clause("12", "each Party bears its own expenses", GOVERNMENTS),
+    Clause("13(1)", "other agreements and laws remain available", GOVERNMENTS),
+    Clause("13(2)", "nothing authorises an act that relates to a political offence, as the acting Party sees it"),
+    Clause("13(3)", "no rights or obligations of private persons arise", GOVERNMENTS),
+    Clause("14(1)", "consultations to facilitate the implementation", "No figures are prepared for them yet."),
+    Clause("14(2)", "consultations on interpretation or application", GOVERNMENTS),
+    Clause("15(1)", "entry into force: 5 January 2019"),
+    Clause("15(2)", "it applies to acts of the Parties from then on, whenever the conduct was committed"),
+    Clause("15(3)", "amendment, also of the Annexes, by written agreement"),
+    Clause("15(4)", "termination on three months' notice", "No date of termination can be set."),
+    Clause("15(5)", "protection continues after termination", "Nothing that protects looks at a date of termination."),
+    Clause("I chapeau", "attempt, conspiracy and other forms, only when criminalised, above one year"),
+    Clause("I", "the 34 categories"),
+    Clause("II 1", "what Japan makes available"),
+    Clause("II 1(1)", "to a query that relates to an identified individual"),
+    Clause("II 1(1)(a)", "persons convicted and sentenced by a final judgment"),
+    Clause("II 1(1)(b)", "adults arrested, according to what became of the case"),
+    Clause("II 1(1)(b)(i)", "prosecuted, with no final judgment yet"),
+    Clause("II 1(1)(b)(ii)", "not prosecuted under Article 248 of the Code of Criminal Procedure"),
+    Clause("II 1(1)(b)(iii)", "neither, except petty crimes and non-criminal proceedings relating to minors"),
+    Clause("II 1(1)(c)", "adults for whom a request of arrest is circulated"),
+    Clause("II 1(2)", "to a query that relates to an unidentified individual"),
+    Clause("II 2", "what the United States makes available"),
+    Clause("II 2(1)", "persons convicted"),
+    Clause("II 2(2)", "adults arrested"),
+    Clause("II 2(3)", "adults for whom a warrant of arrest is issued"),
+    Clause("II 2(4)", "known and suspected terrorists"),
+)
+
+_KEYS: Final = tuple(clause.key for clause in CLAUSES)
+
+
+# Citations in a text
+
+
+class CitationError(Exception):
+    """The source cites a clause that the agreement does not have."""
+
+
+_GROUPS: Final = r"(?:\(\w{1,4}\))"
+_LINK: Final = r"(?:,? and |,? or | with |, |-)"
+_LIST: Final = rf"\d{{1,2}}{_GROUPS}*(?:{_LINK}(?:\d{{1,2}}{_GROUPS}*|{_GROUPS}+))*"
+_ARTICLE: Final = re.compile(rf"\b(?P<word>Arts?\.|Articles?)\s+(?P<list>{_LIST})(?![\w/])")
+_ANNEX_I: Final = re.compile(r"(?P<before>chapeau of )?\bAnnex I\b(?!,? and II)(?P<after>, chapeau)?")
+_ANNEX_II: Final = re.compile(rf"\bAnnex II\b(?:,? (?:paragraph )?(?P<list>[12]\b{_GROUPS}*(?:{_LINK}{_GROUPS}+)*))?")
+_BARE: Final = re.compile(rf"(?<![\w.,-])\d{{1,2}}{_GROUPS}+(?:{_LINK}(?:\d{{1,2}}{_GROUPS}+|{_GROUPS}+))*")
+_OTHER_LAW: Final = re.compile(r"(?:\bCode|\bAct|\bLaw|\bU\.S\.C\.|\d{4,}(?:-\d+)?)[^.;:()\"]*?,?\s*$")
+_OTHER_TEXT: Final = re.compile(r"\s*of (?:the (?!agreement)|that |Act )")
+_STEP: Final = re.compile(rf"({_LINK})?(\d{{1,2}}{_GROUPS}*|{_GROUPS}+)")
+
+
+def cited(text: str, *, annex_ii: bool = False) -> set[str]:
+    """Return the keys of the clauses that a text cites; "3" is Article 3 as a whole.
+
+    Raises:
+        CitationError: it cites a clause that the agreement does not have.
+
+    """
+    text = " ".join(text.split())
+    keys: set[str] = set()
+
+    def named(match: re.Match[str]) -> str:
+        foreign = _OTHER_LAW.search(text[: match.start()]) or _OTHER_TEXT.match(text[match.end() :])
+        if not foreign:
+            plural = match["word"] in {"Arts.", "Articles"}
+            keys.update(_known(key) for key in _expanded(match["list"], whole=plural))
+        return "#" * len(match[0])
+
+    def annex_one(match: re.Match[str]) -> str:
+        if not _OTHER_LAW.search(match.string[: match.start()]):
+            keys.add("I chapeau" if match["before"] or match["after"] else "I")
+        return "#" * len(match[0])
+
+    def annex_two(match: re.Match[str]) -> str:
+        keys.update(_known(f"II {key}") for key in _expanded(match["list"], whole=True)) if match["list"] else keys.add(
+            "II"
+        )
+        return "#" * len(match[0])
+
+    rest = _ANNEX_II.sub(annex_two, _ANNEX_I.sub(annex_one, _ARTICLE.sub(named, text)))
+    for match in _BARE.finditer(rest):
+        for key in _expanded(match[0], whole=False):
+            of_annex = annex_ii and key[0] in "12"
+            if (found := f"II {key}" if of_annex else key) in _KEYS:
+                keys.add(found)
+    return keys
+
+
+def _expanded(listed: str, *, whole: bool) -> list[str]:
+    """Return the clauses of a list such as "4(3)-(5), 8(1) and (2)"; with ``whole``, also bare articles after the first."""
+    keys: list[str] = []
+    for link, step in _STEP.findall(listed):
+        if keys and step.isdigit() and not whole:
+            break
+        key = _beside(keys[-1], step) if step.startswith("(") and keys else step
+        if link == "-" and keys:
+            keys += _between(keys[-1], key)
+        keys.append(key)
+    return keys
+
+
+def _beside(key: str, groups: str) -> str:
+    """Return the clause that "(2)" means after "8(1)"."""
+    count = groups.count("(")
+    kept = re.findall(_GROUPS, key)
+    return key.partition("(")[0] + "".join(kept[: max(len(kept) - count, 0)]) + groups
+
+
+def _between(first: str, last: str) -> list[str]:
+    """Return what lies between two clauses of one level, in the agreement's order."""
+    if first.isdigit() and last.isdigit():
+        return [str(number) for number in range(int(first) + 1, int(last))]
+    level = [key for key in _KEYS if key.count("(") == first.count("(") and not key.startswith("I")]
+    if first not in level or last not in level:
+        return []
+    return level[level.index(first) + 1 : level.index(last)]
+
+
+def _known(key: str) -> str:
+    """Return the clause itself, the one that it is a part of, or the article."""
+    if key in _KEYS or key in HEADINGS:
+        return key
+    parent = key.rpartition("(")[0]
+    # Parts that are not listed by themselves, such as 11(1)(2), belong to the whole; a paragraph must be there.
+    if parent.count("(") >= 1 and parent in _KEYS:
+        return parent
+    raise CitationError(
+        f"cites {'Annex ' if key.startswith('I') else 'Article '}{key}, which the agreement does not have"
+    )
+
+
+# Citations in a module
+
+
+class Mark(NamedTuple):
+    """A clause cited in a symbol of a module; ``names`` where it is only named there, not enforced."""
+
+    key: str
+    symbol: str
+    names: bool = False
+
+
+@dataclass(slots=True)
+class Module:
+    """What one source file says of the agreement."""
+
+    path: str
+    tree: ast.Module
+    source: str
+    marks: set[Mark] = field(default_factory=set)
+    codes: set[tuple[str, str]] = field(default_factory=set)
+
+
+def read(path: Path, articles: dict[str, str]) -> Module:
+    """Read a module; ``articles`` gives the article of each error class by its name.
+
+    Raises:
+        CitationError: it cites a clause that the agreement does not have; the message names the file and the symbol.
+
+    """
+    name = path.relative_to(ROOT).as_posix()
+    source = path.read_text(encoding="utf-8")
+    module = Module(name, ast.parse(source), source)
+    in_test = name.startswith("tests/")
+    for symbol, text, names in (*_strings(module.tree), *_comments(module)):
+        plain = text.replace("\\", "") if in_test else text  # a test expects a message as a regular expression
+        try:
+            module.marks |= {Mark(key, symbol, names) for key in cited(plain, annex_ii=name in OF_ANNEX_II)}
+        except CitationError as error:
+            raise CitationError(f"{name}: {symbol or 'its docstring'} {error}") from None
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Tuple):
+            module.codes |= _codes(node)
+        called = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
+        error_class = called if called is not None else node if in_test else None
+        if isinstance(error_class, ast.Name | ast.Attribute) and (article := articles.get(_last_name(error_class))):
+            module.marks.add(Mark(article, _symbol_at(module.tree, error_class.lineno)))
+    return module
+
+
+def _last_name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _strings(tree: ast.Module) -> Iterator[tuple[str, str, bool]]:
+    """Yield (symbol, text, whether it only names) of every string."""
+    documented = dict(_docstrings(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            symbol, names = documented.get(id(node), (_symbol_at(tree, node.lineno), False))
+            yield symbol, node.value, names
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """Yield the identity of each docstring's node with its symbol, and whether it is not a function's."""
+    for owner, prefix in _owners(tree):
+        before: ast.stmt | None = None
+        for statement in owner.body:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                function = isinstance(owner, ast.FunctionDef | ast.AsyncFunctionDef)
+                attribute = _assigned(before) if before is not None and not function else ""
+                name = ".".join(part for part in (prefix, attribute) if part)
+                yield id(statement.value), (name, not function)
+            before = statement
+
+
+_Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _owners(scope: _Scope, prefix: str = "") -> Iterator[tuple[_Scope, str]]:
+    """Yield every module, class and function with its name; what is inside a function goes by the function's."""
+    yield scope, prefix
+    for node in scope.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from _owners(node, prefix if inside else ".".join(part for part in (prefix, node.name) if part))
+
+
+def _assigned(statement: ast.stmt | None) -> str:
+    """Return the name that a statement assigns to, or defines."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+        case _:
+            return ""
+
+
+def _symbol_at(tree: ast.Module, line: int) -> str:
+    """Return what a line belongs to: the function, or the name assigned there or next after."""
+    scope, name = max(
+        ((scope, name) for scope, name in _owners(tree) if isinstance(scope, ast.Module) or _spans(scope, line)),
+        key=lambda each: each[0].lineno if not isinstance(each[0], ast.Module) else 0,
+    )
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        return name
+    here = next((_assigned(each) for each in scope.body if (each.end_lineno or 0) >= line), "")
+    return ".".join(part for part in (name, here) if part)
+
+
+def _spans(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _comments(module: Module) -> Iterator[tuple[str, str, bool]]:
+    """Yield (symbol, text, False) of every comment; lines that follow each other are one."""
+    found = [
+        (token.start[0], token.string.lstrip("# "))
+        for token in tokenize.generate_tokens(io.StringIO(module.source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    for _, block in groupby(enumerate(found), key=lambda each: each[1][0] - each[0]):
+        lines = [each[1] for each in block]
+        yield _symbol_at(module.tree, lines[0][0]), " ".join(text for _, text in lines), False
+
+
+_CODE: Final = re.compile(r"\d+(?:-\d+)*\.[A-Z_]+")
+
+
+def _codes(node: ast.Tuple) -> set[tuple[str, str]]:
+    """Return (clause, code) of a tuple that pairs an article with a stable code."""
+    values = [each.value if isinstance(each, ast.Constant) else None for each in node.elts]
+    return {
+        (article, code)
+        for article, code in zip(values, values[1:], strict=False)
+        if isinstance(article, str) and isinstance(code, str) and article and _CODE.fullmatch(code)
+    }
+
+
+def errors(tree: ast.Module) -> dict[str, str]:
+    """Return the article of each error class, by the class's name."""
+    return {
+        node.name: article
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Tuple)
+        for article, _ in _codes(inner)
+    }
+
+
+# The document
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one clause: symbols by file."""
+
+    enforced: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    uncalled: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    tests: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    commands: set[str] = field(default_factory=set)
+    codes: set[str] = field(default_factory=set)
+
+
+def document() -> str:
+    """Return docs/treaty.md as it should be.
+
+    Raises:
+        CitationError: a module cites a clause that the agreement does not have.
+
+    """
+    articles = errors(ast.parse((ROOT / ERRORS).read_text(encoding="utf-8")))
+    product = [
+        read(path, articles)
+        for package in PRODUCT
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if path.relative_to(ROOT).as_posix() not in UNCOUNTED
+    ]
+    tests = [read(path, articles) for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    entries: dict[str, Entry] = defaultdict(Entry)
+    called = _called(product)
+    for module in product:
+        if module.path == COMMANDS:
+            _enter_commands(entries, module)
+        elif module.path != ERRORS:
+            _enter(entries, module, called)
+    for module in product:
+        _enter_codes(entries, module, called)
+    for module in tests:
+        _enter_tests(entries, module)
+    return _rendered(entries)
+
+
+def _called(product: Iterable[Module]) -> set[str]:
+    """Return every name that the product uses outside of where it is defined."""
+    names: set[str] = set()
+    for module in product:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+                names.add(_last_name(node))
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
+                names.add(node.name)
+    return names
+
+
+def _enter(entries: dict[str, Entry], module: Module, called: set[str]) -> None:
+    for mark in module.marks:
+        entry, last = entries[mark.key], mark.symbol.rpartition(".")[2]
+        if mark.names or not mark.symbol:
+            entry.named[module.path].add(mark.symbol)
+        elif last in called or last.startswith("__") or last.isupper():
+            entry.enforced[module.path].add(mark.symbol)
+        else:
+            entry.uncalled[module.path].add(mark.symbol)
+
+
+def _enter_commands(entries: dict[str, Entry], module: Module) -> None:
+    commands = {}
+    for node in module.tree.body:
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            match decorator:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=group), attr="command"), args=given):
+                    word = given[0].value if given and isinstance(given[0], ast.Constant) else _assigned(node)
+                    commands[_assigned(node)] = f"pcsc {group.removesuffix('app').rstrip('_')} {word}".replace(
+                        "  ", " "
+                    )
+                case _:
+                    pass
+    for mark in module.marks:
+        if mark.symbol in commands:
+            entries[mark.key].commands.add(commands[mark.symbol])
+
+
+def _enter_codes(entries: dict[str, Entry], module: Module, called: set[str]) -> None:
+    """Note the codes that travel to the other Party, of errors that something raises."""
+    if module.path != ERRORS:
+        for article, code in module.codes:
+            entries[article].codes.add(code)
+        return
+    for node in module.tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in called:
+            for article, code in (
+                pair for inner in ast.walk(node) if isinstance(inner, ast.Tuple) for pair in _codes(inner)
+            ):
+                entries[article].codes.add(code)
+
+
+def _enter_tests(entries: dict[str, Entry], module: Module) -> None:
+    for mark in module.marks:
+        if not mark.symbol or mark.symbol.startswith("test_"):
+            entries[mark.key].tests[module.path].add(mark.symbol)
+
+
+def _rendered(entries: dict[str, Entry]) -> str:
+    open_ = [
+        clause
+        for clause in CLAUSES
+        if not entries[clause.key].enforced and clause.note not in {GOVERNMENTS, "A definition."}
+    ]
+    lines = [
+        "# The agreement, clause by clause",
+        "",
+        "Made from the source by `python docs/treaty.py`; do not edit it by hand. The agreement is TIAS 19-105, signed at Tokyo",
+        "on 7 February 2014, in force since 5 January 2019; each clause is given in short, the agreement's own words decide.",
+        "",
+        "*Enforced* lists functions, tables and messages that cite the clause where they hold somebody to it, or raise its",
+        "error; *named* lists types and modules that speak of it; *code* is what a refusal under it carries to the other Party.",
+        "",
+        f"Nothing enforces yet: {', '.join(_title(clause.key) for clause in open_)}."
+        if open_
+        else "Every clause is enforced.",
+    ]
+    for article, clauses in groupby(CLAUSES, key=lambda clause: clause.key.replace("(", " ").split()[0]):
+        lines += ["", f"## {_title(article)}: {HEADINGS[article]}"]
+        listed = list(clauses)
+        if article not in {clause.key for clause in listed}:
+            lines += _body(entries[article])
+        for clause in listed:
+            lines += ["", f"### {_title(clause.key)}", "", f"{clause.says[0].upper()}{clause.says[1:]}.", ""]
+            lines += _facts(clause, entries[clause.key])
+    return "\n".join(_single_spaced(lines)) + "\n"
+
+
+def _single_spaced(lines: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    return list(reversed(list(_stripped(kept))))
+
+
+def _stripped(lines: list[str]) -> Iterator[str]:
+    trailing = len(list(takewhile(lambda line: not line, reversed(lines))))
+    yield from reversed(lines[: len(lines) - trailing])
+
+
+def _title(key: str) -> str:
+    """Return a clause's name as it is cited."""
+    if key == "I chapeau":
+        return "Annex I, chapeau"
+    return f"Annex {key}" if key.startswith("I") else f"Article {key}"
+
+
+def _facts(clause: Clause, entry: Entry) -> list[str]:
+    lines = _body(entry)
+    if not entry.enforced and clause.note not in {GOVERNMENTS, "A definition."}:
+        lines.insert(0, "- **Not yet.**" + (f" {clause.note}" if clause.note else ""))
+    elif clause.note:
+        lines.insert(0, f"- {clause.note}")
+    return lines
+
+
+def _body(entry: Entry) -> list[str]:
+    lines = [f"- Enforced: {each}" for each in _symbols(entry.enforced)]
+    lines += [f"- Written, called by nothing yet: {each}" for each in _symbols(entry.uncalled)]
+    lines += [f"- Named: {each}" for each in _symbols(entry.named)]
+    if entry.commands:
+        lines.append(f"- Command: {', '.join(f'`{command}`' for command in sorted(entry.commands))}")
+    if entry.codes:
+        lines.append(f"- Code: {', '.join(f'`{code}`' for code in sorted(entry.codes))}")
+    return lines + [f"- Test: {each}" for each in _symbols(entry.tests)]
+
+
+def _symbols(files: dict[str, set[str]]) -> Iterator[str]:
+    """Yield each file with its symbols; a file alone where the whole of it is meant."""
+    for path in sorted(files):
+        symbols = "" if "" in files[path] else ", ".join(f"`{symbol}`" for symbol in sorted(files[path]))
+        yield f"`{path}`{': ' if symbols else ''}{symbols}"
+
+
+def main() -> int:
+    """Write the document, or check it; return the exit code."""
+    try:
+        made = document()
+    except CitationError as error:
+        sys.stderr.write(f"{error}: correct the citation, or add the clause to docs/treaty.py\n")
+        return 1
+    if "--check" not in sys.argv[1:]:
+        OUTPUT.write_text(made, encoding="utf-8")
+        return 0
+    if not OUTPUT.is_file() or OUTPUT.read_text(encoding="utf-8") != made:
+        sys.stderr.write(
+            "docs/treaty.md does not say what the source says: write it anew with `python docs/treaty.py`\n"
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

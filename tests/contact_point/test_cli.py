@@ -1,0 +1,180 @@
+"""The command line, from `pcsc init` to `pcsc record reconcile`, against a contact point that answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from annex.parameters import Party
+from contact_point import cli, main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .parties import Finger, Parties
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out + printed.err
+
+    return run
+
+
+def test_two_installations_are_made_and_know_each_other(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("init", tmp_path / "jp", "--party", "JP", "--port", 18443)
+    assert code == 0
+    assert "pcsc designate CARD" in said
+    assert run("init", tmp_path / "us", "--party", "US", "--port", 18444, "--json")[0] == 0
+
+    code, said = run("init", tmp_path / "jp", "--party", "JP")
+    assert code == cli.FAILED
+    assert "holds an installation already" in said
+
+    code, said = run("serve", "--dir", tmp_path / "jp")
+    assert code == cli.FAILED
+    assert "Art. 3(2): no contact point of the other Party is designated" in said
+
+    code, said = run("designate", tmp_path / "jp" / "card.json", "--note", "a note", "--dir", tmp_path / "jp")
+    assert code == cli.FAILED
+    assert "the other Party's card is needed" in said
+    code, said = run("designate", tmp_path / "us" / "card.json", "--note", "a note", "--dir", tmp_path / "jp")
+    assert (code, "pcsc serve" in said) == (0, True)
+
+
+def test_a_whole_exchange_by_command(
+    run: Callable[..., tuple[int, str]], parties: Parties, fingers: tuple[Finger, ...], tmp_path: Path
+) -> None:
+    """Each command's JSON leads to the next, as a program would use it."""
+    jp, us = ("--dir", parties.jp.settings.folder.root), ("--dir", parties.us.settings.folder.root)
+    (tmp_path / "enrolled.png").write_bytes(fingers[0].enrolled)
+    (tmp_path / "later.png").write_bytes(fingers[0].later)
+    known = {
+        "standing": {"born_on": "1980-05-01", "cases": [{"disposition": "convicted_final"}]},
+        "items": {"name": "X"},
+    }
+    (tmp_path / "known.json").write_text(json.dumps(known))
+    (tmp_path / "basis.toml").write_text(cli.BASIS_EXAMPLE)
+    (tmp_path / "notification.toml").write_text(cli.NOTIFICATION_EXAMPLE)
+
+    def act(*arguments: object) -> Any:
+        code, said = run(*arguments, "--json")
+        assert code == 0, said
+        return json.loads(said)
+
+    act("enrol", "someone", "--print", f"1={tmp_path / 'enrolled.png'}", "--particulars", tmp_path / "known.json", *us)
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        query = ("query", "--print", tmp_path / "later.png", "--basis", tmp_path / "basis.toml", *jp)
+        number = act(*query)["exchange"]
+        (waiting,) = act("inbox", *jp)
+        assert waiting["duty"]["article"] == "4(5)"
+
+        code, said = run("determine", number, "--request", *jp)
+        assert code == cli.REFUSED
+        assert "Art. 5(1)" in said
+
+        picture = tmp_path / "prints.svg"
+        act("examine", number, "--picture", picture, "--conclude", "identification", "--by", "examiner", *jp)
+        assert picture.exists()
+        assert act("determine", number, "--request", *jp)["state"] == "will request"
+        assert not picture.exists()
+        act("request", number, "--notification", tmp_path / "notification.toml", *jp)
+
+        assert act("answer", number, *us)["available"] == [{"kind": "name", "value": "X"}]
+        give = ("--give", "name", "--condition", "Not for immigration.", "--forbid", "immigration")
+        act("answer", number, *give, "--refuse", "date of birth=it is not known", *us)
+        assert act("accept", number, "--signed-by", "Superintendent", *jp)["state"] == "provided"
+        used = act("use", number, "--for", "notified", "--by", "investigator", "--not-political", *jp)
+        assert used["items"] == [{"kind": "name", "value": "X"}]
+        code, said = run("use", number, "--for", "immigration", "--by", "officer", "--not-political", *jp)
+        assert code == cli.REFUSED
+        assert "Art. 8(8)" in said
+
+    assert act("record", "verify", *jp)["entries"] > 0
+    act("record", "export", tmp_path / "us.jsonl", *us)
+    assert act("record", "verify", tmp_path / "us.jsonl")["expired"] == 0
+    assert act("record", "reconcile", tmp_path / "us.jsonl", *jp) == []
+    assert act("close", number, *jp)["state"] == "closed"
+
+
+def test_a_query_that_nobody_answers_is_kept_and_resumed(
+    run: Callable[..., tuple[int, str]], parties: Parties, fingers: tuple[Finger, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "later.png").write_bytes(fingers[0].later)
+    (tmp_path / "basis.toml").write_text(cli.BASIS_EXAMPLE)
+    jp = ("--dir", parties.jp.settings.folder.root)
+    code, said = run("query", "--print", tmp_path / "later.png", "--basis", tmp_path / "basis.toml", *jp)
+    assert code == cli.UNREACHED
+    assert "can be sent again" in said
+    assert run("resume", *jp)[0] == cli.UNREACHED
+    with parties.answering(Party.US):
+        code, said = run("resume", *jp)
+    assert (code, "1 of 1 messages delivered" in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ('law = "JP"', cli.REFUSED, "Art. 1(3)"),
+        ("political = false", cli.REFUSED, "Art. 13(2)"),
+        ("identified = true", cli.FAILED, "identified"),
+        ("[basis]", cli.FAILED, "pcsc example basis"),
+    ],
+)
+def test_a_basis_that_does_not_hold_is_named(
+    run: Callable[..., tuple[int, str]],
+    parties: Parties,
+    fingers: tuple[Finger, ...],
+    tmp_path: Path,
+    change: str,
+    code: int,
+    says: str,
+) -> None:
+    other = {'law = "JP"': 'law = "US"', "political = false": "political = true"}.get(change, "")
+    (tmp_path / "later.png").write_bytes(fingers[0].later)
+    (tmp_path / "basis.toml").write_text(cli.BASIS_EXAMPLE.replace(change, other))
+    root = parties.jp.settings.folder.root
+    ended, said = run("query", "--print", tmp_path / "later.png", "--basis", tmp_path / "basis.toml", "--dir", root)
+    assert (ended, says in said) == (code, True), said
+
+
+@pytest.mark.parametrize("command", sorted(each.name or each.callback.__name__ for each in cli.app.registered_commands))
+def test_every_command_explains_itself(run: Callable[..., tuple[int, str]], command: str) -> None:
+    code, said = run(command, "--help")
+    assert code == 0
+    assert "Usage: pcsc" in said
+
+
+def test_a_folder_without_an_installation_says_how_to_make_one(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    code, said = run("inbox", "--dir", tmp_path, "--json")
+    assert code == cli.FAILED
+    assert "pcsc init --party JP DIR" in json.loads(said)["error"]
+
+
+def test_the_demonstration_ends_well_and_leaves_nothing(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, said = run("demo", "--persons", 20)
+    assert code == 0, said
+    assert "they agree on all" in said
+    assert list(tmp_path.iterdir()) == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if str(tmp_path).encode() in command]
+
+
+def test_the_clock_is_in_utc() -> None:
+    assert main.clock().utcoffset().total_seconds() == 0
