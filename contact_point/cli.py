@@ -56,21 +56,34 @@ REFUSED, UNREACHED, FAILED = 3, 4, 1
 
 def main() -> None:
     """Run the command line; turn what is expected to go wrong into one sentence and an exit code."""
-    from contact_point import tls
+    try:
+        app(prog_name="pcsc")
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        _fail(error, code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code for what is expected to go wrong, or None for what is not."""
+    from contact_point.certificates import CertificateError
     from contact_point.client import ClientError, RefusedError
     from contact_point.keys import KeysError
     from contact_point.settings import SettingsError
     from contact_point.store import StoreError
+    from contact_point.tls import TlsError
     from contact_point.wire import WireError
+    from matcher.extraction import WeightsError
+    from matcher.jail import JailError
 
-    try:
-        app(prog_name="pcsc")
-    except (TreatyError, RefusedError) as error:
-        _fail(error, REFUSED)
-    except (ClientError, tls.TlsError) as error:
-        _fail(error, UNREACHED)
-    except (SettingsError, StoreError, KeysError, WireError, ValueError, OSError) as error:
-        _fail(error, FAILED)
+    if isinstance(error, TreatyError | RefusedError):
+        return REFUSED
+    if isinstance(error, ClientError | TlsError):
+        return UNREACHED
+    setup = SettingsError | StoreError | KeysError | CertificateError | WireError | WeightsError | JailError
+    # ValueError and OSError: what was given cannot be read, be it an image, a template, a document or a file.
+    return FAILED if isinstance(error, setup | ValueError | OSError) else None
 
 
 def _fail(error: Exception, code: int) -> None:

@@ -21,8 +21,10 @@ from contact_point.nist import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
+from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
 from matcher.images import ImageError
+from matcher.jail import JailError
 from pcsc import errors
 
 if TYPE_CHECKING:
@@ -52,7 +54,9 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (WireError, 400, "4(7)", "4-7.FORMAT"),
     (NistError, 422, "4(7)", "4-7.FORMAT"),
     (ImageError, 422, "4(4)", "4-4.QUALITY"),
+    (ExtractionError, 422, "4(4)", "4-4.QUALITY"),
     (ProbeError, 422, "4(4)", "4-4.QUALITY"),
+    (JailError, 503, "4(4)", "4-4.TECH"),
     (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH"),
     (StoreError, 503, "4(4)", "4-4.TECH"),
 )

@@ -9,7 +9,8 @@ raises the error whose ``article`` the clause is. What is listed are symbols, no
 
 A citation counts as enforcement where it stands in a function, a table or a message of the product and the function is
 called. Docstrings of classes, attributes and modules only name a clause. Citations of other law ("Penal Code, Art. 236")
-are told apart by what stands before them, and a citation of a clause that the agreement does not have is an error.
+are told apart by what stands before them, and a citation of a clause that the agreement does not have is an error. A test cites
+by its name as well: test_8_5_2_... is about Article 8(5)(2).
 """  # noqa: INP001 - a script among documents, not a package
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import tokenize
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -48,6 +49,11 @@ class Clause(NamedTuple):
 
 
 GOVERNMENTS: Final = "A matter between the Governments: there is nothing to enforce in software."
+DEFINITION: Final = "A definition."
+AMENDMENT: Final = "An amendment is a new line among the dated values; no rule holds a number."
+INCLUDED: Final = "Included in all that is held; no rule tells this class apart."
+ASIDE: Final = frozenset({GOVERNMENTS, DEFINITION, AMENDMENT, INCLUDED})
+"""Notes on clauses that ask for no line of their own."""
 
 HEADINGS: Final = {
     "1": "Definitions",
@@ -71,7 +77,7 @@ HEADINGS: Final = {
 
 CLAUSES: Final = (
     Clause("1(1)", "automated querying: online, between designated contact points, on an automated basis"),
-    Clause("1(2)", "personal data: any information on an identified or identifiable person", "A definition."),
+    Clause("1(2)", "personal data: any information on an identified or identifiable person", DEFINITION),
     Clause("1(3)", "serious crime: more than one year and in Annex I, or at least three years; by whose law"),
     Clause("2", "the purpose: preventing, detecting and investigating serious crime"),
     Clause("3(1)", "each Party designates its contact points"),
@@ -132,9 +138,7 @@ CLAUSES: Final = (
     Clause("11(2)(1)", "the types of information"),
     Clause("11(2)(2)", "date and time"),
     Clause("11(2)(3)", "the authority conducting the investigation at the time of the query"),
-    Clause(
-        "11(3)", "the record is protected, kept at least two years, and deleted after its term", "See what is called."
-    ),
+    Clause("11(3)", "the record is protected, kept at least two years, and deleted after its term"),
     Clause("12", "each Party bears its own expenses", GOVERNMENTS),
     Clause("13(1)", "other agreements and laws remain available", GOVERNMENTS),
     Clause("13(2)", "nothing authorises an act that relates to a political offence, as the acting Party sees it"),
@@ -143,7 +147,7 @@ CLAUSES: Final = (
     Clause("14(2)", "consultations on interpretation or application", GOVERNMENTS),
     Clause("15(1)", "entry into force: 5 January 2019"),
     Clause("15(2)", "it applies to acts of the Parties from then on, whenever the conduct was committed"),
-    Clause("15(3)", "amendment, also of the Annexes, by written agreement"),
+    Clause("15(3)", "amendment, also of the Annexes, by written agreement", AMENDMENT),
     Clause("15(4)", "termination on three months' notice", "No date of termination can be set."),
     Clause("15(5)", "protection continues after termination", "Nothing that protects looks at a date of termination."),
     Clause("I chapeau", "attempt, conspiracy and other forms, only when criminalised, above one year"),
@@ -159,8 +163,8 @@ CLAUSES: Final = (
     Clause("II 1(2)", "to a query that relates to an unidentified individual"),
     Clause("II 2", "what the United States makes available"),
     Clause("II 2(1)", "persons convicted"),
-    Clause("II 2(2)", "adults arrested"),
-    Clause("II 2(3)", "adults for whom a warrant of arrest is issued"),
+    Clause("II 2(2)", "adults arrested", INCLUDED),
+    Clause("II 2(3)", "adults for whom a warrant of arrest is issued", INCLUDED),
     Clause("II 2(4)", "known and suspected terrorists"),
 )
 
@@ -181,8 +185,11 @@ _ARTICLE: Final = re.compile(rf"\b(?P<word>Arts?\.|Articles?)\s+(?P<list>{_LIST}
 _ANNEX_I: Final = re.compile(r"(?P<before>chapeau of )?\bAnnex I\b(?!,? and II)(?P<after>, chapeau)?")
 _ANNEX_II: Final = re.compile(rf"\bAnnex II\b(?:,? (?:paragraph )?(?P<list>[12]\b{_GROUPS}*(?:{_LINK}{_GROUPS}+)*))?")
 _BARE: Final = re.compile(rf"(?<![\w.,-])\d{{1,2}}{_GROUPS}+(?:{_LINK}(?:\d{{1,2}}{_GROUPS}+|{_GROUPS}+))*")
-_OTHER_LAW: Final = re.compile(r"(?:\bCode|\bAct|\bLaw|\bU\.S\.C\.|\d{4,}(?:-\d+)?)[^.;:()\"]*?,?\s*$")
+_OTHER_LAW: Final = re.compile(r"(?:\bCode|\bAct|\bLaw|\bstatute|\bU\.S\.C\.|\d{4,}(?:-\d+)?)[^.;:()\"]*?,?\s*$")
 _OTHER_TEXT: Final = re.compile(r"\s*of (?:the (?!agreement)|that |Act )")
+_TEST_NAME: Final = re.compile(
+    r"(?:^test|_and)(?:_(?P<annex>annex)|_art)?_(?P<numbers>\d{1,2}(?:_\d)*)(?P<letter>[a-c])?(?=_)"
+)
 _STEP: Final = re.compile(rf"({_LINK})?(\d{{1,2}}{_GROUPS}*|{_GROUPS}+)")
 
 
@@ -209,9 +216,9 @@ def cited(text: str, *, annex_ii: bool = False) -> set[str]:
         return "#" * len(match[0])
 
     def annex_two(match: re.Match[str]) -> str:
-        keys.update(_known(f"II {key}") for key in _expanded(match["list"], whole=True)) if match["list"] else keys.add(
-            "II"
-        )
+        keys.update(_known(f"II {key}") for key in _expanded(match["list"] or "", whole=True))
+        if not match["list"]:
+            keys.add("II")
         return "#" * len(match[0])
 
     rest = _ANNEX_II.sub(annex_two, _ANNEX_I.sub(annex_one, _ARTICLE.sub(named, text)))
@@ -266,6 +273,23 @@ def _known(key: str) -> str:
     )
 
 
+def cited_by_name(test: str) -> set[str]:
+    """Return the clauses that a test's name states: test_8_1_and_8_2_..., test_8_5_1a_..., test_annex_2_1_2_...
+
+    A letter that is no part of a clause only tells tests apart.
+    """
+    keys = set()
+    for match in _TEST_NAME.finditer(test):
+        first, *rest = match["numbers"].split("_")
+        key = first + "".join(f"({number})" for number in rest)
+        if match["annex"]:
+            inner = "".join(f"({number})" for number in rest[1:])
+            key = "I" if first == "1" else f"II {rest[0]}{inner}" if rest else "II"
+        lettered = f"{key}({match['letter']})"
+        keys.add(lettered if lettered in _KEYS else key)
+    return keys & set(_KEYS)
+
+
 # Citations in a module
 
 
@@ -308,6 +332,8 @@ def read(path: Path, articles: dict[str, str]) -> Module:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Tuple):
             module.codes |= _codes(node)
+        if in_test and isinstance(node, ast.FunctionDef):
+            module.marks |= {Mark(key, node.name) for key in cited_by_name(node.name)}
         called = node.exc.func if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else None
         error_class = called if called is not None else node if in_test else None
         if isinstance(error_class, ast.Name | ast.Attribute) and (article := articles.get(_last_name(error_class))):
@@ -400,7 +426,7 @@ def _codes(node: ast.Tuple) -> set[tuple[str, str]]:
     values = [each.value if isinstance(each, ast.Constant) else None for each in node.elts]
     return {
         (article, code)
-        for article, code in zip(values, values[1:], strict=False)
+        for article, code in pairwise(values)
         if isinstance(article, str) and isinstance(code, str) and article and _CODE.fullmatch(code)
     }
 
@@ -490,10 +516,9 @@ def _enter_commands(entries: dict[str, Entry], module: Module) -> None:
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
             match decorator:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=group), attr="command"), args=given):
-                    word = given[0].value if given and isinstance(given[0], ast.Constant) else _assigned(node)
-                    commands[_assigned(node)] = f"pcsc {group.removesuffix('app').rstrip('_')} {word}".replace(
-                        "  ", " "
-                    )
+                    own = [str(each.value) for each in given if isinstance(each, ast.Constant)]
+                    words = ["pcsc", group.removesuffix("app").rstrip("_"), *(own or [_assigned(node)])]
+                    commands[_assigned(node)] = " ".join(word for word in words if word)
                 case _:
                     pass
     for mark in module.marks:
@@ -521,47 +546,55 @@ def _enter_tests(entries: dict[str, Entry], module: Module) -> None:
             entries[mark.key].tests[module.path].add(mark.symbol)
 
 
+INTRODUCTION: Final = """\
+# The agreement, clause by clause
+
+Made from the source by `python docs/treaty.py`; not edited by hand. The agreement is TIAS 19-105, signed at Tokyo on 7
+February 2014, in force since 5 January 2019. Each clause is given in short; the agreement's own words decide.
+
+*Enforced* lists functions, tables and messages that cite the clause where they hold somebody to it, or raise its error;
+*named* lists types and modules that speak of it; *code* is what a refusal under it tells the other Party; *test* lists the
+tests that cite it, or a module whose tests are all about it.
+"""
+
+
 def _rendered(entries: dict[str, Entry]) -> str:
-    open_ = [
-        clause
-        for clause in CLAUSES
-        if not entries[clause.key].enforced and clause.note not in {GOVERNMENTS, "A definition."}
-    ]
+    open_ = [_title(clause.key) for clause in CLAUSES if clause.note and _is_open(clause, entries)]
+    silent = [_title(clause.key) for clause in CLAUSES if not clause.note and _is_open(clause, entries)]
     lines = [
-        "# The agreement, clause by clause",
+        *INTRODUCTION.splitlines(),
         "",
-        "Made from the source by `python docs/treaty.py`; do not edit it by hand. The agreement is TIAS 19-105, signed at Tokyo",
-        "on 7 February 2014, in force since 5 January 2019; each clause is given in short, the agreement's own words decide.",
-        "",
-        "*Enforced* lists functions, tables and messages that cite the clause where they hold somebody to it, or raise its",
-        "error; *named* lists types and modules that speak of it; *code* is what a refusal under it carries to the other Party.",
-        "",
-        f"Nothing enforces yet: {', '.join(_title(clause.key) for clause in open_)}."
-        if open_
-        else "Every clause is enforced.",
+        f"- Not there yet: {', '.join(open_) or 'nothing'}.",
+        f"- Cited at no line that enforces it: {', '.join(silent) or 'nothing'}.",
     ]
     for article, clauses in groupby(CLAUSES, key=lambda clause: clause.key.replace("(", " ").split()[0]):
-        lines += ["", f"## {_title(article)}: {HEADINGS[article]}"]
+        lines += ["", f"## {_title(article)}: {HEADINGS[article]}", ""]
         listed = list(clauses)
         if article not in {clause.key for clause in listed}:
-            lines += _body(entries[article])
+            lines += _whole(entries[article])
         for clause in listed:
             lines += ["", f"### {_title(clause.key)}", "", f"{clause.says[0].upper()}{clause.says[1:]}.", ""]
-            lines += _facts(clause, entries[clause.key])
-    return "\n".join(_single_spaced(lines)) + "\n"
+            lines += [*_remark(clause, entries), *_facts(entries[clause.key])]
+    return "\n".join(line for line, after in pairwise([*lines, ""]) if line or after) + "\n"
 
 
-def _single_spaced(lines: Iterable[str]) -> list[str]:
-    kept: list[str] = []
-    for line in lines:
-        if line or (kept and kept[-1]):
-            kept.append(line)
-    return list(reversed(list(_stripped(kept))))
+def _is_open(clause: Clause, entries: dict[str, Entry]) -> bool:
+    """Say whether nothing enforces a clause or a part of it, although software could."""
+    parts = [key for key in _KEYS if key == clause.key or key.startswith(f"{clause.key}(")]
+    return clause.note not in ASIDE and not any(entries[key].enforced for key in parts)
 
 
-def _stripped(lines: list[str]) -> Iterator[str]:
-    trailing = len(list(takewhile(lambda line: not line, reversed(lines))))
-    yield from reversed(lines[: len(lines) - trailing])
+def _remark(clause: Clause, entries: dict[str, Entry]) -> list[str]:
+    if _is_open(clause, entries):
+        return [f"- Not there yet: {clause.note}" if clause.note else "- Cited at no line that enforces it."]
+    return [f"- {clause.note}"] if clause.note else []
+
+
+def _whole(entry: Entry) -> list[str]:
+    """Return who cites an article without a paragraph."""
+    files = {path: entry.enforced[path] | entry.named[path] for path in sorted(entry.enforced.keys() | entry.named)}
+    lines = [f"- Cited as a whole: {each}" for each in _symbols(files)]
+    return lines + [f"- Test: {each}" for each in _symbols(entry.tests)]
 
 
 def _title(key: str) -> str:
@@ -571,16 +604,7 @@ def _title(key: str) -> str:
     return f"Annex {key}" if key.startswith("I") else f"Article {key}"
 
 
-def _facts(clause: Clause, entry: Entry) -> list[str]:
-    lines = _body(entry)
-    if not entry.enforced and clause.note not in {GOVERNMENTS, "A definition."}:
-        lines.insert(0, "- **Not yet.**" + (f" {clause.note}" if clause.note else ""))
-    elif clause.note:
-        lines.insert(0, f"- {clause.note}")
-    return lines
-
-
-def _body(entry: Entry) -> list[str]:
+def _facts(entry: Entry) -> list[str]:
     lines = [f"- Enforced: {each}" for each in _symbols(entry.enforced)]
     lines += [f"- Written, called by nothing yet: {each}" for each in _symbols(entry.uncalled)]
     lines += [f"- Named: {each}" for each in _symbols(entry.named)]

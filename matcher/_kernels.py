@@ -38,8 +38,8 @@ ONE: Final = np.float32(1.0)
 TWO: Final = np.float32(2.0)
 PI: Final = np.float32(math.pi)
 TAU: Final = np.float32(math.tau)
-LOWEST: Final = np.float32(-1e30)
-FAR_OUTSIDE: Final = np.float32(-1e6)
+HIGHEST: Final = np.float32(1e30)
+LOWEST: Final = -HIGHEST
 
 _checked = njit(nogil=True, cache=True, boundscheck=True, error_model="numpy")
 _unchecked = njit(nogil=True, cache=True, error_model="numpy")
@@ -64,6 +64,7 @@ class Work(NamedTuple):
     """Buffers of one thread; made by :func:`work_for`. Row 0 of ``motion`` and ``mates`` is tried, the last row best."""
 
     similarity: NDArray[np.float32]  # (m, n) of descriptors
+    cuts: NDArray[np.float32]  # (2, m or n) least similarity of a minutia's pairs
     pairs: NDArray[np.int32]  # (k, 2) probe minutia, gallery minutia
     strength: NDArray[np.float32]  # (k,) their similarity, descending
     consistency: NDArray[np.float32]  # (k, k) of pairs
@@ -87,6 +88,7 @@ def work_for(probe: int, largest: int, pairs: int) -> Work:
 
     return Work(
         similarity=real(max(probe, 1), max(largest, 1)),
+        cuts=real(2, longest),
         pairs=np.zeros((pairs, 2), dtype=np.int32),
         strength=real(pairs),
         consistency=real(pairs, pairs),
@@ -320,30 +322,41 @@ def _compare_descriptors(a: Descriptors, b: Descriptors, similarity: NDArray[np.
 @_checked
 def _choose_pairs(m: int, n: int, per_minutia: int, work: Work) -> int:
     """List the most similar pairs, strongest first, at most so many of one minutia; return their number."""
+    for i in range(m):
+        work.cuts[0, i] = _cut(work.similarity[i, :n], per_minutia)
+    for j in range(n):
+        work.cuts[1, j] = _cut(work.similarity[:m, j], per_minutia)
     count = 0
     room = work.pairs.shape[0]
     for i in range(m):
         for j in range(n):
             value = work.similarity[i, j]
-            if value <= ZERO or (count == room and value <= work.strength[room - 1]):
-                continue
-            if (
-                _rank(work.similarity[i, :n], value) < per_minutia
-                and _rank(work.similarity[:m, j], value) < per_minutia
-            ):
+            full = count == room and value <= work.strength[room - 1]
+            if value >= work.cuts[0, i] and value >= work.cuts[1, j] and not full:
                 count = min(count + 1, room)
                 _insert(i, j, value, count - 1, work)
     return count
 
 
 @_checked
-def _rank(values: NDArray[np.float32], value: np.float32) -> int:
-    """Return how many values are greater."""
-    above = 0
-    for k in range(values.shape[0]):
-        if values[k] > value:
-            above += 1
-    return above
+def _cut(values: NDArray[np.float32], wanted: int) -> np.float32:
+    """Return the greatest bound that so many positive values, or all if there are fewer, reach."""
+    cut = HIGHEST
+    reached = 0
+    while reached < wanted:
+        top = ZERO
+        times = 0
+        for k in range(values.shape[0]):
+            if values[k] > top and values[k] < cut:
+                top = values[k]
+                times = 1
+            elif values[k] == top:
+                times += 1
+        if top == ZERO:
+            break
+        cut = top
+        reached += times
+    return cut
 
 
 @_checked
@@ -382,14 +395,14 @@ def _agreement(
     Their distance, their directions, and where each lies as seen from the other; the tolerance in place grows with
     distance, because skin stretches.
     """
+    twist = _turn(_turn(q[TURN], s[TURN]), _turn(p[TURN], r[TURN])) / rule.turn
+    if abs(twist) >= ONE:
+        return ZERO
     pq = math.sqrt((q[X] - p[X]) ** 2 + (q[Y] - p[Y]) ** 2)
     rs = math.sqrt((s[X] - r[X]) ** 2 + (s[Y] - r[Y]) ** 2)
     mean = HALF * (pq + rs)
     stretch = (pq - rs) / (rule.near + rule.slope * mean)
     if abs(stretch) >= ONE:
-        return ZERO
-    twist = _turn(_turn(q[TURN], s[TURN]), _turn(p[TURN], r[TURN])) / rule.turn
-    if abs(twist) >= ONE:
         return ZERO
     gap = max(_gap(p, q, r, s), _gap(q, p, s, r)) / (rule.near + rule.turn * mean)
     if gap >= ONE:
@@ -537,6 +550,8 @@ def _mate(m: int, b: NDArray[np.float32], rule: Pairing, work: Work) -> int:
         dy = work.moved[i, Y] - work.motion[0, 5]
         reach = rule.reach + rule.reach_slope * math.sqrt(dx * dx + dy * dy)
         for j in range(b.shape[0]):
+            if abs(work.moved[i, X] - b[j, X]) >= reach:
+                continue
             cost = _cost(work.moved[i], b[j], reach * reach, rule.reach_turn)
             if cost < work.costs[0, i]:
                 work.costs[0, i] = cost

@@ -81,7 +81,10 @@ CLAUSES: Final = {
 def permitted(exchange: Exchange) -> frozenset[Content]:
     """Return the kinds of content that may be held for ``exchange`` as it stands."""
     by_state = _QUERYING if exchange.side is Side.QUERYING else _QUERIED
-    return frozenset(by_state.get(exchange.state, set()) | _ALWAYS[exchange.side] | {Content.MESSAGE})
+    kinds = by_state.get(exchange.state, set()) | _ALWAYS[exchange.side] | {Content.MESSAGE}
+    # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
+    responded = exchange.side is Side.QUERIED and exchange.reply is not None
+    return frozenset(kinds - {Content.PROBE} if responded else kinds)
 
 
 @dataclass(frozen=True, slots=True)

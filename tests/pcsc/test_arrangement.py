@@ -47,7 +47,7 @@ def test_a_value_that_is_missing_has_no_default(name: str) -> None:
 
 
 def test_a_value_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(ArrangementError, match="^the arrangement has the unknown follow_up_day: correct the document"):
+    with pytest.raises(ArrangementError, match=r"^the arrangement has the unknown follow_up_day: correct the document"):
         arrangement(follow_up_day=30)
 
 
@@ -70,7 +70,7 @@ def test_11_3_no_arrangement_keeps_the_record_for_less_than_two_years() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, -0.001, 0.11, 1, "0.001", float("nan"), None])
 def test_the_rate_of_false_candidates_is_bounded(rate: Any) -> None:
-    with pytest.raises(ArrangementError, match="false_positive_identification_rate is above 0 and at most 0.1; got"):
+    with pytest.raises(ArrangementError, match=r"false_positive_identification_rate is above 0 and at most 0\.1; got"):
         arrangement(false_positive_identification_rate=rate)
 
 
@@ -91,11 +91,11 @@ def test_an_arrangement_can_be_cited(version: str) -> None:
     [None, [], {}, {"JP": ["name"]}, {"JP": ["name"], "US": ["name"], "FR": ["name"]}, "JP"],
 )
 def test_each_party_has_a_list_of_items(items: Any) -> None:
-    with pytest.raises(ArrangementError, match="^the arrangement's items has one list for JP and one for US; got"):
+    with pytest.raises(ArrangementError, match=r"^the arrangement's items has one list for JP and one for US; got"):
         arrangement(items=items)
 
 
 @pytest.mark.parametrize("items", [[], "name", [1], ["name", None], None])
 def test_a_list_of_items_is_a_list_of_names(items: Any) -> None:
-    with pytest.raises(ArrangementError, match="^the arrangement's items for US is a list of names; got"):
+    with pytest.raises(ArrangementError, match=r"^the arrangement's items for US is a list of names; got"):
         arrangement(items={"JP": ["name"], "US": items})

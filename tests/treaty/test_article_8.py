@@ -10,10 +10,10 @@ are accepted.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from annex.offences import Offence
 from annex.parameters import Party
 from pcsc import duties
 from pcsc import exchange as life
@@ -36,6 +36,9 @@ from tests.builders import (
     provision,
     reply,
 )
+
+if TYPE_CHECKING:
+    from annex.offences import Offence
 
 LATER = NOW + timedelta(days=3)
 PROVIDED = Information(article=5)
