@@ -28,6 +28,7 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/treaty.py --check
 
 lock: $(VENV)/.test
 	@set -e; for name in build runtime test; do \
@@ -45,7 +46,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment: its venv and ensurepip modules are needed (on Debian: the package python3-venv)" >&2; exit 1; }
 
 $(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing what one contact point runs (about 400 MB, some minutes the first time)"
+	@echo "installing what one contact point runs (about 600 MB, some minutes the first time)"
 	@$(PIP) -r requirements/build.lock -r requirements/runtime.lock || { echo "the requirements could not be installed: the lines above say why; a package index that pip can reach is needed" >&2; exit 1; }
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

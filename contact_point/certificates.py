@@ -30,7 +30,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far another clock may lag behind ours and still find a new certificate valid."""
 
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
-LEAF_LIFETIME: Final = timedelta(days=90)
+LEAF_LIFETIME: Final = timedelta(days=730)
 
 
 class CertificateError(Exception):

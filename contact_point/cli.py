@@ -12,7 +12,9 @@ import sys
 import tomllib
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from enum import StrEnum
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from contact_point.service import Installation
     from contact_point.store import Impression
+    from pcsc.duties import Duty
     from pcsc.exchange import Exchange
     from pcsc.messages import Item
 
@@ -87,6 +90,8 @@ def _exit_code(error: Exception) -> int | None:
 
 
 def _fail(error: Exception, code: int) -> None:
+    if isinstance(error, OSError) and error.filename:
+        error = OSError(f"{error.filename}: {error.strerror}")
     if "--json" in sys.argv:
         article = getattr(error, "article", "")
         sys.stdout.write(json.dumps({"error": str(error), "article": article, "exit": code}, ensure_ascii=False) + "\n")
@@ -103,9 +108,14 @@ def _plain(text: str) -> str:
 def _show(as_json: bool, value: dict[str, Any] | list[Any], text: str) -> None:
     """Print the outcome, for a program or for a person."""
     if as_json:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_json) + "\n")
     else:
         Console(highlight=False).print(text, soft_wrap=True)
+
+
+def _json(value: object) -> str:
+    """Return what JSON has no form for: times as ISO 8601, bytes of prints not at all."""
+    return value.isoformat() if isinstance(value, date) else f"({type(value).__name__})"
 
 
 @contextmanager
@@ -147,7 +157,7 @@ def init(
     from contact_point import installation
     from contact_point import main as composition
 
-    plan = installation.Plan(party, name or f"{party.country} national contact point", host, port)
+    plan = installation.Plan(party, name or f"National contact point of {party.country}", host, port)
     made = installation.create(root, plan, composition.clock())
     _show(
         as_json,
@@ -224,9 +234,7 @@ def enrol(
     with composition.opened(root) as here, _busy("extracting minutiae", quiet=as_json):
         impressions = tuple(_impression(here, *_positioned(each), dpi) for each in prints)
         service.enrol(here, [Subject(name, known, impressions)])
-    _show(
-        as_json, {"enrolled": name, "prints": len(impressions)}, f"{name} is enrolled with {len(impressions)} prints."
-    )
+    _show(as_json, {"enrolled": name, "prints": len(impressions)}, f"{name} is enrolled; prints: {len(impressions)}.")
 
 
 def _positioned(argument: str) -> tuple[Path, int]:
@@ -272,64 +280,19 @@ def remove(
 
 # The querying side
 
-BASIS_EXAMPLE: Final = '''\
-# Why this query may be made: Article 4(3). The circumstances and the case stay here; the rest goes with the query.
-expectation = "has committed a serious crime"   # or "will commit a serious crime"
-identified = true                               # is the individual known? (Annex II, paragraph 1)
-circumstances = """
-What is known of this individual and this case that gives reason to inquire.
-"""
-case_reference = "2026-0001"
-
-[authority]                                     # who conducts the investigation, today (Article 11(2)(3))
-name = "Osaka Prefectural Police"
-unit = "First Investigation Division"
-identifier = "JP-27-INV1"
-jurisdiction = "Osaka"
-
-[basis]
-activity = "investigation"                      # or "prevention", "detection"
-political = false                               # does this Party consider the act a political offence? (Article 13(2))
-
-[[basis.offences]]
-description = "robbery"
-law = "JP"                                      # the law of the Party that queries counts (Article 1(3))
-citation = "Penal Code, Article 236"
-maximum = { months = 240 }                      # or { life = true }, { death = true }
-category = 26                                   # Annex I; leave out where none fits
-'''
-
-NOTIFICATION_EXAMPLE: Final = """\
-# The written notification of a request for further information: Article 5(1).
-purpose = "Investigation of a robbery in Osaka: to establish the identity of the person who left the print."
-case_reference = "2026-0001"
-items = ["name", "date of birth"]
-signed_by = "Superintendent N. N., First Investigation Division"
-
-[basis]
-activity = "investigation"
-political = false
-
-[[basis.offences]]
-description = "robbery"
-law = "JP"
-citation = "Penal Code, Article 236"
-maximum = { months = 240 }
-category = 26
-"""
-
 
 class Document(StrEnum):
     """The documents that `pcsc example` prints."""
 
     BASIS = "basis"
     NOTIFICATION = "notification"
+    OFFENCES = "offences"
 
 
 @app.command()
 def example(document: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
     """Print an example of a document that another command reads."""
-    sys.stdout.write({Document.BASIS: BASIS_EXAMPLE, Document.NOTIFICATION: NOTIFICATION_EXAMPLE}[document])
+    sys.stdout.write(files("contact_point").joinpath(f"models/{document}.toml").read_text(encoding="utf-8"))
 
 
 @app.command()
@@ -371,9 +334,11 @@ def resume(root: Root = HERE, as_json: Json = False) -> None:
     with composition.opened(root) as here, _busy("sending", quiet=as_json):
         outcomes = querying.resume(here, composition.clock())
     errors = [each for each in outcomes if isinstance(each, ClientError)]
-    sent = [each.control_number for each in outcomes if not isinstance(each, ClientError)]
-    lines = [f"{len(sent)} of {len(outcomes)} messages delivered. {' '.join(sent)}", *map(str, errors)]
-    _show(as_json, {"delivered": sent, "errors": [str(error) for error in errors]}, _plain("\n".join(lines)))
+    sent = [each for each in outcomes if not isinstance(each, ClientError)]
+    lines = [f"{len(sent)} of {len(outcomes)} messages delivered."]
+    lines += [f"{each.control_number}: {each.state}" for each in sent] + [str(error) for error in errors]
+    outcome = {"delivered": [_fields(each) for each in sent], "errors": [str(error) for error in errors]}
+    _show(as_json, outcome, _plain("\n".join(lines)))
     if errors:
         raise typer.Exit(UNREACHED if isinstance(errors[0], UnreachableError) else REFUSED)
 
@@ -393,15 +358,17 @@ def examine(
     from contact_point import main as composition
     from contact_point import querying
 
+    said = ""
     with composition.opened(root) as here, _busy("pairing minutiae", quiet=as_json):
         if picture is not None:
             querying.write_picture(here, number, picture, composition.clock())
+            said = f"Both prints are in {picture}, until the determination (Article 8(2)).\n"
         if conclude is not None:
             exchange = querying.examine(here, number, conclude, by, composition.clock())
         else:
             with here.store.transaction() as tx:
                 exchange = tx.exchange(number)
-    _show_exchange(exchange, as_json)
+    _show_exchange(exchange, as_json, said)
 
 
 @app.command()
@@ -484,7 +451,7 @@ def use(
     conduct: Sequence[Offence] = ()
     if offences is not None:
         document = _toml(
-            offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example basis"
+            offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example offences"
         )
         conduct = document.get("offences", ())
     with composition.opened(root) as here:
@@ -494,7 +461,7 @@ def use(
     _show(
         as_json,
         {"article": permission.article, "reason": permission.reason, "items": [asdict(item) for item in items]},
-        f"Allowed under Art. {permission.article}: {permission.reason}.\n{_item_lines(items)}",
+        f"Allowed under Art. {permission.article}: {permission.reason.rstrip('.')}.\n{_item_lines(items)}",
     )
 
 
@@ -534,6 +501,8 @@ def answer(
     from contact_point import queried
     from pcsc.messages import Condition, Refusal
 
+    if forbid and not condition:
+        raise typer.BadParameter("what a condition forbids goes with its words: add --condition", param_hint="--forbid")
     with composition.opened(root) as here:
         if not give and not refuse:
             _show_request(here, number, as_json)
@@ -559,7 +528,9 @@ def _show_request(here: Installation, number: str, as_json: bool) -> None:
         {"request": asdict(asked), "available": [asdict(item) for item in available]},
         f"{asked.authority.name}, {asked.authority.unit} asks for {', '.join(notification.items)}.\n"
         f"Purpose: {_plain(notification.purpose)}\nSigned: {_plain(notification.signed_by)}\n"
-        f"Available when the request came (Art. 5(2)):\n{_item_lines(available) or '    nothing'}",
+        f"Available when the request came (Art. 5(2)):\n{_item_lines(available) or '    nothing'}\n"
+        f"Give or refuse each item:\n\n"
+        f"    pcsc answer {number} --give ITEM --refuse ITEM=REASON \\[--condition TEXT --forbid PURPOSE]",
     )
 
 
@@ -574,22 +545,34 @@ def inbox(
 ) -> None:
     """List what waits for a person here, with its article and the day it is due."""
     from contact_point import main as composition
-    from pcsc.duties import due
+    from pcsc.duties import Content, due
 
     with composition.opened(root) as here:
         with here.store.transaction() as tx:
             exchanges = tx.exchanges()
-        owed = [(exchange, due(exchange, here.settings.arrangement)) for exchange in exchanges]
+            unsent = {held.exchange for held in tx.held() if held.kind is Content.MESSAGE}
+        owed = [(each, _undelivered(each, unsent) or due(each, here.settings.arrangement)) for each in exchanges]
     shown = [(exchange, duty) for exchange, duty in owed if everything or duty is not None]
     if as_json:
         rows = [_fields(exchange) | {"duty": None if duty is None else asdict(duty)} for exchange, duty in shown]
         _show(True, rows, "")
         return
-    table = Table("exchange", "side", "state", "reference", "what is due", "Art.", "by", box=None)
+    table = Table(box=None)
+    for heading in ("exchange", "side", "state", "what is due", "Art.", "by"):
+        table.add_column(heading, no_wrap=heading in {"exchange", "by"})
     for exchange, duty in shown:
         what = ("", "", "") if duty is None else (duty.what, duty.article, f"{duty.by:%Y-%m-%d}")
-        table.add_row(exchange.control_number, exchange.side, exchange.state, exchange.reference or "", *what)
+        table.add_row(exchange.control_number, exchange.side, exchange.state, *what)
     Console().print(table if shown else "Nothing waits here.")
+
+
+def _undelivered(exchange: Exchange, unsent: set[str]) -> Duty | None:
+    """Return that a message of ours did not arrive, which comes before anything else."""
+    from pcsc.duties import Duty
+
+    if exchange.control_number not in unsent:
+        return None
+    return Duty(exchange.control_number, "send our message again: `pcsc resume`", "3(3)", exchange.last_event_at)
 
 
 def _fields(exchange: Exchange) -> dict[str, Any]:
@@ -608,7 +591,10 @@ def _fields(exchange: Exchange) -> dict[str, Any]:
 
 
 _NEXT: Final = {
-    "match": "Look at the prints:\n\n    pcsc examine {number} --picture prints.svg",
+    "sent": "Send it again:\n\n    pcsc resume",
+    "match": "Look at the prints and conclude:\n\n"
+    "    pcsc examine {number} --picture prints.svg\n"
+    "    pcsc examine {number} --conclude identification --by NAME",
     "examined": "Determine whether to request further information:\n\n    pcsc determine {number} --request|--no-request",
     "will request": "Request it:\n\n    pcsc request {number} --notification notification.toml",
     "offered": "Accept the conditions, or decline:\n\n    pcsc accept {number} --signed-by NAME [--decline]",
@@ -616,8 +602,8 @@ _NEXT: Final = {
 }
 
 
-def _show_exchange(exchange: Exchange, as_json: bool) -> None:
-    lines = [f"{exchange.control_number}: [bold]{exchange.state}[/]"]
+def _show_exchange(exchange: Exchange, as_json: bool, before: str = "") -> None:
+    lines = [f"{_plain(before)}{exchange.control_number}: [bold]{exchange.state}[/]"]
     if exchange.reference:
         lines[0] += f", reference {exchange.reference}"
     lines += [f"Condition: {_plain(condition.text)}" for condition in exchange.conditions]

@@ -102,6 +102,6 @@ class Client:
                 raise refusal from None
             raise UnreachableError(
                 f"no answer came from {self._other.name} at {self._other.address} ({error}): the message is kept and can be "
-                "sent again; it will be answered once"
+                "sent again with `pcsc resume`; it will be answered once"
             ) from None
         return response.status_code, dict(response.headers), response.content

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from contact_point import service, settings, tls
-from contact_point.client import Client
+from contact_point import querying, service, settings, tls
+from contact_point.client import Client, ClientError
 from contact_point.holdings import Holdings
 from contact_point.keys import KeySlots, SigningKey, erasure_warning
 from contact_point.prints import PrintReader
@@ -133,18 +133,26 @@ def serve(root: Path) -> None:
         service.recover(here, clock())
         _log.info("%s answers at %s with %d persons", found.name, found.address, len(here.holdings or ()))
         with _ticking(here):
-            answering.run()
+            try:
+                answering.run()
+            except SystemExit:  # the server's own way to say that it could not start, after logging why
+                raise SettingsError(
+                    f"the service could not start at {found.address}: the lines above say why"
+                ) from None
 
 
 @contextmanager
 def _ticking(here: Installation) -> Iterator[None]:
-    """Do what is due by the clock alone, every minute, until the end of the block."""
+    """Do what is due by the clock alone, and send again what did not arrive, every minute until the end of the block."""
     stop = threading.Event()
 
     def tick() -> None:
         while not stop.wait(TICK):
             try:
                 service.discharge(here, clock())
+                for outcome in querying.resume(here, clock()):
+                    if isinstance(outcome, ClientError):
+                        _log.warning("a message waits: %s", outcome)
             except Exception:  # noqa: BLE001 - the next minute tries again, whatever it was
                 _log.exception("what was due could not be done; it is tried again in %d seconds", TICK)
 

@@ -9,14 +9,19 @@ before, byte for byte, and refuses a control number that comes again with anothe
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from contact_point import prints, querying, service, wire
 from contact_point.holdings import read_particulars
+from contact_point.nist import NistError
 from contact_point.store import AlreadyReceivedError, ContentGoneError, Received, SubjectError, UnknownExchangeError
 from matcher import images
+from matcher.extraction import ExtractionError
+from matcher.gallery import ProbeError
+from matcher.images import ImageError
 from pcsc import exchange as life
 from pcsc import records
 from pcsc.duties import Content
@@ -24,9 +29,11 @@ from pcsc.errors import (
     FieldNotAllowedError,
     IdempotencyError,
     NoAnswerError,
-    NoPrintsError,
     NotAMatchError,
     OutOfOrderError,
+    QuotaError,
+    RecordError,
+    TreatyError,
     WrongPartyError,
 )
 from pcsc.exchange import Exchange, Side, State
@@ -52,7 +59,9 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
     from contact_point.store import Transaction
     from matcher.gallery import Candidate
-    from pcsc.messages import Answer, Message
+    from pcsc.messages import Message
+
+_log = logging.getLogger("contact_point.queried")
 
 
 def receive(here: Installation, message: Message, body: bytes, now: datetime) -> bytes:
@@ -72,12 +81,42 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
             return _act_on(here, message, body, committed, now)
         except AlreadyReceivedError:  # the same message came twice at once, and the other one was quicker
             before = _received(here, message)
+        except FINAL as error:
+            if not isinstance(error, UNRECORDED):
+                _record_refusal(here, message, body, error, now)
+            raise
     if before is None or before.commitment != committed:
         raise IdempotencyError(
             f"control number {message.control_number} came before with another content; a number names one message: give "
             "the new message a new number"
         )
     return _again(here, message, before)
+
+
+FINAL: Final = (TreatyError, NistError, ImageError, ExtractionError, ProbeError)
+"""What a message can be refused for."""
+
+UNRECORDED: Final = (QuotaError, NoAnswerError, RecordError, WrongPartyError)
+"""What passes, so that the same message may be accepted another time and is recorded then, or is no message to us."""
+
+
+def _record_refusal(here: Installation, message: Message, body: bytes, error: Exception, now: datetime) -> None:
+    """Record that a message was received and not accepted: Article 11(1) is about receipt, not about what came of it."""
+    with here.store.transaction() as tx:
+        if isinstance(message, Query):
+            exchange = life.turned_away(message, here.settings.arrangement, now)
+            if tx.has_exchange(message.control_number) or exchange is None:
+                return
+            tx.open(exchange)
+        else:
+            try:
+                exchange = tx.exchange_of(getattr(message, "reference", ""))
+            except UnknownExchangeError:
+                return  # it belongs to no exchange of ours
+        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+        article, code = getattr(error, "article", "4(4)"), getattr(error, "code", "4-4.QUALITY")
+        note = f"{wire.kind_of(message)} {message.control_number} not accepted: {code}"
+        service.record_act(tx, exchange, "not accepted", article=article, note=note, now=now)
 
 
 def _received(here: Installation, message: Message) -> Received | None:
@@ -131,14 +170,15 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
         raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")
     probe = [each.template for each in here.reader.of_transaction(query.prints)]
     found = here.holdings.search(probe, identified=query.identified, arrangement=arrangement, on=now.date())
+    answer = (
+        NoMatch(query.control_number, now, service.new_salt()) if found is None else _match(here, query, found, now)
+    )
     with here.store.transaction() as tx:
         made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED)
-        admitted = life.receive_query(query, arrangement, made_today=made, now=now)
-        answer = _answer(here, tx, query, found, now)
-        exchange = life.answered(admitted, answer, now)
+        exchange = life.answered(life.receive_query(query, arrangement, made_today=made, now=now), answer, now)
+        answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
         tx.open(exchange, subject=None if found is None else found.subject)
         service.record(tx, exchange, query, body, Direction.RECEIVED, now)
-        answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
         service.record(tx, exchange, answer, answered, Direction.PROVIDED, now)
         if isinstance(answer, Match):
             tx.hold(exchange.control_number, Content.PROBE, query.prints)
@@ -155,18 +195,16 @@ def _admit(here: Installation, query: Query, now: datetime) -> None:
     life.receive_query(query, here.settings.arrangement, made_today=made, now=now)
 
 
-def _answer(here: Installation, tx: Transaction, query: Query, found: Candidate | None, now: datetime) -> Answer:
-    """Return match or no match, and nothing else: no score, rank, name, category or quality (Article 4(4))."""
-    if found is None:
-        return NoMatch(query.control_number, now, service.new_salt())
+def _match(here: Installation, query: Query, found: Candidate, now: datetime) -> Match:
+    """Return the match, and nothing of how it was found: no score, rank, name, category or quality (Article 4(4))."""
     # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
     best = max(found.fingers, key=lambda finger: finger.score)
-    picture = tx.image(found.subject, best.finger)
+    with here.store.transaction() as tx:
+        picture = tx.image(found.subject, best.finger)
     if picture is None:
-        raise NoPrintsError(
-            "there is a match, and the matching print is held as a template only, so it cannot be confirmed; this is a "
-            "technical failure, not a 'no match': enrol the person's images"
-        )
+        # Art. 4(5): a match goes with its prints. What we say is the same as for any other failure; the log says which.
+        _log.error("subject %r is enrolled as a template only and cannot be shown: enrol the images", found.subject)
+        raise NoAnswerError("the answer could not be made; this says nothing about whether there is a match")
     return Match(
         control_number=query.control_number,
         made_at=now,
@@ -334,6 +372,7 @@ def _provide(tx: Transaction, exchange: Exchange, acceptance: Acceptance, commit
         reference=acceptance.reference,
         items=querying.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
     )
+    life.provide(exchange, provision, now)
     answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)
     service.record(tx, exchange, provision, answered, Direction.PROVIDED, now)
     return answered

@@ -170,9 +170,7 @@ def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: byte
     tx.step(life.answered(exchange, answer, now), before=exchange.state)
     service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
     if isinstance(answer, Match):
-        nist.read(
-            answer.prints
-        )  # Art. 4(5): an answer whose prints cannot be read confirms nothing, and is not taken in
+        _check_prints(answer)
         tx.hold(exchange.control_number, Content.CANDIDATE, answer.prints)
 
 
@@ -190,6 +188,7 @@ def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, b
     """Article 8(8): the content comes after the acceptance."""
     if any(held.kind is Content.INFORMATION for held in tx.held(exchange.control_number)):
         return  # the same provision, given a second time
+    tx.step(life.provide(exchange, provision, now), before=exchange.state)
     service.record(tx, exchange, provision, body, Direction.RECEIVED, now)
     tx.hold(exchange.control_number, Content.INFORMATION, items_text(provision.items))
 
@@ -269,9 +268,12 @@ def write_picture(here: Installation, control_number: str, path: Path, now: date
 
     Raises:
         OutOfOrderError: there is no match to examine.
+        ValueError: the file is to be of another kind.
         FileExistsError: the file exists.
 
     """
+    if path.suffix not in {".svg", ".png"}:
+        raise ValueError(f"a picture is written as .svg or .png; {path.name} is neither: choose one of the two")
     shown = examination(here, control_number)
     content = shown.svg().encode() if path.suffix == ".svg" else shown.png()
     path.touch(mode=0o600, exist_ok=False)  # ours from here on, and empty until the promise to delete it is durable
@@ -378,6 +380,8 @@ def use(
         ConditionsError: there is nothing to use: nothing was provided, or its conditions are not accepted.
 
     """
+    if not by.strip():
+        raise UseError("a use is recorded with who makes it, so that its result can be told; no name was given", "7")
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
         if exchange.state is not State.PROVIDED:

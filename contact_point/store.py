@@ -285,6 +285,11 @@ class Transaction:
         """Return an exchange by the control number of its query."""
         return self._exchange(_EXCHANGE.c.control_number == control_number, control_number)
 
+    def has_exchange(self, control_number: str) -> bool:
+        """Whether there is an exchange of this number."""
+        where = _EXCHANGE.c.control_number == control_number
+        return self._connection.execute(select(_EXCHANGE.c.state).where(where)).scalar() is not None
+
     def exchange_of(self, reference: str) -> Exchange:
         """Return an exchange by the reference number of its match."""
         return self._exchange(_EXCHANGE.c.reference == reference, reference)

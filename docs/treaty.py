@@ -185,7 +185,9 @@ _ARTICLE: Final = re.compile(rf"\b(?P<word>Arts?\.|Articles?)\s+(?P<list>{_LIST}
 _ANNEX_I: Final = re.compile(r"(?P<before>chapeau of )?\bAnnex I\b(?!,? and II)(?P<after>, chapeau)?")
 _ANNEX_II: Final = re.compile(rf"\bAnnex II\b(?:,? (?:paragraph )?(?P<list>[12]\b{_GROUPS}*(?:{_LINK}{_GROUPS}+)*))?")
 _BARE: Final = re.compile(rf"(?<![\w.,-])\d{{1,2}}{_GROUPS}+(?:{_LINK}(?:\d{{1,2}}{_GROUPS}+|{_GROUPS}+))*")
-_OTHER_LAW: Final = re.compile(r"(?:\bCode|\bAct|\bLaw|\bstatute|\bU\.S\.C\.|\d{4,}(?:-\d+)?)[^.;:()\"]*?,?\s*$")
+_OTHER_LAW: Final = re.compile(
+    r"(?:\bCode|\bAct|\bLaw|\bstatute|\btreaty\b|\bU\.S\.C\.|\d{4,}(?:-\d+)?)[^.;:()\"]*?,?\s*$"
+)
 _OTHER_TEXT: Final = re.compile(r"\s*of (?:the (?!agreement)|that |Act )")
 _TEST_NAME: Final = re.compile(
     r"(?:^test|_and)(?:_(?P<annex>annex)|_art)?_(?P<numbers>\d{1,2}(?:_\d)*)(?P<letter>[a-c])?(?=_)"

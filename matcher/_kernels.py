@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Descriptors = NDArray[np.int8 | np.int16]
 
 FEATURES: Final = 4
-"""Cover, ratio, tightness, turn: see :func:`_measure`."""
+"""Surprise, ratio, tightness, turn: see :func:`_measure`."""
 
 X, Y, TURN, COS, SIN = range(5)  # columns of Prints.points
 
@@ -108,10 +108,11 @@ def work_for(probe: int, largest: int, pairs: int) -> Work:
 
 
 @_checked
-def find_hulls(prints: Prints, order: NDArray[np.int64]) -> None:
+def find_hulls(prints: Prints, order: NDArray[np.int64], chain: NDArray[np.int32]) -> None:
     """Write the convex hull of every print; ``order`` sorts the rows of each print by x, then y.
 
-    Andrew's monotone chain. Coordinates are whole pixels, so the test of a corner is exact.
+    Andrew's monotone chain. Coordinates are whole pixels, so the test of a corner is exact. ``chain`` is a buffer of one
+    entry more than the largest print has minutiae: the corner tried may still stand on the chain that went before.
     """
     for f in range(prints.starts.shape[0] - 1):
         a = prints.starts[f]
@@ -122,19 +123,18 @@ def find_hulls(prints: Prints, order: NDArray[np.int64]) -> None:
             if step == n:
                 kept = size + 1
             corner = order[a + step] - a if step < n else order[a + 2 * n - 2 - step] - a
-            while size >= kept and not _turns_left(prints, a, size, corner):
+            while size >= kept and not _turns_left(prints.points[a:], chain[size - 2], chain[size - 1], corner):
                 size -= 1
             if step < 2 * n - 2 or n == 1:  # the last step returns to the first corner
-                prints.hull[a + size] = corner
+                chain[size] = corner
                 size += 1
+        prints.hull[a : a + size] = chain[:size]
         prints.hull_sizes[f] = size
 
 
 @_checked
-def _turns_left(prints: Prints, a: int, size: int, corner: int) -> bool:
-    p = prints.points[a + prints.hull[a + size - 2]]
-    q = prints.points[a + prints.hull[a + size - 1]]
-    r = prints.points[a + corner]
+def _turns_left(points: NDArray[np.float32], one: int, two: int, three: int) -> bool:
+    p, q, r = points[one], points[two], points[three]
     return bool((q[X] - p[X]) * (r[Y] - p[Y]) - (q[Y] - p[Y]) * (r[X] - p[X]) > ZERO)
 
 
@@ -300,7 +300,7 @@ def verify(
             if seed < 0:
                 break
             _align(a, b, seed, count, rule, work)
-            _measure(a, b, probe.hull[: probe.hull_sizes[0]], corners, rule.border, work)
+            _measure(a, b, probe.hull[: probe.hull_sizes[0]], corners, rule, work)
             score = rule.weights[FEATURES]
             for k in range(FEATURES):
                 score += rule.weights[k] * work.found[k]
@@ -375,13 +375,17 @@ def _insert(i: int, j: int, value: np.float32, last: int, work: Work) -> None:
 
 @_checked
 def _relate(a: NDArray[np.float32], b: NDArray[np.float32], count: int, rule: Pairing, work: Work) -> None:
-    """Write how well every two pairs agree that one print is the moved image of the other."""
+    """Write how well every two pairs agree that one print is the moved image of the other: 0 to 1."""
     for k in range(count):
-        i, j = work.pairs[k]
+        i, j = work.pairs[k, 0], work.pairs[k, 1]
+        turned = _turn(a[i, TURN], b[j, TURN])
         work.consistency[k, k] = ZERO
         for q in range(k):
-            r, s = work.pairs[q]
-            value = _agreement(a[i], a[r], b[j], b[s], rule) if i != r and j != s else ZERO
+            r, s = work.pairs[q, 0], work.pairs[q, 1]
+            twist = _turn(turned, _turn(a[r, TURN], b[s, TURN])) / rule.turn
+            value = ZERO
+            if i != r and j != s and abs(twist) < ONE:
+                value = (ONE - twist * twist) * _agreement(a[i], a[r], b[j], b[s], rule)
             work.consistency[k, q] = value
             work.consistency[q, k] = value
 
@@ -390,14 +394,10 @@ def _relate(a: NDArray[np.float32], b: NDArray[np.float32], count: int, rule: Pa
 def _agreement(
     p: NDArray[np.float32], q: NDArray[np.float32], r: NDArray[np.float32], s: NDArray[np.float32], rule: Pairing
 ) -> np.float32:
-    """Return, from 0 to 1, whether ``p`` and ``q`` are to each other as ``r`` and ``s`` are.
+    """Return, from 0 to 1, whether ``p`` and ``q`` lie to each other as ``r`` and ``s`` do.
 
-    Their distance, their directions, and where each lies as seen from the other; the tolerance in place grows with
-    distance, because skin stretches.
+    Their distance, and where each lies as seen from the other; the tolerance grows with distance, because skin stretches.
     """
-    twist = _turn(_turn(q[TURN], s[TURN]), _turn(p[TURN], r[TURN])) / rule.turn
-    if abs(twist) >= ONE:
-        return ZERO
     pq = math.sqrt((q[X] - p[X]) ** 2 + (q[Y] - p[Y]) ** 2)
     rs = math.sqrt((s[X] - r[X]) ** 2 + (s[Y] - r[Y]) ** 2)
     mean = HALF * (pq + rs)
@@ -407,7 +407,7 @@ def _agreement(
     gap = max(_gap(p, q, r, s), _gap(q, p, s, r)) / (rule.near + rule.turn * mean)
     if gap >= ONE:
         return ZERO
-    return np.float32((ONE - stretch * stretch) * (ONE - twist * twist) * (ONE - gap * gap))
+    return np.float32((ONE - stretch * stretch) * (ONE - gap * gap))
 
 
 @_checked
@@ -601,24 +601,52 @@ def _measure(
     b: NDArray[np.float32],
     corners_a: NDArray[np.int32],
     corners_b: NDArray[np.int32],
-    border: np.float32,
+    rule: Pairing,
     work: Work,
 ) -> None:
     """Write the features of an alignment.
 
-    Cover: the mated share of both prints. Ratio: the mated share of what lies where the prints overlap; an unmated
-    minutia there is the strongest evidence against. Tightness: how close mates are. Turn: of the whole print.
+    Surprise: how improbable so many mates are by chance, see :func:`_surprise`. Ratio: the mated share of what lies where
+    the prints overlap; an unmated minutia there is the strongest evidence against. Tightness: how close mates are. Turn:
+    of the whole print.
     """
     mated, tight = ZERO, ZERO
     for i in range(a.shape[0]):
         if work.mates[0, i] >= 0:
             mated += ONE
             tight += ONE - work.costs[0, i]
-    alone = HALF * _unmated(a, b, corners_a, corners_b, border, work)
-    work.found[0] = mated * mated / np.float32(max(a.shape[0] * b.shape[0], 1))
-    work.found[1] = mated / (mated + alone + ONE)
+    both = mated + HALF * _unmated(a, b, corners_a, corners_b, rule.border, work)
+    density = HALF * (_density(a, corners_a, rule.reach) + _density(b, corners_b, rule.reach))
+    chance = density * rule.reach * rule.reach * rule.reach_turn  # a disc's area times the share of directions
+    work.found[0] = _surprise(mated, max(both * chance, rule.least_chance), a.shape[0] * b.shape[0])
+    work.found[1] = mated / (both + ONE)
     work.found[2] = tight / (mated + ONE)
     work.found[3] = abs(math.atan2(work.motion[0, 1], work.motion[0, 0]))
+
+
+@_checked
+def _surprise(mated: np.float32, expected: np.float32, alignments: int) -> np.float32:
+    """Return the square root of the negative logarithm of a bound on the probability of so many mates by chance.
+
+    Chernoff's bound for a Poisson variable with the expected number of chance mates, times the number of alignments that
+    one pair can start.
+    """
+    if mated <= expected:
+        return ZERO
+    surprise = mated * math.log(mated / expected) - mated + expected - math.log(np.float32(alignments))
+    return np.float32(math.sqrt(max(ZERO, np.float32(surprise))))
+
+
+@_checked
+def _density(points: NDArray[np.float32], corners: NDArray[np.int32], reach: np.float32) -> np.float32:
+    """Return minutiae a square pixel of the hull widened by ``reach`` (area, perimeter and disc: Steiner's formula)."""
+    twice, around = ZERO, ZERO
+    for k in range(corners.shape[0]):
+        p = points[corners[k - 1]]
+        q = points[corners[k]]
+        twice += p[X] * q[Y] - q[X] * p[Y]
+        around += math.sqrt((q[X] - p[X]) ** 2 + (q[Y] - p[Y]) ** 2)
+    return np.float32(points.shape[0]) / (HALF * abs(twice) + reach * around + PI * reach * reach)
 
 
 @_checked

@@ -86,7 +86,8 @@ def pack(templates: Sequence[Template]) -> Prints:
         hull_sizes=np.zeros(len(templates), dtype=np.int32),
     )
     owner = np.repeat(np.arange(len(templates)), np.diff(starts))
-    _kernels.find_hulls(prints, np.lexsort((points[:, _kernels.Y], points[:, _kernels.X], owner)))
+    chain = np.zeros(int(np.diff(starts).max(initial=0)) + 1, dtype=np.int32)
+    _kernels.find_hulls(prints, np.lexsort((points[:, _kernels.Y], points[:, _kernels.X], owner)), chain)
     sums = np.zeros((len(_CELLS), CYLINDER.sections), dtype=np.float32)
     bumps = np.zeros((3, max(CYLINDER.side, CYLINDER.sections)), dtype=np.float32)
     _kernels.describe(prints, CYLINDER, _CELLS, sums, bumps)

@@ -7,6 +7,6 @@ answers; every contact point does both.
 
 :mod:`~pcsc.messages` says what is sent, :mod:`~pcsc.exchange` which step may follow which, :mod:`~pcsc.duties` what may be
 held and what is owed, :mod:`~pcsc.use` what information may be used for, :mod:`~pcsc.records` what is recorded and how it is
-verified, :mod:`~pcsc.arrangement` what the two contact points have agreed beyond the agreement, :mod:`~pcsc.statistics`
-what is counted, and :mod:`~pcsc.errors` what is forbidden.
+verified, :mod:`~pcsc.arrangement` what the two contact points have agreed beyond the agreement, and :mod:`~pcsc.errors` what
+is forbidden.
 """

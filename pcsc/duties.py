@@ -121,18 +121,21 @@ _QUERIED_ACTS: Final = {
 
 
 def overstays(exchange: Exchange, arrangement: Arrangement, now: datetime) -> bool:
-    """Whether prints held for ``exchange`` have reached the arrangement's hard stop.
+    """Whether what is held for ``exchange`` has reached the arrangement's hard stop.
 
     Article 8(1) lets the queried side keep the print until it responds to a request, and names no day if none ever comes;
     Article 8(2) waits for a determination that might never be made. The arrangement ends both.
     """
     # From the answer, not from the last event: examining again and again must not keep a print.
     since = exchange.answered_at or exchange.opened_at
+    if exchange.state is State.PROVIDED:
+        since = exchange.last_event_at
     return exchange.state in _HOLDS[exchange.side] and now >= since + timedelta(days=arrangement.follow_up_days)
 
 
 # After its determination the querying side holds no print (8(2)); it may still request.
 _HOLDS: Final = {
     Side.QUERYING: frozenset({State.MATCH, State.EXAMINED}),
-    Side.QUERIED: frozenset({State.MATCH, State.WILL_REQUEST}),
+    # What was provided is kept as it was given for a while, in case it was lost on the way.
+    Side.QUERIED: frozenset({State.MATCH, State.WILL_REQUEST, State.PROVIDED}),
 }

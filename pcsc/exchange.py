@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from annex.offences import Finding, serious_crime
-from annex.parameters import Party
+from annex.parameters import Party, rules_version
 from pcsc.errors import (
     ConditionsError,
     FieldNotAllowedError,
@@ -158,25 +158,40 @@ def _admit(query: Query, side: Side, arrangement: Arrangement, *, made_today: in
     start = max(IN_FORCE_FROM, arrangement.in_force_from)
     if now.date() < start:
         raise NotInForceError(f"the agreement and its arrangement apply from {start}; this query is of {now.date()}")
-    finding = lawful(query.basis, article=4, acting=query.querying, now=now)
+    lawful(query.basis, article=4, acting=query.querying, now=now)
     # Art. 4(7): the number of queries is a matter of the arrangement.
     if made_today >= arrangement.queries_per_day:
         raise QuotaError(
             f"arrangement {arrangement.version} allows {arrangement.queries_per_day} queries a day and {made_today} were "
             "made today (UTC): wait for tomorrow, or agree on another number"
         )
+    return _opened(query, side, State.SENT, arrangement, now)
+
+
+def turned_away(query: Query, arrangement: Arrangement, now: datetime) -> Exchange | None:
+    """Return the exchange of a query that we received and did not admit, for the record of its receipt: Article 11(1).
+
+    None before the agreement was in force: nothing was communicated under it.
+    """
+    if now.date() < IN_FORCE_FROM:
+        return None
+    return _opened(query, Side.QUERIED, State.CLOSED, arrangement, now)
+
+
+def _opened(query: Query, side: Side, state: State, arrangement: Arrangement, now: datetime) -> Exchange:
+    """Return the exchange that a query opens."""
     return Exchange(
         control_number=query.control_number,
         side=side,
         querying=query.querying,
-        state=State.SENT,
+        state=state,
         opened_at=now,
         last_event_at=now,
         authority=query.authority,
         identified=query.identified,
         basis=query.basis,
         arrangement=arrangement.version,
-        rules=finding.rules,
+        rules=rules_version(now.date()),
     )
 
 
@@ -372,16 +387,15 @@ def close(exchange: Exchange, now: datetime) -> Exchange:
 
 def lapse(exchange: Exchange, now: datetime) -> Exchange:
     """End a hold whose time has run out: the agreement gives no date, so the arrangement's hard stop does (Article 8(1))."""
-    _follows(exchange, "a lapse", State.MATCH, State.EXAMINED, State.WILL_REQUEST)
+    _follows(exchange, "a lapse", State.MATCH, State.EXAMINED, State.WILL_REQUEST, State.PROVIDED)
     return replace(exchange, state=State.LAPSED, last_event_at=now)
 
 
 def _follows(exchange: Exchange, step: str, *states: State) -> None:
     """Raise unless the exchange is in one of ``states``."""
     if exchange.state not in states:
-        raise OutOfOrderError(
-            f"{step} follows {' or '.join(states)}; exchange {exchange.control_number} is at '{exchange.state}'"
-        )
+        before = " or ".join(f"'{state}'" for state in states)
+        raise OutOfOrderError(f"{step} follows {before}; exchange {exchange.control_number} is at '{exchange.state}'")
 
 
 def _on(exchange: Exchange, side: Side, step: str) -> None:

@@ -237,13 +237,20 @@ class Ground(StrEnum):
     ``NO_OFFENCE_HERE`` stands here so that it can be refused by name (5(3)); ``OTHER_CHANNEL`` never suffices alone (5(4)).
     """
 
-    LAW = "law of the requested Party"
-    NOT_AVAILABLE = "not available at the time of receipt"
-    NOT_RELEVANT = "not relevant to the notified purpose"
-    POLITICAL_OFFENCE = "relates to a political offence"
-    MUST_BE_GOVERNED = "must be governed by another agreement"
-    OTHER_CHANNEL = "another channel is available"
-    NO_OFFENCE_HERE = "no offence under the law of the requested Party"
+    LAW = "law"
+    """The law of the requested Party does not allow it."""
+    NOT_AVAILABLE = "not-available"
+    """It was not there at the time of receipt."""
+    NOT_RELEVANT = "not-relevant"
+    """It is not relevant to the notified purpose."""
+    POLITICAL_OFFENCE = "political-offence"
+    """It relates to a political offence."""
+    MUST_BE_GOVERNED = "must-be-governed"
+    """It must be governed by another agreement."""
+    OTHER_CHANNEL = "other-channel"
+    """Another channel is available."""
+    NO_OFFENCE_HERE = "no-offence-here"
+    """The conduct is no offence under the law of the requested Party."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,16 @@ def reconcile(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Differenc
     """Compare two records of the same exchanges: what one provided the other received, the same bytes, for the same authority.
 
     Acts of one side (examinations, deletions) are its own and are not compared.
+
+    Raises:
+        RecordError: both records are the same Party's.
+
     """
+    ours, theirs = list(ours), list(theirs)
+    if ours and theirs and ours[0].other is theirs[0].other:
+        raise RecordError(
+            f"both records are kept by {ours[0].other.other}; the other Party's record is needed: ask {ours[0].other} for it"
+        )
     mine, other = _crossings(ours), _crossings(theirs)
     differences = []
     for key in sorted(mine.keys() | other.keys()):

@@ -68,7 +68,7 @@ def test_a_whole_exchange_by_command(
         "items": {"name": "X"},
     }
     (tmp_path / "known.json").write_text(json.dumps(known))
-    (tmp_path / "notification.toml").write_text(cli.NOTIFICATION_EXAMPLE)
+    (tmp_path / "notification.toml").write_text(run("example", "notification")[1])
 
     def act(*arguments: object) -> Any:
         code, said = run(*arguments, "--json")
@@ -110,10 +110,10 @@ def test_a_whole_exchange_by_command(
 
 
 @pytest.fixture
-def query(fingers: tuple[Finger, ...], tmp_path: Path) -> tuple[object, ...]:
+def query(run: Callable[..., tuple[int, str]], fingers: tuple[Finger, ...], tmp_path: Path) -> tuple[object, ...]:
     """Return a `pcsc query` with a later impression and the example basis, the basis last."""
     (tmp_path / "later.png").write_bytes(fingers[0].later)
-    (tmp_path / "basis.toml").write_text(cli.BASIS_EXAMPLE)
+    (tmp_path / "basis.toml").write_text(run("example", "basis")[1])
     return ("query", "--print", tmp_path / "later.png", "--basis", tmp_path / "basis.toml")
 
 

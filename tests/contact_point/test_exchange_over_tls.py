@@ -169,14 +169,22 @@ def test_4_2_an_excluded_person_and_an_absent_one_look_the_same(parties: Parties
         assert exchange.state is State.MATCH
 
 
-def test_4_5_a_match_that_cannot_be_confirmed_is_an_error_and_never_no_match(
+def test_4_5_a_match_that_cannot_be_shown_is_an_error_that_tells_nothing(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
+    """It is not "no match", and it does not let the match out without its prints; the query waits for a real answer."""
     template_only = Impression(write_iso19794_2([fingers[0].enrolled_print.template]))
-    service.enrol(parties.us, [subject("template only", template_only)])
-    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"4-5\.NO_PRINTS.*not a 'no match'"):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
-    assert exchanges(parties.us) == 0
+    service.enrol(parties.us, [subject("someone", template_only)])
+    with parties.answering(Party.US):
+        says = r"4-4\.TECH.*this says nothing about whether there is a match"
+        with pytest.raises(RefusedError, match=says) as refused:
+            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        assert not refused.value.final
+        assert exchanges(parties.us) == 0
+        service.remove(parties.us, "someone")
+        parties.enrol(Party.US, "someone", fingers[0])
+        (exchange,) = querying.resume(parties.jp, clock())
+    assert exchange.state is State.MATCH
 
 
 @pytest.mark.parametrize(
@@ -209,7 +217,7 @@ def test_4_3_circumstances_are_needed(parties: Parties, fingers: tuple[Finger, .
 def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fingers: tuple[Finger, ...]) -> None:
     """The query is committed before it is sent, so it survives that nobody answers."""
     parties.enrol(Party.US, "someone", fingers[0])
-    with pytest.raises(UnreachableError, match="can be sent again; it will be answered once"):
+    with pytest.raises(UnreachableError, match="can be sent again with `pcsc resume`; it will be answered once"):
         querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
     with parties.answering(Party.US):
         (exchange,) = querying.resume(parties.jp, clock())
@@ -230,6 +238,11 @@ def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
         (exchange,) = tx.exchanges()
         assert exchange.state is State.CLOSED
         assert {each.kind for each in tx.held()} == {Content.CIRCUMSTANCES}
+    # Art. 11(1): what was received is recorded there too, although nothing came of it.
+    with parties.us.store.transaction() as tx:
+        assert [entry.event for entry in tx.entries()] == ["query", "not accepted"]
+        assert not tx.held()
+    _records_agree(parties)
 
 
 def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(

@@ -131,7 +131,7 @@ def _issued(parties: Parties, tmp_path: Path, kind: str) -> ssl.SSLContext:
     if kind == "self-made authority":
         authority = CertificateAuthority.create("nobody", clock())
     uri = "urn:pcsc:ncp:xx" if kind == "other URI" else "urn:pcsc:ncp:jp"
-    made = clock() - timedelta(days=400) if kind == "expired" else clock()
+    made = clock() - timedelta(days=800) if kind == "expired" else clock()
     leaf = authority.issue(uri, ["127.0.0.1"], made)
     leaf.save(tmp_path / "leaf.pem", tmp_path / "leaf.key")
     return _context(parties, tmp_path / "leaf.pem", tmp_path / "leaf.key")

@@ -258,19 +258,41 @@ def measure(
     alone = sum(inside(p, b) for i, p in enumerate(moved) if i not in mated_a)
     alone += sum(inside(q, a) for j, q in enumerate(back) if j not in mated_b)
     return (
-        len(mates) ** 2 / max(len(a) * len(b), 1),
+        surprise(a, b, len(mates), alone),
         len(mates) / (len(mates) + alone / 2 + 1),
         sum(1 - cost for cost in mates.values()) / (len(mates) + 1),
         abs(math.remainder(turn, TAU)),
     )
 
 
+def surprise(a: Sequence[Minutia], b: Sequence[Minutia], mated: int, alone: int) -> float:
+    disc = math.pi * PAIRING.reach**2
+    density = (len(a) / ground(a) + len(b) / ground(b)) / 2
+    expected = max((mated + alone / 2) * density * disc * PAIRING.reach_turn / math.pi, PAIRING.least_chance)
+    if mated <= expected:
+        return 0.0
+    bound = mated * math.log(mated / expected) - mated + expected - math.log(len(a) * len(b))
+    return math.sqrt(max(bound, 0.0))
+
+
+def ground(points: Sequence[Minutia]) -> float:
+    """Return the area within reach of the hull: a polygon, a strip around it, and the parts of a disc at its corners."""
+    around = around_middle(hull([(p.x, p.y) for p in points]))
+    edges = [(around[k - 1], around[k]) for k in range(len(around))]
+    area = sum(cross((0.0, 0.0), q, r) for q, r in edges) / 2
+    return abs(area) + PAIRING.reach * sum(math.dist(q, r) for q, r in edges) + math.pi * PAIRING.reach**2
+
+
+def around_middle(corners: set[tuple[float, float]]) -> list[tuple[float, float]]:
+    middle = np.mean([complex(*corner) for corner in corners]) if corners else 0.0
+    return sorted(corners, key=lambda corner: np.angle(complex(*corner) - middle))
+
+
 def inside(p: Minutia, others: Sequence[Minutia]) -> bool:
     corners = hull([(q.x, q.y) for q in others])
     if len(corners) < 3:
         return False
-    middle = np.mean([complex(*corner) for corner in corners])
-    around = sorted(corners, key=lambda corner: np.angle(complex(*corner) - middle))
+    around = around_middle(corners)
     edges = [(around[k - 1], around[k]) for k in range(len(around))]
     return all(cross(q, r, (p.x, p.y)) / math.dist(q, r) > PAIRING.border for q, r in edges)
 

@@ -89,6 +89,17 @@ def test_hull_has_the_corners_of_the_slow_twin_counter_clockwise(name: str) -> N
     )
 
 
+@pytest.mark.parametrize("count", range(10))
+def test_hulls_of_packed_prints_keep_apart(count: int) -> None:
+    templates = [scattered(seed, count, spread=side) for seed in range(20) for side in (2, 5, SIDE)]
+    together = comparison.pack(templates)
+    assert together.hull_sizes.tolist() == [int(comparison.pack([one]).hull_sizes[0]) for one in templates]
+    for template, first, size in zip(templates, together.starts[:-1], together.hull_sizes, strict=True):
+        corners = together.points[first + together.hull[first : first + size], :2].tolist()
+        points = [(float(x), -float(y)) for x, y in zip(template.x, template.y, strict=True)]
+        assert {tuple(corner) for corner in corners} == naive.hull(points)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_descriptors_equal_the_slow_twin_to_one_step_of_rounding(name: str) -> None:
     points = naive.minutiae(EVERY[name])

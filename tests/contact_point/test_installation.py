@@ -1,0 +1,136 @@
+"""Articles 3(1) and 3(2): making an installation, and entering the other Party's contact point by its note."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from annex.parameters import Party
+from contact_point.certificates import CertificateAuthority
+from contact_point.installation import Plan, create, designate
+from contact_point.keys import KeySlots, SigningKey, VerifyingKey
+from contact_point.settings import Settings, SettingsError, read, read_card
+from contact_point.tls import Pin, client_context, server_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+NOTE = "Note verbale No. 77 of 20 November 2026\n"
+
+
+def plan(party: Party) -> Plan:
+    return Plan(party, f"contact point of {party.country}", "127.0.0.1", 8443 if party is Party.JP else 8444)
+
+
+@pytest.fixture
+def jp(tmp_path: Path) -> Settings:
+    return create(tmp_path / "jp", plan(Party.JP), NOW)
+
+
+@pytest.fixture
+def us(tmp_path: Path) -> Settings:
+    return create(tmp_path / "us", plan(Party.US), NOW)
+
+
+def test_an_installation_is_made_whole_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    made = create(tmp_path / "new" / "jp", plan(Party.JP), NOW)
+    folder = made.folder
+    assert read(folder.root) == made
+    assert (
+        CertificateAuthority.load(folder.authority).cert_pem.decode()
+        == read_card(folder.card.read_text()).authority_pem
+    )
+    assert KeySlots.open(folder.exchange_slots).live() == KeySlots.open(folder.gallery_slots).live() == frozenset()
+    assert not folder.database.exists()  # the store makes it
+
+
+def test_an_installation_is_made_in_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "jp").mkdir(mode=0o755)
+    assert create(tmp_path / "jp", plan(Party.JP), NOW).party is Party.JP
+
+
+def test_the_card_is_the_public_side_of_what_the_installation_keeps(jp: Settings) -> None:
+    card = read_card(jp.folder.card.read_text(encoding="utf-8"))
+    assert (card.party, card.name, card.uri, card.address) == (Party.JP, jp.name, jp.uri, jp.address)
+    assert card.signing_key_pem == SigningKey.load(jp.folder.signing_key).public_pem.decode()
+    assert Pin(card.uri, frozenset(card.tls_keys)).keys
+    assert VerifyingKey.from_pem(card.signing_key_pem.encode()).key_id
+
+
+def test_a_folder_that_holds_an_installation_is_refused(jp: Settings) -> None:
+    key = jp.folder.signing_key.read_bytes()
+    with pytest.raises(SettingsError, match="holds an installation already: choose an empty folder, or use the one"):
+        create(jp.folder.root, plan(Party.US), NOW)
+    assert (jp.folder.signing_key.read_bytes(), read(jp.folder.root).party) == (key, Party.JP)
+
+
+def test_a_folder_with_anything_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SettingsError, match="is not empty: an installation is made in an empty folder; choose another"):
+        create(tmp_path, plan(Party.JP), NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_9_nobody_but_the_owner_looks_into_an_installation(tmp_path: Path) -> None:
+    (tmp_path / "jp").mkdir(mode=0o755)
+    folder = create(tmp_path / "jp", plan(Party.JP), NOW).folder
+    assert stat.S_IMODE(folder.root.stat().st_mode) == 0o700
+    secret = {
+        path.name
+        for path in folder.root.rglob("*")
+        if path.is_file() and (b"PRIVATE KEY" in path.read_bytes() or path.suffix in {".slots", ".kek"})
+    }
+    assert secret == {
+        "authority.key", "key.pem", "signing.pem", "exchange.slots", "exchange.kek", "gallery.slots", "gallery.kek",
+    }  # fmt: skip
+    for name in secret:
+        (path,) = folder.root.rglob(name)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, name
+
+
+def test_two_installations_share_no_key(jp: Settings, us: Settings) -> None:
+    cards = [read_card(each.folder.card.read_text(encoding="utf-8")) for each in (jp, us)]
+    assert not set(cards[0].tls_keys) & set(cards[1].tls_keys)
+    assert cards[0].signing_key_pem != cards[1].signing_key_pem
+    assert cards[0].authority_pem != cards[1].authority_pem
+
+
+def test_3_2_a_contact_point_is_entered_by_its_card_and_the_note_that_notified_it(jp: Settings, us: Settings) -> None:
+    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    assert (other.party, other.uri) == (Party.US, "urn:pcsc:ncp:us")
+    assert read(jp.folder.root).other == other
+    assert jp.folder.note.read_text(encoding="utf-8") == NOTE
+
+
+def test_3_2_both_ends_of_a_connection_can_be_set_up_from_what_was_entered(jp: Settings, us: Settings) -> None:
+    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    certificate, key, authority = jp.folder.certificate, jp.folder.certificate_key, jp.folder.other_authority
+    assert authority.read_bytes() == CertificateAuthority.load(us.folder.authority).cert_pem
+    assert server_context(certificate=certificate, key=key, peer_authority=authority)
+    pin = Pin(other.uri, frozenset(other.tls_keys))
+    assert client_context(certificate=certificate, key=key, peer_authority=authority, pin=pin)
+
+
+@pytest.mark.parametrize("note", ["", "  \n"])
+def test_3_2_a_contact_point_that_no_note_notified_is_not_entered(jp: Settings, us: Settings, note: str) -> None:
+    with pytest.raises(SettingsError, match=r"^Art\. 3\(2\): .*name the note that did, with its date"):
+        designate(jp, us.folder.card.read_text(encoding="utf-8"), note)
+    assert read(jp.folder.root).other is None
+
+
+def test_3_2_a_contact_point_of_our_own_party_is_not_the_other_one(jp: Settings) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^Art\. 3\(2\): this is a contact point of JP and the card is of JP; the other"
+    ):
+        designate(jp, jp.folder.card.read_text(encoding="utf-8"), NOTE)
+    assert read(jp.folder.root).other is None
+
+
+def test_3_2_what_is_no_card_is_not_entered(jp: Settings) -> None:
+    with pytest.raises(SettingsError, match="this is not the card of a contact point"):
+        designate(jp, "{}", NOTE)
+    assert not jp.folder.other.exists()

@@ -1,0 +1,126 @@
+"""The files of an installation: what they say is read once, whole, or the file and the key are named."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from annex.parameters import Party
+from contact_point import installation
+from contact_point.installation import Plan
+from contact_point.settings import Designation, Settings, SettingsError, read, read_card, write_card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+CARD = Designation(
+    party=Party.US,
+    name="FBI CJIS",
+    uri="urn:pcsc:ncp:us",
+    address="https://127.0.0.1:8444",
+    tls_keys=("ab" * 32,),
+    authority_pem="-----BEGIN CERTIFICATE-----\n",
+    signing_key_pem="-----BEGIN PUBLIC KEY-----\n",
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Settings:
+    return installation.create(tmp_path / "jp", Plan(Party.JP, "警察庁", "127.0.0.1", 8443), NOW)
+
+
+def test_an_installation_says_what_it_is(made: Settings) -> None:
+    found = read(made.folder.root)
+    assert found == made
+    assert (found.party, found.name, found.uri) == (Party.JP, "警察庁", "urn:pcsc:ncp:jp")
+    assert (found.host, found.port, found.address) == ("127.0.0.1", 8443, "https://127.0.0.1:8443")
+    assert (found.arrangement.version, found.arrangement.in_force_from) == ("model-1", date(2019, 1, 5))
+    assert found.other is None
+
+
+def test_a_folder_without_an_installation_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"no installation in .*: no installation\.toml; name its folder with --dir, or"
+    ):
+        read(tmp_path)
+    with pytest.raises(SettingsError, match="there is no installation in"):
+        read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "says"),
+    [
+        ("installation", ('party = "JP"', 'party = "FR"'), "party: Input should be 'JP' or 'US'"),
+        ("installation", ("port = 8443", ""), "port: Field required"),
+        ("installation", ("port = 8443", 'port = "https"'), "port: Input should be a valid integer"),
+        ("installation", ("port = 8443", "port ="), "is not TOML"),
+        ("arrangement", ("record_months = 24", "record_months = 6"), "record_months is a whole number from 24"),
+        ("arrangement", ("record_months = 24", ""), "the arrangement lacks record_months"),
+        ("arrangement", ("candidates = 1", "candidates = ["), "is not TOML"),
+    ],
+)
+def test_a_file_that_says_what_cannot_be_is_named_with_the_key(
+    made: Settings, file: str, change: tuple[str, str], says: str
+) -> None:
+    path: Path = getattr(made.folder, file)
+    text = path.read_text(encoding="utf-8")
+    assert change[0] in text
+    path.write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(SettingsError, match=says) as refused:
+        read(made.folder.root)
+    assert str(refused.value).startswith(str(path))
+
+
+def test_a_file_that_is_missing_is_named(made: Settings) -> None:
+    made.folder.arrangement.unlink()
+    with pytest.raises(SettingsError, match=r"arrangement\.toml is missing from the installation: restore it"):
+        read(made.folder.root)
+
+
+def test_a_file_that_is_no_text_is_named(made: Settings) -> None:
+    made.folder.arrangement.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"arrangement\.toml is not TOML"):
+        read(made.folder.root)
+
+
+def test_a_card_is_read_as_it_was_written() -> None:
+    assert read_card(write_card(CARD)) == CARD
+
+
+def test_a_card_holds_nothing_secret(made: Settings) -> None:
+    text = made.folder.card.read_text(encoding="utf-8")
+    assert "PRIVATE" not in text
+    assert set(json.loads(text)) == {
+        "party", "name", "uri", "address", "tls_keys", "authority_pem", "signing_key_pem",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "the whole text"),
+        ("no card", "the whole text"),
+        ("[]", "the whole text"),
+        ("{}", "party"),
+        (write_card(CARD).replace('"US"', '"FR"'), "party"),
+        (write_card(CARD).replace('"tls_keys"', '"keys"'), "tls_keys"),
+        (write_card(CARD).replace('"https', '7, "x": "'), "address"),
+    ],
+)
+def test_what_is_no_card_is_refused_with_the_place_and_where_to_get_one(text: str, place: str) -> None:
+    with pytest.raises(
+        SettingsError, match=rf"^this is not the card of a contact point: {place}: .*ask the other contact"
+    ):
+        read_card(text)
+
+
+def test_the_card_of_the_other_contact_point_is_read_with_the_rest(made: Settings) -> None:
+    made.folder.other.write_text(write_card(CARD), encoding="utf-8")
+    assert read(made.folder.root).other == CARD
+    made.folder.other.write_text("{}", encoding="utf-8")
+    with pytest.raises(SettingsError, match="this is not the card of a contact point"):
+        read(made.folder.root)

@@ -1,0 +1,669 @@
+"""The store over real SQLite files and real key slots: all or nothing, and what is destroyed stays destroyed."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contact_point.keys import KeyDestroyedError, KeySlots, unseal
+from contact_point.store import (
+    AlreadyReceivedError,
+    ContentGoneError,
+    Held,
+    Impression,
+    Received,
+    ReplayError,
+    Store,
+    StoreError,
+    Subject,
+    SubjectError,
+    UnknownExchangeError,
+)
+from pcsc import exchange as life
+from pcsc.duties import Content
+from pcsc.errors import RecordError
+from pcsc.exchange import Side, State
+from pcsc.records import Verification, of_act, verify
+from tests.builders import CANDIDATE, NOW, PROBE, QUERY, REFERENCE, SALT, exchange, match
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from contact_point.store import Transaction
+
+
+@dataclass
+class Place:
+    """A store, its slots, and the folder that they lie in."""
+
+    folder: Path
+    store: Store
+    slots: KeySlots
+    gallery: KeySlots
+    opened: list[Store] = field(default_factory=list)
+
+    def again(self) -> Store:
+        """Return the store as another process opens it."""
+        slots, gallery = (KeySlots.open(self.folder / name) for name in ("exchange.slots", "gallery.slots"))
+        self.opened.append(Store(self.folder / "store.sqlite", slots, gallery))
+        return self.opened[-1]
+
+    def do(self, *steps: Callable[[Transaction], object]) -> None:
+        """Take steps in one transaction."""
+        with self.store.transaction() as tx:
+            for step in steps:
+                step(tx)
+
+    def on_disk(self) -> bytes:
+        """Return every byte of every file."""
+        return b"".join(path.read_bytes() for path in sorted(self.folder.iterdir()))
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Read the database with nothing of ours in between."""
+        connection = sqlite3.connect(self.folder / "store.sqlite")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    slots = KeySlots.create(tmp_path / "exchange.slots", capacity=64)
+    gallery = KeySlots.create(tmp_path / "gallery.slots", capacity=64)
+    store = Store(tmp_path / "store.sqlite", slots, gallery)
+    made = Place(tmp_path, store, slots, gallery, [store])
+    yield made
+    for each in made.opened:
+        each.close()
+
+
+def act(tx: Transaction, note: str = "", control_number: str = QUERY) -> None:
+    at = exchange(State.MATCH, Side.QUERIED, control_number=control_number)
+    tx.append(of_act(tx.next_entry(), at, "note", article="11(1)", note=note, now=NOW), SALT)
+
+
+def hold(place: Place, kind: Content = Content.PROBE, content: bytes = PROBE, number: str = "") -> Held:
+    with place.store.transaction() as tx:
+        tx.hold(QUERY, kind, content, number=number)
+    with place.store.transaction() as tx:
+        return next(each for each in tx.held(QUERY) if (each.kind, each.number) == (kind, number))
+
+
+def gone(place: Place, held: Held) -> bool:
+    with place.store.transaction() as tx:
+        try:
+            tx.content(held.exchange, held.kind, number=held.number)
+        except ContentGoneError:
+            return True
+    return False
+
+
+# All or nothing
+
+
+class LostPowerError(Exception):
+    """Something goes wrong in the middle of a transaction."""
+
+
+def everything(tx: Transaction) -> None:
+    tx.open(exchange(State.MATCH, Side.QUERIED), subject="person-1")
+    tx.hold(QUERY, Content.PROBE, PROBE)
+    tx.hold(QUERY, Content.ANSWER, CANDIDATE, number=QUERY)
+    tx.receive(QUERY, Received(QUERY, "c0" * 32, Content.ANSWER))
+    tx.use_nonce("nonce", until=NOW + timedelta(minutes=10), now=NOW)
+    act(tx)
+    tx.enrol([person("person-1")])
+
+
+def test_everything_inside_a_transaction_is_there_afterwards_also_for_another_process(place: Place) -> None:
+    with place.store.transaction() as tx:
+        everything(tx)
+    with place.again().transaction() as tx:
+        assert tx.exchange(QUERY) == tx.exchange_of(REFERENCE) == exchange(State.MATCH, Side.QUERIED)
+        assert tx.subject_of(QUERY) == "person-1"
+        assert tx.content(QUERY, Content.PROBE) == PROBE
+        assert tx.content(QUERY, Content.ANSWER, number=QUERY) == CANDIDATE
+        assert tx.received(QUERY) == Received(QUERY, "c0" * 32, Content.ANSWER)
+        assert [entry.event for entry in tx.entries(QUERY)] == ["note"]
+        assert tx.revision() == 1
+
+
+def fail(error: type[BaseException]) -> Callable[[Transaction], None]:
+    def step(_: Transaction) -> None:
+        raise error("in the middle")
+
+    return step
+
+
+TABLES = ("exchange", "content", "entry", "received", "nonce", "subject", "impression")
+
+
+@pytest.mark.parametrize("error", [LostPowerError, KeyboardInterrupt, RecordError, StoreError])
+def test_if_an_exception_is_raised_nothing_was_done_and_no_key_is_left(
+    place: Place, error: type[BaseException]
+) -> None:
+    with pytest.raises(error, match="in the middle"):
+        place.do(everything, fail(error))
+    assert not any(place.rows(f"SELECT * FROM {table}") for table in TABLES)  # noqa: S608 - our own tables
+    assert place.slots.live() == place.gallery.live() == frozenset()
+
+
+def test_a_transaction_that_failed_leaves_what_was_there_before(place: Place) -> None:
+    held = hold(place)
+    with pytest.raises(LostPowerError, match="in the middle"):
+        place.do(lambda tx: tx.hold(QUERY, Content.CANDIDATE, CANDIDATE), fail(LostPowerError))
+    assert place.slots.live() == {held.slot}
+    assert not gone(place, held)
+
+
+def test_a_database_that_cannot_be_written_is_a_record_that_cannot_be_written(place: Place) -> None:
+    def hold_much(tx: Transaction) -> None:
+        tx._connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no larger than it is: the disk is full
+        for number in range(10):
+            tx.hold(QUERY, Content.PROBE, bytes(10_000), number=str(number))
+
+    with pytest.raises(
+        RecordError, match=r"^Art\. 11\(1\): the record cannot be written \(database or disk is full\), so nothing was"
+    ) as refused:
+        place.do(hold_much)
+    assert refused.value.code == "11-1.UNRECORDED"
+    assert place.slots.live() == frozenset()
+
+
+def test_an_error_tells_nothing_of_what_was_to_be_written(place: Place) -> None:
+    def drop(tx: Transaction) -> None:
+        tx._connection.exec_driver_sql("ALTER TABLE subject RENAME TO gone")
+
+    with pytest.raises(RecordError, match="no such table: subject") as refused:
+        place.do(drop, lambda tx: tx.enrol([person("NAME-OF-A-PERSON")]))
+    assert "NAME-OF-A-PERSON" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+def test_writers_wait_for_each_other_and_none_is_lost(place: Place) -> None:
+    def write(number: int) -> None:
+        with place.store.transaction() as tx:
+            act(tx, str(number))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(40)))
+    with place.store.transaction() as tx:
+        assert verify(tx.record()).entries == 40
+        assert {entry.note for entry in tx.entries()} == {str(number) for number in range(40)}
+
+
+# Exchanges
+
+
+def test_an_exchange_is_found_by_its_control_number_and_by_its_reference(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(exchange(State.MATCH, Side.QUERIED), subject="person-1")
+        for find, number in ((tx.exchange, "JP000000-NOBODY"), (tx.exchange_of, "NOBODY")):
+            with pytest.raises(UnknownExchangeError, match=f"there is no exchange '{number}' here: `pcsc inbox --all`"):
+                find(number)
+        assert tx.exchange(QUERY).reference == REFERENCE
+
+
+def test_exchanges_come_oldest_first(place: Place) -> None:
+    with place.store.transaction() as tx:
+        for number, hours in (("JP261122-C0000000", 2), ("JP261122-A0000000", 30), ("JP261122-B0000000", 1)):
+            tx.open(exchange(control_number=number, opened_at=NOW + timedelta(hours=hours)))
+        assert [each.control_number[9] for each in tx.exchanges()] == ["B", "C", "A"]
+
+
+def test_an_exchange_is_opened_once(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(exchange(State.NO_MATCH, Side.QUERIED))
+    with pytest.raises(AlreadyReceivedError, match=f"an exchange {QUERY} is there already"):
+        place.do(
+            lambda tx: tx.hold(QUERY, Content.PROBE, PROBE),
+            lambda tx: tx.open(exchange(State.MATCH, Side.QUERIED)),
+        )
+    with place.store.transaction() as tx:
+        assert tx.exchange(QUERY).state is State.NO_MATCH
+    assert place.slots.live() == frozenset()
+
+
+def test_a_query_that_comes_twice_at_once_opens_one_exchange(place: Place) -> None:
+    barrier, outcomes = threading.Barrier(4), []
+
+    def answer(number: int) -> None:
+        barrier.wait()
+        try:
+            with place.store.transaction() as tx:
+                tx.open(exchange(State.MATCH, Side.QUERIED, reference=f"REFERENCE-{number}"))
+                tx.hold(QUERY, Content.ANSWER, str(number).encode())
+            outcomes.append("answered")
+        except AlreadyReceivedError:
+            outcomes.append("again")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(answer, range(4)))
+    assert sorted(outcomes) == ["again", "again", "again", "answered"]
+    assert len(place.slots.live()) == 1
+
+
+def test_a_step_is_stored_only_from_the_state_it_started_from(place: Place) -> None:
+    at = exchange(State.MATCH)
+    with place.store.transaction() as tx:
+        tx.open(at)
+    examined = exchange(State.EXAMINED)
+    with place.store.transaction() as tx:
+        tx.step(examined, before=State.MATCH)
+    with pytest.raises(StoreError, match=f"exchange {QUERY} was moved on by someone else meanwhile: look at it again"):
+        place.do(lambda tx: tx.step(life.lapse(at, NOW), before=State.MATCH))
+    with place.store.transaction() as tx:
+        assert tx.exchange(QUERY) == examined
+
+
+def test_a_step_of_an_exchange_that_is_not_there_is_refused(place: Place) -> None:
+    with pytest.raises(StoreError, match="was moved on by someone else"), place.store.transaction() as tx:
+        tx.step(exchange(State.EXAMINED), before=State.MATCH)
+
+
+def test_4_4_a_reference_number_names_one_match(place: Place) -> None:
+    other = "JP261122-OTHEROTHER"
+    with place.store.transaction() as tx:
+        tx.open(exchange(State.MATCH))
+        tx.open(exchange(control_number=other))
+    answered = life.answered(exchange(control_number=other), match(), NOW)
+    with pytest.raises(StoreError, match=rf"reference number of exchange {other} was given .* before.*Art\. 4\(4\)"):
+        place.do(lambda tx: tx.step(answered, before=State.SENT))
+    with place.store.transaction() as tx:
+        assert (tx.exchange(other).state, tx.exchange_of(REFERENCE).control_number) == (State.SENT, QUERY)
+
+
+def test_4_7_queries_are_counted_by_day_and_side(place: Place) -> None:
+    with place.store.transaction() as tx:
+        for number, (side, days) in enumerate(
+            [(Side.QUERYING, 0), (Side.QUERYING, 0), (Side.QUERIED, 0), (Side.QUERYING, 1)]
+        ):
+            opened = NOW + timedelta(days=days)
+            tx.open(exchange(side=side, control_number=f"JP261122-000{number}", opened_at=opened))
+        assert tx.queries_on("2026-11-22", Side.QUERYING) == 2
+        assert tx.queries_on("2026-11-22", Side.QUERIED) == 1
+        assert tx.queries_on("2026-11-23", Side.QUERYING) == 1
+        assert tx.queries_on("2026-11-24", Side.QUERYING) == 0
+
+
+def test_an_exchange_is_stored_whole(place: Place) -> None:
+    stored = [
+        exchange(state, side, control_number=f"JP261122-{side}-{state.name}", reference=f"R-{side}-{state.name}")
+        for side in Side
+        for state in State
+        if (side, state) != (Side.QUERIED, State.EXAMINED)
+    ]
+    with place.store.transaction() as tx:
+        for each in stored:
+            tx.open(each)
+    with place.store.transaction() as tx:
+        for each in stored:
+            assert tx.exchange(each.control_number) == each
+
+
+# Content
+
+
+def test_9_content_rests_as_ciphertext_and_comes_back(place: Place) -> None:
+    marker = b"PLAINTEXT-OF-A-PRINT-0123456789"
+    held = hold(place, content=marker * 500)
+    hold(place, Content.NOTIFICATION, "放火の疑い".encode())
+    place.store.checkpoint()
+    with place.store.transaction() as tx:
+        assert tx.content(QUERY, Content.PROBE) == marker * 500
+    assert marker not in place.on_disk()
+    assert "放火の疑い".encode() not in place.on_disk()
+    assert held.kind is Content.PROBE
+    assert marker not in repr(held).encode()
+
+
+def test_pieces_of_one_kind_are_told_apart_by_their_number(place: Place) -> None:
+    for number in ("one", "two"):
+        hold(place, Content.SNAPSHOT, number.encode(), number)
+    with place.store.transaction() as tx:
+        assert tx.content(QUERY, Content.SNAPSHOT, number="one") == b"one"
+        assert tx.content(QUERY, Content.SNAPSHOT, number="two") == b"two"
+        assert [each.number for each in tx.held(QUERY)] == ["one", "two"]
+        assert tx.held("JP261122-OTHEROTHER") == []
+
+
+def test_content_is_never_written_over(place: Place) -> None:
+    held = hold(place)
+    with pytest.raises(StoreError, match=f"exchange {QUERY} holds such a probe already"):
+        place.do(lambda tx: tx.hold(QUERY, Content.PROBE, b"another"))
+    assert place.slots.live() == {held.slot}
+    with place.store.transaction() as tx:
+        assert tx.content(QUERY, Content.PROBE) == PROBE
+
+
+def test_8_destroyed_content_is_nowhere_neither_the_row_nor_the_key(place: Place) -> None:
+    held, kept = hold(place), hold(place, Content.CANDIDATE, CANDIDATE)
+    (sealed,) = place.rows("SELECT sealed FROM content WHERE kind = 'probe'")[0]
+    assert isinstance(sealed, bytes)
+    assert sealed in place.on_disk()
+    key = place.slots.get(held.slot)
+    assert unseal(key, sealed, bound_to=f"exchange/{QUERY}/probe/") == PROBE
+    place.store.destroy([held])
+    with place.store.transaction() as tx:
+        tx.forget([held])
+    assert place.store.checkpoint()
+    assert sealed not in place.on_disk()
+    assert key not in place.on_disk()
+    assert place.slots.live() == {kept.slot}
+    with pytest.raises(KeyDestroyedError):
+        place.slots.get(held.slot)
+    with pytest.raises(
+        ContentGoneError, match=f"no probe is held for exchange {QUERY}: it was destroyed when its time"
+    ):
+        place.do(lambda tx: tx.content(QUERY, Content.PROBE))
+
+
+def test_8_content_is_gone_from_the_moment_its_key_is_before_the_row_is_deleted(place: Place) -> None:
+    held = hold(place)
+    place.store.destroy([held])
+    assert gone(place, held)
+    with place.store.transaction() as tx:
+        assert tx.held(QUERY) == [held]  # whoever comes next finishes it
+
+
+def test_8_destruction_can_be_repeated(place: Place) -> None:
+    held = hold(place)
+    for _ in range(2):
+        place.store.destroy([held])
+        with place.store.transaction() as tx:
+            tx.forget([held])
+    assert place.slots.live() == frozenset()
+
+
+def test_forgetting_late_does_not_forget_what_came_into_the_place_since(place: Place) -> None:
+    # Two processes dispose of the same content; between them something new takes the id of the deleted row.
+    held = hold(place)
+    place.store.destroy([held])
+    with place.store.transaction() as tx:
+        tx.forget([held])
+    new = hold(place, Content.SNAPSHOT, b"what was available")
+    assert new.id == held.id
+    with place.store.transaction() as tx:
+        tx.forget([held])
+    assert not gone(place, new)
+
+
+def test_content_moved_to_another_exchange_does_not_open(place: Place) -> None:
+    hold(place)
+    with place.store.transaction() as tx:
+        tx._connection.exec_driver_sql("UPDATE content SET exchange = 'JP261122-OTHEROTHER'")
+        with pytest.raises(Exception, match="they were moved from another place"):
+            tx.content("JP261122-OTHEROTHER", Content.PROBE)
+
+
+@pytest.mark.parametrize("kind", [Content.PROBE, Content.CANDIDATE, Content.ANSWER])
+def test_recovery_destroys_keys_that_no_row_names(place: Place, kind: Content) -> None:
+    held = hold(place, kind)
+    orphans = place.slots.put([bytes(32), bytes(32)])
+    strays = place.gallery.put([bytes(32)])
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1")])
+    assert place.again().recover() == 3
+    assert not place.slots.live() & set(orphans)
+    assert not place.gallery.live() & set(strays)
+    assert not gone(place, held)
+    with place.store.transaction() as tx:
+        assert tx.particulars("person-1") == PARTICULARS
+    assert place.store.recover() == 0
+
+
+def test_recovery_ends_the_row_of_a_message_that_arrived_and_keeps_rows_that_owe_an_entry(place: Place) -> None:
+    message = hold(place, Content.MESSAGE, b"a query", QUERY)
+    waiting = hold(place, Content.MESSAGE, b"a request", "JP261122-REQUEST1")
+    probe = hold(place)
+    place.store.destroy([message, probe])  # and the process died here
+    assert place.store.recover() == 0
+    with place.store.transaction() as tx:
+        assert tx.held(QUERY) == [waiting, probe]
+        assert tx.content(QUERY, Content.MESSAGE, number="JP261122-REQUEST1") == b"a request"
+
+
+def test_a_reader_elsewhere_may_delay_the_checkpoint_and_the_next_one_does_it(place: Place) -> None:
+    reader = sqlite3.connect(place.folder / "store.sqlite", isolation_level=None)
+    hold(place)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM content").fetchone()
+    hold(place, Content.CANDIDATE, CANDIDATE)
+    connection = place.store._engine.raw_connection()
+    connection.cursor().execute("PRAGMA busy_timeout = 0")
+    connection.close()
+    assert place.store.checkpoint() is False
+    reader.execute("COMMIT")
+    reader.close()
+    assert place.store.checkpoint() is True
+    assert (place.folder / "store.sqlite-wal").stat().st_size == 0
+
+
+def test_deleted_rows_are_overwritten_and_nothing_spills_into_temporary_files(place: Place) -> None:
+    with place.store.transaction() as tx:
+        asked = ("secure_delete", "journal_mode", "synchronous", "temp_store")
+        said = [tx._connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
+    assert said == [1, "wal", 2, 2]
+
+
+# The record
+
+
+def test_11_1_the_record_is_appended_in_order_and_verifies(place: Place) -> None:
+    for number in range(5):
+        with place.store.transaction() as tx:
+            assert tx.next_entry() == number
+            act(tx, str(number), control_number=QUERY if number % 2 else "JP261122-OTHEROTHER")
+    with place.store.transaction() as tx:
+        assert verify(tx.record()) == Verification(5, 0, list(tx.record())[-1].link)
+        assert [entry.note for entry in tx.entries()] == list("01234")
+        assert [entry.note for entry in tx.entries(QUERY)] == list("13")
+
+
+def test_11_1_an_entry_out_of_its_turn_is_refused(place: Place) -> None:
+    at = exchange(State.MATCH)
+    with pytest.raises(RecordError, match="the next entry of the record is number 0; got 3"):  # noqa: SIM117 - as it is used
+        with place.store.transaction() as tx:
+            tx.append(of_act(3, at, "note", article="11(1)", note="", now=NOW), SALT)
+    with place.store.transaction() as tx:
+        assert tx.next_entry() == 0
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE entry SET body = replace(body, 'note', 'nope') WHERE number = 1",
+        "UPDATE entry SET salt = NULL WHERE number = 1",
+        "UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE number = 2) WHERE number = 1",
+        "DELETE FROM entry WHERE number = 1",
+        "UPDATE entry SET number = -1 WHERE number = 0",
+    ],
+)
+def test_11_1_whoever_changes_the_database_is_found_out(place: Place, tampering: str) -> None:
+    for number in range(4):
+        with place.store.transaction() as tx:
+            act(tx, str(number))
+    with place.store.transaction() as tx:
+        tx._connection.exec_driver_sql(tampering)
+    with place.store.transaction() as tx, pytest.raises(RecordError, match=r"^Art\. 11\(1\): .*entry"):
+        verify(tx.record())
+
+
+# Messages received
+
+
+def test_a_message_is_received_once(place: Place) -> None:
+    received = Received(QUERY, "c0" * 32, Content.ANSWER)
+    with place.store.transaction() as tx:
+        assert tx.received(QUERY) is None
+        tx.receive(QUERY, received)
+    with pytest.raises(AlreadyReceivedError, match=f"message {QUERY} was received before"):
+        place.do(
+            lambda tx: tx.hold(QUERY, Content.ANSWER, b"another answer"),
+            lambda tx: tx.receive(QUERY, replace(received, commitment="d0" * 32)),
+        )
+    with place.store.transaction() as tx:
+        assert tx.received(QUERY) == received
+    assert place.slots.live() == frozenset()
+
+
+def test_a_nonce_is_used_once_while_its_signature_is_fresh(place: Place) -> None:
+    until = NOW + timedelta(minutes=10)
+    with place.store.transaction() as tx:
+        tx.use_nonce("one", until=until, now=NOW)
+        tx.use_nonce("two", until=until, now=NOW)
+    for now in (NOW, until):
+        with (
+            pytest.raises(ReplayError, match="this signed request came before: a request is sent once; to ask again"),
+            place.store.transaction() as tx,
+        ):
+            tx.use_nonce("one", until=now + timedelta(minutes=10), now=now)
+
+
+def test_nonces_of_stale_signatures_are_not_kept(place: Place) -> None:
+    with place.store.transaction() as tx:
+        for number in range(10):
+            tx.use_nonce(str(number), until=NOW + timedelta(minutes=10), now=NOW)
+    later = NOW + timedelta(minutes=10, microseconds=1)
+    with place.store.transaction() as tx:
+        tx.use_nonce("one more", until=later + timedelta(minutes=10), now=later)
+    assert place.rows("SELECT nonce FROM nonce") == [("one more",)]
+
+
+# The gallery
+
+PARTICULARS = '{"standing": {"born_on": "1980-05-01"}, "items": {"name": "PARTICULARS-OF-A-PERSON"}}'
+TEMPLATE, IMAGE = b"TEMPLATE-OF-A-PERSON" * 20, b"IMAGE-OF-A-PERSON" * 100
+
+
+def person(name: str, *impressions: Impression) -> Subject:
+    return Subject(name, PARTICULARS, impressions or (Impression(TEMPLATE, IMAGE), Impression(TEMPLATE + b"2")))
+
+
+def without_images(subject: Subject) -> Subject:
+    return replace(subject, impressions=tuple(Impression(each.template) for each in subject.impressions))
+
+
+def test_a_person_is_enrolled_with_prints_and_particulars(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1"), person("person-2", Impression(TEMPLATE))])
+    with place.store.transaction() as tx:
+        assert tx.particulars("person-1") == PARTICULARS
+        assert (tx.image("person-1", 0), tx.image("person-1", 1), tx.image("person-2", 0)) == (IMAGE, None, None)
+        assert dict(tx.changed_since(0)) == {
+            "person-1": without_images(person("person-1")),
+            "person-2": without_images(person("person-2", Impression(TEMPLATE))),
+        }
+    assert len(place.gallery.live()) == 2  # a key for each person
+
+
+def test_9_nothing_of_a_person_rests_in_clear_but_a_name_that_means_something_only_here(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1")])
+    place.store.checkpoint()
+    for content in (b"TEMPLATE-OF-A-PERSON", b"IMAGE-OF-A-PERSON", b"PARTICULARS-OF-A-PERSON", b"1980-05-01"):
+        assert content not in place.on_disk()
+
+
+def test_nobody_is_enrolled_twice_and_then_nobody_of_them_is(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1")])
+    for batch in ([person("person-2"), person("person-1")], [person("person-3"), person("person-3")]):
+        with (
+            pytest.raises(SubjectError, match=r"'person-[13]' is enrolled already: remove the person first"),
+            place.store.transaction() as tx,
+        ):
+            tx.enrol(batch)
+    with place.store.transaction() as tx:
+        assert [name for name, _ in tx.changed_since(0)] == ["person-1"]
+    assert len(place.gallery.live()) == 1
+
+
+def test_a_person_is_enrolled_with_at_least_one_print(place: Place) -> None:
+    with pytest.raises(SubjectError, match=r"'person-1' has no print: .*enrol at least one"):
+        place.do(lambda tx: tx.enrol([Subject("person-1", PARTICULARS, ())]))
+
+
+def test_many_are_enrolled_at_once(place: Place) -> None:
+    def few_variables(tx: Transaction) -> None:  # SQLite allows a statement 32,766 of them
+        driver = tx._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 20)
+
+    many = [person(f"person-{number}", Impression(b"t")) for number in range(60)]
+    place.do(few_variables, lambda tx: tx.enrol(many))
+    with place.store.transaction() as tx:
+        assert sum(1 for _ in tx.changed_since(0)) == 60
+
+
+def test_whoever_is_removed_is_gone_with_prints_and_particulars(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1"), person("person-2")])
+    sealed = [row[0] for row in place.rows("SELECT template FROM impression WHERE subject = 'person-1'")]
+    with place.store.transaction() as tx:
+        slot = tx.remove("person-1")
+    place.store.destroy_prints([slot])
+    assert place.store.checkpoint()
+    assert len(place.gallery.live()) == 1
+    assert sealed
+    assert not any(each in place.on_disk() for each in sealed if isinstance(each, bytes))
+    with place.store.transaction() as tx:
+        for ask in (tx.particulars, tx.remove):
+            with pytest.raises(SubjectError, match="'person-1' is not enrolled"):
+                ask("person-1")
+        assert tx.image("person-1", 0) is None
+        assert tx.particulars("person-2") == PARTICULARS
+
+
+def test_a_removal_that_was_interrupted_is_finished_by_recovery(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1")])
+    with place.store.transaction() as tx:
+        tx.remove("person-1")
+    assert len(place.gallery.live()) == 1  # the process died before it destroyed the key
+    assert place.store.recover() == 1
+    assert place.gallery.live() == frozenset()
+
+
+def test_another_process_learns_what_changed_since_it_looked(place: Place) -> None:
+    with place.store.transaction() as tx:
+        assert (tx.revision(), list(tx.changed_since(0))) == (0, [])
+        tx.enrol([person("person-1"), person("person-2")])
+    with place.store.transaction() as tx:
+        first = tx.revision()
+        tx.remove("person-1")
+        tx.enrol([person("person-3")])
+    with place.store.transaction() as tx:
+        second = tx.revision()
+        assert first < second
+        changed = dict(tx.changed_since(first))
+        assert (set(changed), changed["person-1"]) == ({"person-1", "person-3"}, None)
+        assert list(tx.changed_since(second)) == []
+
+
+def test_whoever_is_enrolled_again_after_a_removal_counts_as_new(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1")])
+        slot = tx.remove("person-1")
+        before = tx.revision()
+    place.store.destroy_prints([slot])
+    with place.store.transaction() as tx:
+        tx.enrol([person("person-1", Impression(b"another print"))])
+    with place.store.transaction() as tx:
+        assert tx.revision() > before
+        ((name, subject),) = tx.changed_since(before)
+        assert (name, subject) == ("person-1", person("person-1", Impression(b"another print")))
+
+
+def test_the_slot_files_are_the_owners_alone(place: Place) -> None:
+    for path in place.folder.glob("*.slots"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
