@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Real = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-ALTERNATIONS: Final = 2
+ALTERNATIONS: Final = 3
 RIDGE: Final = 1e-3
 CUTTINGS: Final = 2
 CUTTING_SIZES: Final = (3, 13)

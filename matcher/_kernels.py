@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Descriptors = NDArray[np.int8 | np.int16]
 
 FEATURES: Final = 4
-"""Surprise, ratio, tightness, turn: see :func:`_measure`."""
+"""Surprise, odds, tightness, turn: see :func:`_measure`."""
 
 X, Y, TURN, COS, SIN = range(5)  # columns of Prints.points
 
@@ -606,27 +606,28 @@ def _measure(
 ) -> None:
     """Write the features of an alignment.
 
-    Surprise: how improbable so many mates are by chance, see :func:`_surprise`. Ratio: the mated share of what lies where
-    the prints overlap; an unmated minutia there is the strongest evidence against. Tightness: how close mates are. Turn:
-    of the whole print.
+    Surprise: how improbable so many mates are by chance, see :func:`_surprise`. Odds: mated to unmated minutiae where the
+    prints overlap; the latter are the strongest evidence against. Tightness: how close mates are. Turn: of the whole print.
+    Odds and tightness are logarithms of quotients that count one doubtful minutia more, so that few mates say little.
     """
-    mated, tight = ZERO, ZERO
+    mated, loose = ZERO, ONE
     for i in range(a.shape[0]):
         if work.mates[0, i] >= 0:
             mated += ONE
-            tight += ONE - work.costs[0, i]
-    both = mated + HALF * _unmated(a, b, corners_a, corners_b, rule.border, work)
+            loose += work.costs[0, i]
+    alone = HALF * _unmated(a, b, corners_a, corners_b, rule.border, work)
     density = HALF * (_density(a, corners_a, rule.reach) + _density(b, corners_b, rule.reach))
     chance = density * rule.reach * rule.reach * rule.reach_turn  # a disc's area times the share of directions
-    work.found[0] = _surprise(mated, max(both * chance, rule.least_chance), a.shape[0] * b.shape[0])
-    work.found[1] = mated / (both + ONE)
-    work.found[2] = tight / (mated + ONE)
+    expected = max((mated + alone) * chance, rule.least_chance)
+    work.found[0] = _surprise(mated, expected, a.shape[0] * b.shape[0])
+    work.found[1] = math.log((mated + HALF) / (alone + ONE))
+    work.found[2] = math.log((mated + ONE) / loose)
     work.found[3] = abs(math.atan2(work.motion[0, 1], work.motion[0, 0]))
 
 
 @_checked
 def _surprise(mated: np.float32, expected: np.float32, alignments: int) -> np.float32:
-    """Return the square root of the negative logarithm of a bound on the probability of so many mates by chance.
+    """Return the negative logarithm of a bound on the probability of so many mates by chance.
 
     Chernoff's bound for a Poisson variable with the expected number of chance mates, times the number of alignments that
     one pair can start.
@@ -634,7 +635,7 @@ def _surprise(mated: np.float32, expected: np.float32, alignments: int) -> np.fl
     if mated <= expected:
         return ZERO
     surprise = mated * math.log(mated / expected) - mated + expected - math.log(np.float32(alignments))
-    return np.float32(math.sqrt(max(ZERO, np.float32(surprise))))
+    return max(ZERO, np.float32(surprise))
 
 
 @_checked

@@ -387,7 +387,9 @@ def close(exchange: Exchange, now: datetime) -> Exchange:
 
 def lapse(exchange: Exchange, now: datetime) -> Exchange:
     """End a hold whose time has run out: the agreement gives no date, so the arrangement's hard stop does (Article 8(1))."""
-    _follows(exchange, "a lapse", State.MATCH, State.EXAMINED, State.WILL_REQUEST, State.PROVIDED)
+    holds = [State.MATCH, State.EXAMINED, State.WILL_REQUEST]
+    # What was provided to us is kept as long as it is necessary (8(9)); only our own copy of what we gave lapses.
+    _follows(exchange, "a lapse", *holds, *([State.PROVIDED] if exchange.side is Side.QUERIED else []))
     return replace(exchange, state=State.LAPSED, last_event_at=now)
 
 

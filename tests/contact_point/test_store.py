@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from contact_point.keys import KeyDestroyedError, KeySlots, unseal
 from contact_point.store import (
@@ -176,6 +177,12 @@ def test_a_database_that_cannot_be_written_is_a_record_that_cannot_be_written(pl
     ) as refused:
         place.do(hold_much)
     assert refused.value.code == "11-1.UNRECORDED"
+    assert place.slots.live() == frozenset()
+
+
+def test_too_many_writers_at_once_are_told_so(place: Place) -> None:
+    with pytest.raises(RecordError, match=r"cannot be written \(too many want to write at once\), so nothing was done"):
+        place.do(everything, fail(PoolTimeoutError))
     assert place.slots.live() == frozenset()
 
 

@@ -259,8 +259,8 @@ def measure(
     alone += sum(inside(q, a) for j, q in enumerate(back) if j not in mated_b)
     return (
         surprise(a, b, len(mates), alone),
-        len(mates) / (len(mates) + alone / 2 + 1),
-        sum(1 - cost for cost in mates.values()) / (len(mates) + 1),
+        math.log((len(mates) + 0.5) / (alone / 2 + 1)),
+        math.log((len(mates) + 1) / (sum(mates.values()) + 1)),
         abs(math.remainder(turn, TAU)),
     )
 
@@ -272,7 +272,7 @@ def surprise(a: Sequence[Minutia], b: Sequence[Minutia], mated: int, alone: int)
     if mated <= expected:
         return 0.0
     bound = mated * math.log(mated / expected) - mated + expected - math.log(len(a) * len(b))
-    return math.sqrt(max(bound, 0.0))
+    return max(bound, 0.0)
 
 
 def ground(points: Sequence[Minutia]) -> float:

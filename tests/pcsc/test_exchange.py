@@ -81,6 +81,7 @@ ONE_SIDE: Final[dict[tuple[Side, str], set[State]]] = {
     (QUERYING, "determine not to request"): {State.EXAMINED},
     (QUERYING, "determine to request"): {State.EXAMINED},
     (QUERYING, "lapse"): {State.EXAMINED},
+    (QUERIED, "lapse"): {State.PROVIDED},
     # A request implies the notice of its determination, which may come after it, or after the hold has lapsed.
     (QUERIED, "request"): {State.MATCH, State.NO_REQUEST, State.LAPSED},
     (QUERIED, "determine to request"): {State.LAPSED, State.REQUESTED, State.OFFERED, State.CLOSED, *ANSWERED_REQUEST},
@@ -121,13 +122,13 @@ def test_an_end_is_an_end(side: Side) -> None:
 def test_a_step_out_of_order_names_what_it_follows_and_where_the_exchange_is() -> None:
     with pytest.raises(OutOfOrderError) as refused:
         life.accept(exchange(State.MATCH), acceptance(), LATER)
-    assert str(refused.value) == f"Art. 3(4): an acceptance follows offered; exchange {QUERY} is at 'match'"
+    assert str(refused.value) == f"Art. 3(4): an acceptance follows 'offered'; exchange {QUERY} is at 'match'"
     assert refused.value.code == "3-4.OUT_OF_ORDER"
 
 
 def test_a_step_that_is_refused_changes_nothing() -> None:
     at = exchange(State.MATCH)
-    with pytest.raises(TreatyError, match="a reply follows requested"):
+    with pytest.raises(TreatyError, match="a reply follows 'requested'"):
         life.reply(at, reply(), LATER)
     assert at == exchange(State.MATCH)
 

@@ -222,6 +222,14 @@ def test_the_two_records_of_an_exchange_agree() -> None:
     assert reconcile(ours, theirs) == reconcile(theirs, ours) == ()
 
 
+def test_a_record_is_compared_with_the_other_partys_and_not_with_itself() -> None:
+    ours, _ = both()
+    with pytest.raises(
+        RecordError, match="both records are kept by JP; the other Party's record is needed: ask US for it"
+    ):
+        reconcile(ours, ours)
+
+
 def test_each_sides_own_acts_and_the_order_of_the_entries_do_not_matter() -> None:
     ours, theirs = both()
     assert reconcile([entry(9, "examination"), *reversed(ours)], theirs) == ()

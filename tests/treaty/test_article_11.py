@@ -8,12 +8,13 @@ investigation of the serious crime."
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from annex.parameters import Party
+from pcsc import exchange as life
 from pcsc import records
 from pcsc.exchange import Side, State
 from pcsc.messages import Authority, Message, Receipt
@@ -25,6 +26,8 @@ from tests.builders import (
     PROBE,
     SALT,
     acceptance,
+    arrangement,
+    basis,
     determination,
     exchange,
     match,
@@ -110,6 +113,15 @@ def test_11_1_every_entry_leads_to_its_query_its_rules_and_its_arrangement() -> 
         entry = recorded(message())
         assert (entry.exchange, entry.rules, entry.arrangement) == (query().control_number, "2022-04-01", "test-1")
         assert entry.identified is True
+
+
+def test_11_1_a_query_that_was_not_admitted_was_received_all_the_same() -> None:
+    refused = life.turned_away(query(basis=basis(political=True)), arrangement(), NOW)
+    assert refused is not None
+    assert (refused.state, refused.side, refused.rules) == (State.CLOSED, Side.QUERIED, "2022-04-01")
+    entry = of_message(0, refused, query(), Direction.RECEIVED, committed="c0" * 32, now=NOW)
+    assert (entry.authority, entry.event) == (POLICE, "query")
+    assert life.turned_away(query(), arrangement(), datetime(2019, 1, 4, tzinfo=UTC)) is None  # not under the agreement
 
 
 def test_11_1_an_act_of_our_own_is_recorded_under_its_article_and_gives_nothing_to_anybody() -> None:

@@ -177,14 +177,14 @@ def test_4_4_a_match_without_a_reference_number_is_no_answer(reference: str) -> 
 @pytest.mark.parametrize("state", [State.MATCH, State.NO_MATCH])
 def test_4_4_a_query_is_answered_once(side: Side, state: State) -> None:
     for answer in (match(reference="ANOTHER"), no_match()):
-        with pytest.raises(OutOfOrderError, match=rf"^Art\. 3\(4\): an answer follows sent; .* is at '{state}'"):
+        with pytest.raises(OutOfOrderError, match=rf"^Art\. 3\(4\): an answer follows 'sent'; .* is at '{state}'"):
             life.answered(exchange(state, side), answer, NOW)
 
 
 def test_4_4_a_query_that_was_not_admitted_has_no_answer_and_gets_none() -> None:
     ended = life.turn_away(exchange(), NOW)
     assert ended.state is State.CLOSED
-    with pytest.raises(OutOfOrderError, match="an answer follows sent"):
+    with pytest.raises(OutOfOrderError, match="an answer follows 'sent'"):
         life.answered(ended, match(), NOW)
     with pytest.raises(OutOfOrderError, match=r"being turned away is the querying side's act; .* ours as queried"):
         life.turn_away(exchange(side=Side.QUERIED), NOW)

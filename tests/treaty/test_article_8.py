@@ -35,6 +35,7 @@ from tests.builders import (
     offer,
     provision,
     reply,
+    request,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +87,19 @@ def test_8_1_the_notice_of_a_request_does_not_put_the_hard_stop_off() -> None:
     assert overstays(told, arrangement(), NOW + timedelta(days=30))
 
 
+def test_8_1_after_the_first_answer_a_further_request_gives_no_print_a_second_stay() -> None:
+    again = life.request(exchange(State.PROVIDED, Side.QUERIED), request(), arrangement(), LATER)
+    assert again.state is State.REQUESTED
+    assert Content.PROBE not in duties.permitted(again)
+
+
+def test_8_1_our_own_copy_of_what_we_provided_is_kept_for_a_while_only() -> None:
+    given = exchange(State.PROVIDED, Side.QUERIED, last_event_at=LATER)
+    assert not overstays(given, arrangement(), LATER + timedelta(days=30, seconds=-1))
+    assert overstays(given, arrangement(), LATER + timedelta(days=30))
+    assert Content.ANSWER not in duties.permitted(life.lapse(given, LATER + timedelta(days=30)))
+
+
 # Article 8(2): the print that the querying side was sent
 
 
@@ -133,7 +147,7 @@ def test_8_1_and_8_2_a_print_is_determined_about_once_and_only_after_a_match() -
     for side in Side:
         for state in (State.SENT, State.NO_MATCH, State.NO_REQUEST):
             with pytest.raises(
-                OutOfOrderError, match=rf"a determination follows match or examined; .* is at '{state}'"
+                OutOfOrderError, match=rf"a determination follows 'match' or 'examined'; .* is at '{state}'"
             ):
                 life.determine(exchange(state, side), will_request=False, now=LATER)
 
@@ -162,7 +176,7 @@ def test_8_3_the_refusal_says_what_it_may_be_used_for() -> None:
 
 def test_8_3_no_match_is_a_result_too_and_leads_nowhere() -> None:
     ended = life.answered(exchange(), no_match(), NOW)
-    with pytest.raises(OutOfOrderError, match="a determination follows match"):
+    with pytest.raises(OutOfOrderError, match="a determination follows 'match'"):
         life.determine(ended, will_request=False, now=NOW)
 
 
@@ -282,7 +296,7 @@ def test_8_8_what_was_declined_is_never_given(side: Side) -> None:
     declined = life.accept(exchange(State.OFFERED, side), acceptance(accepted=False), LATER)
     assert declined.state is State.DECLINED
     assert not duties.permitted(declined) & {Content.SNAPSHOT, Content.INFORMATION, Content.PROBE}
-    with pytest.raises(OutOfOrderError, match=r"a provision follows provided; .* is at 'declined'"):
+    with pytest.raises(OutOfOrderError, match=r"a provision follows 'provided'; .* is at 'declined'"):
         life.provide(declined, provision(), LATER)
 
 
