@@ -31,7 +31,7 @@ import functools
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -285,9 +285,9 @@ def show(lines: Iterable[Rates]) -> None:
     """Print a table in percent, and the machine."""
     table = Table(*(field.name for field in fields(Rates)))
     for line in lines:
-        values = asdict(line).values()
+        values = (Path(line.folder).name, *astuple(line)[1:])
         table.add_row(*(f"{100 * value:.2f} %" if isinstance(value, float) else str(value) for value in values))
-    Console().print(table)
+    Console(width=120).print(table)
     print(machine.describe())
 
 

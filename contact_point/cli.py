@@ -327,14 +327,14 @@ def query(
 @app.command()
 def resume(root: Root = HERE, as_json: Json = False) -> None:
     """Send every message again that was committed and not delivered; each is answered once."""
+    from contact_point import delivery
     from contact_point import main as composition
-    from contact_point import querying
-    from contact_point.client import ClientError, UnreachableError
+    from contact_point.client import UnreachableError
 
     with composition.opened(root) as here, _busy("sending", quiet=as_json):
-        outcomes = querying.resume(here, composition.clock())
-    errors = [each for each in outcomes if isinstance(each, ClientError)]
-    sent = [each for each in outcomes if not isinstance(each, ClientError)]
+        outcomes = delivery.resume(here, composition.clock)
+    errors = [each for each in outcomes if isinstance(each, Exception)]
+    sent = [each for each in outcomes if not isinstance(each, Exception)]
     lines = [f"{len(sent)} of {len(outcomes)} messages delivered."]
     lines += [f"{each.control_number}: {each.state}" for each in sent] + [str(error) for error in errors]
     outcome = {"delivered": [_fields(each) for each in sent], "errors": [str(error) for error in errors]}

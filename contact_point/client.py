@@ -47,7 +47,12 @@ class RefusedError(ClientError):
     @property
     def final(self) -> bool:
         """Whether sending the same message again cannot help."""
-        return 400 <= self.problem.status < 500 and self.problem.status not in {408, 425, 429}
+        return 400 <= self.problem.status < 500 and self.problem.status not in {
+            401,
+            408,
+            425,
+            429,
+        }  # 401: signed again, with the time of then, it may verify
 
 
 class Client:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import ssl
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from annex.parameters import Party
-from contact_point.certificates import CertificateAuthority, spki_sha256
-from contact_point.keys import KeySlots, SigningKey, VerifyingKey
+from contact_point.certificates import CertificateAuthority, CertificateError, load_certificate, spki_sha256
+from contact_point.keys import KeysError, KeySlots, SigningKey, VerifyingKey
 from contact_point.settings import Designation, Folder, Settings, SettingsError, read, read_card, write_card
+from contact_point.tls import Pin, TlsError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,8 +71,8 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
     # Last of all: with this file the folder is an installation, and without it the next attempt says what is in the way.
     folder.installation.write_text(
         f"# This contact point. Its arrangement with the other one stands in {folder.arrangement.name}.\n"
-        f'party = "{plan.party.value}"\nname = "{plan.name}"\nuri = "{uri}"\n'
-        f'host = "{plan.host}"\nport = {plan.port}\n'
+        f"party = {json.dumps(plan.party.value)}\nname = {json.dumps(plan.name)}\nuri = {json.dumps(uri)}\n"
+        f"host = {json.dumps(plan.host)}\nport = {plan.port}\n"
         f"threads = {plan.threads}  # cores that one search uses\n",
         encoding="utf-8",
     )
@@ -80,7 +83,7 @@ def designate(settings: Settings, card: str, note: str) -> Designation:
     """Enter the other Party's contact point, as notified through diplomatic channels by ``note``: Articles 3(1) and 3(2).
 
     Raises:
-        SettingsError: the card is not one, is of our own Party, carries an unusable key, or no note is named.
+        SettingsError: the card is not one, is of our own Party, cannot be used, or no note is named.
 
     """
     other = read_card(card)
@@ -93,8 +96,20 @@ def designate(settings: Settings, card: str, note: str) -> Designation:
         raise SettingsError(
             "Art. 3(2): a contact point is notified through diplomatic channels; name the note that did, with its date"
         )
-    VerifyingKey.from_pem(other.signing_key_pem.encode())
-    settings.folder.other.write_text(write_card(other), encoding="utf-8")
+    _check(other)
     settings.folder.other_authority.write_text(other.authority_pem, encoding="utf-8")
     settings.folder.note.write_text(note.strip() + "\n", encoding="utf-8")
+    settings.folder.other.write_text(write_card(other), encoding="utf-8")
     return other
+
+
+def _check(other: Designation) -> None:
+    """Refuse a card with which the other contact point could not be reached, or not be told from anybody else."""
+    if not other.address.startswith("https://"):
+        raise SettingsError(f"Art. 9: the card's address begins with https://; got {other.address!r}")
+    try:
+        Pin(other.uri, frozenset(other.tls_keys))
+        load_certificate(ssl.PEM_cert_to_DER_cert(other.authority_pem))
+        VerifyingKey.from_pem(other.signing_key_pem.encode())
+    except (TlsError, CertificateError, KeysError, ValueError) as error:
+        raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None

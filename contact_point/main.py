@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from contact_point import querying, service, settings, tls
-from contact_point.client import Client, ClientError
+from contact_point import delivery, disposal, settings, tls
+from contact_point.client import Client
 from contact_point.holdings import Holdings
 from contact_point.keys import KeySlots, SigningKey, erasure_warning
 from contact_point.prints import PrintReader
@@ -130,7 +130,7 @@ def serve(root: Path) -> None:
         for slots in (found.folder.exchange_slots, found.folder.gallery_slots):
             if (warning := erasure_warning(slots)) is not None:
                 _log.warning("%s", warning)
-        service.recover(here, clock())
+        disposal.recover(here, clock())
         _log.info("%s answers at %s with %d persons", found.name, found.address, len(here.holdings or ()))
         with _ticking(here):
             try:
@@ -149,9 +149,9 @@ def _ticking(here: Installation) -> Iterator[None]:
     def tick() -> None:
         while not stop.wait(TICK):
             try:
-                service.discharge(here, clock())
-                for outcome in querying.resume(here, clock()):
-                    if isinstance(outcome, ClientError):
+                disposal.discharge(here, clock())
+                for outcome in delivery.resume(here, clock):
+                    if isinstance(outcome, Exception):
                         _log.warning("a message waits: %s", outcome)
             except Exception:  # noqa: BLE001 - the next minute tries again, whatever it was
                 _log.exception("what was due could not be done; it is tried again in %d seconds", TICK)

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from contact_point import queried, tls, wire
-from contact_point.keys import VerifyingKey
+from contact_point.keys import KeysError, VerifyingKey
 from contact_point.nist import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
@@ -57,6 +57,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (ExtractionError, 422, "4(4)", "4-4.QUALITY"),
     (ProbeError, 422, "4(4)", "4-4.QUALITY"),
     (JailError, 503, "4(4)", "4-4.TECH"),
+    (KeysError, 503, "4(4)", "4-4.TECH"),
     (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH"),
     (StoreError, 503, "4(4)", "4-4.TECH"),
 )

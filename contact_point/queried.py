@@ -14,10 +14,10 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from contact_point import prints, querying, service, wire
+from contact_point import delivery, disposal, prints, querying, service, wire
 from contact_point.holdings import read_particulars
 from contact_point.nist import NistError
-from contact_point.store import AlreadyReceivedError, ContentGoneError, Received, SubjectError, UnknownExchangeError
+from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
 from matcher import images
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
@@ -29,7 +29,6 @@ from pcsc.errors import (
     FieldNotAllowedError,
     IdempotencyError,
     NoAnswerError,
-    NotAMatchError,
     OutOfOrderError,
     QuotaError,
     RecordError,
@@ -72,20 +71,20 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
 
     Raises:
         TreatyError: the agreement does not allow the message now.
-        NistError, ImageError: the prints of a query cannot be read.
+        NistError, ImageError, ExtractionError, ProbeError: the prints of a query cannot be read or compared.
 
     """
     committed = records.commitment(message.salt, body)
     if (before := _received(here, message)) is None:
         try:
             return _act_on(here, message, body, committed, now)
-        except AlreadyReceivedError:  # the same message came twice at once, and the other one was quicker
-            before = _received(here, message)
-        except FINAL as error:
-            if not isinstance(error, UNRECORDED):
-                _record_refusal(here, message, body, error, now)
-            raise
-    if before is None or before.commitment != committed:
+        except (StoreError, *FINAL) as error:
+            # The same message may have come twice at once, and the other one been quicker.
+            if (before := _received(here, message)) is None:
+                if isinstance(error, FINAL) and not isinstance(error, UNRECORDED):
+                    _record_refusal(here, message, body, error, now)
+                raise
+    if before.commitment != committed:
         raise IdempotencyError(
             f"control number {message.control_number} came before with another content; a number names one message: give "
             "the new message a new number"
@@ -229,32 +228,13 @@ def receive_determination(
 ) -> bytes:
     """Learn whether further information will be requested; if not, the held print goes: Article 8(1)."""
     with here.store.transaction() as tx:
-        before = _matched(tx, notice.reference)
+        before = service.matched(tx, notice.reference, Side.QUERIED)
         exchange = life.determine(before, will_request=notice.will_request, now=now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
         answered = service.receipt(tx, exchange, notice, committed, now)
-    service.dispose(here, exchange.control_number, now)
+    disposal.dispose(here, exchange.control_number, now)
     return answered
-
-
-def _matched(tx: Transaction, reference: str) -> Exchange:
-    """Return the exchange in which we gave a reference number.
-
-    Raises:
-        NotAMatchError: we gave no such number.
-
-    """
-    try:
-        exchange = tx.exchange_of(reference)
-    except UnknownExchangeError:
-        exchange = None
-    if exchange is None or exchange.side is not Side.QUERIED:
-        raise NotAMatchError(
-            f"{reference!r} is not the reference number of a match given by this contact point: use the number that came "
-            "with the match"
-        )
-    return exchange
 
 
 # Article 5
@@ -266,15 +246,15 @@ def receive_request(here: Installation, request: Request, body: bytes, committed
     What is available is what is available *now*: a snapshot is kept, and the answer is drawn from it.
     """
     with here.store.transaction() as tx:
-        before = _matched(tx, request.reference)
+        before = service.matched(tx, request.reference, Side.QUERIED)
         exchange = life.request(before, request, here.settings.arrangement, now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, request, body, Direction.RECEIVED, now)
         tx.hold(exchange.control_number, Content.NOTIFICATION, body, number=request.control_number)
         snapshot = _available(here, tx, exchange)
-        tx.hold(exchange.control_number, Content.SNAPSHOT, querying.items_text(snapshot), number=request.control_number)
+        tx.hold(exchange.control_number, Content.SNAPSHOT, service.items_text(snapshot), number=request.control_number)
         answered = service.receipt(tx, exchange, request, committed, now)
-    service.dispose(here, exchange.control_number, now)
+    disposal.dispose(here, exchange.control_number, now)
     return answered
 
 
@@ -296,7 +276,7 @@ def notification_of(here: Installation, control_number: str) -> tuple[Request, t
             raise OutOfOrderError(f"exchange {control_number} is at '{exchange.state}' and waits for no answer of ours")
         request = tx.content(control_number, Content.NOTIFICATION, number=exchange.request)
         snapshot = tx.content(control_number, Content.SNAPSHOT, number=exchange.request)
-    return wire.decode(request, Request), querying.read_items(snapshot)
+    return wire.decode(request, Request), service.read_items(snapshot)
 
 
 def answer_request(
@@ -331,10 +311,10 @@ def answer_request(
         exchange = life.reply(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
         if conditions:
-            text = querying.items_text(items)
+            text = service.items_text(items)
             tx.hold(control_number, Content.SNAPSHOT, text, number=message.control_number)
-    service.dispose(here, control_number, now)
-    return querying.deliver(here, control_number, message, body, now)
+    disposal.dispose(here, control_number, now)
+    return delivery.deliver(here, control_number, message, body, now)
 
 
 def _chosen(give: Sequence[str], snapshot: Sequence[Item]) -> tuple[Item, ...]:
@@ -351,7 +331,7 @@ def _chosen(give: Sequence[str], snapshot: Sequence[Item]) -> tuple[Item, ...]:
 def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, committed: str, now: datetime) -> bytes:
     """Give the offered information on acceptance of its conditions, or note that it was declined: Article 8(8)."""
     with here.store.transaction() as tx:
-        before = _matched(tx, acceptance.reference)
+        before = service.matched(tx, acceptance.reference, Side.QUERIED)
         exchange = life.accept(before, acceptance, now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, acceptance, body, Direction.RECEIVED, now)
@@ -359,7 +339,7 @@ def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, 
             answered = _provide(tx, exchange, acceptance, committed, now)
         else:
             answered = service.receipt(tx, exchange, acceptance, committed, now)
-    service.dispose(here, exchange.control_number, now)
+    disposal.dispose(here, exchange.control_number, now)
     return answered
 
 
@@ -370,7 +350,7 @@ def _provide(tx: Transaction, exchange: Exchange, acceptance: Acceptance, commit
         salt=service.new_salt(),
         reply=acceptance.reply,
         reference=acceptance.reference,
-        items=querying.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
+        items=service.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
     )
     life.provide(exchange, provision, now)
     answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)

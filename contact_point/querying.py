@@ -8,26 +8,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from contact_point import client, nist, prints, service, wire
+from contact_point import delivery, disposal, prints, service
 from contact_point.examination import Panel, side_by_side_png, side_by_side_svg
 from matcher import images
 from matcher.comparison import compare
 from pcsc import exchange as life
-from pcsc.duties import Content
-from pcsc.errors import BulkQueryError, ConditionsError, NoPrintsError, OutOfOrderError, UseError
-from pcsc.exchange import Side, State
+from pcsc.duties import Content, permitted
+from pcsc.errors import BulkQueryError, ConditionsError, OutOfOrderError, UseError
+from pcsc.exchange import Side
 from pcsc.messages import (
     Acceptance,
     Authority,
     Basis,
+    Condition,
     Determination,
     Expectation,
     Item,
-    Match,
-    NoMatch,
-    Provision,
     Query,
     Reply,
     Request,
@@ -46,9 +45,7 @@ if TYPE_CHECKING:
     from contact_point.store import Transaction
     from pcsc.exchange import Exchange
     from pcsc.messages import (
-        Answer,
         Conclusion,
-        Message,
         WrittenNotification,
     )
 
@@ -71,7 +68,7 @@ def open_query(
     """Query the other Party's prints for one individual, given as prints with finger positions: Articles 4(3)-(5).
 
     Whether the query may be made is decided before anything of the print is stored or sent. If no answer comes the query
-    is kept and :func:`resume` sends it again.
+    is kept and :func:`~contact_point.delivery.resume` sends it again.
 
     Raises:
         TreatyError: the query may not be made, or the other contact point did not admit it.
@@ -92,7 +89,17 @@ def open_query(
         body = service.commit_message(tx, exchange, query, before=None, now=now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
-    return deliver(here, exchange.control_number, query, body, now)
+    return delivery.deliver(here, exchange.control_number, query, body, now)
+
+
+def _ours(tx: Transaction, control_number: str) -> Exchange:
+    """Return an exchange that we opened: the acts of the querying side are for it alone."""
+    exchange = tx.exchange(control_number)
+    if exchange.side is not Side.QUERYING:
+        raise OutOfOrderError(
+            f"exchange {control_number} was opened by {exchange.querying}, so this act is theirs: ours is `pcsc answer`"
+        )
+    return exchange
 
 
 def _query(
@@ -118,96 +125,6 @@ def _query(
             now=now,
         ),
     )
-
-
-def deliver(here: Installation, control_number: str, message: Message, body: bytes, now: datetime) -> Exchange:
-    """Send a committed message, take in its answer, and return the exchange as it then stands.
-
-    Raises:
-        RefusedError: the other contact point did not accept it; if that is final, the message is given up and recorded so.
-        ClientError: no answer came; :func:`resume` sends the message again.
-
-    """
-    try:
-        answer, answer_body = service.post(here, message, body, now)
-    except client.RefusedError as refused:
-        if refused.final:
-            _give_up(here, control_number, message, refused, now)
-        raise
-    with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        match answer:
-            case Match() | NoMatch():
-                _take_answer(tx, exchange, answer, answer_body, now)
-            case Provision():
-                _take_provision(tx, exchange, answer, answer_body, now)
-            case _:
-                pass  # a receipt says that the message is recorded there, and brings no information
-    service.delivered(here, control_number, message.control_number, now)
-    with here.store.transaction() as tx:
-        return tx.exchange(control_number)
-
-
-def _give_up(
-    here: Installation, control_number: str, message: Message, refused: client.RefusedError, now: datetime
-) -> None:
-    """Record that a message was not accepted and destroy our copy; a query that was not admitted ends with it."""
-    with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        if isinstance(message, Query):
-            tx.step(life.turn_away(exchange, now), before=exchange.state)
-        note = (
-            f"{wire.kind_of(message)} {message.control_number} not accepted by {exchange.other}: {refused.problem.code}"
-        )
-        service.record_act(tx, exchange, "not accepted", article=refused.problem.article, note=note, now=now)
-    service.delivered(here, control_number, message.control_number, now)
-
-
-def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime) -> None:
-    """Articles 4(4) and 4(5): a match is kept for the examiner until the determination."""
-    if exchange.state is not State.SENT:
-        return  # the same answer, given a second time
-    tx.step(life.answered(exchange, answer, now), before=exchange.state)
-    service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
-    if isinstance(answer, Match):
-        _check_prints(answer)
-        tx.hold(exchange.control_number, Content.CANDIDATE, answer.prints)
-
-
-def _check_prints(match: Match) -> None:
-    """Refuse a match that the examiner could not confirm, before it is taken in: Article 4(5)."""
-    result = nist.read(match.prints)
-    if not result.images or result.control_reference != match.control_number:
-        raise NoPrintsError(
-            f"a match is accompanied by the fingerprint data that lets us confirm it: expected the images that answer "
-            f"{match.control_number}; got {len(result.images)} that answer {result.control_reference}"
-        )
-
-
-def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, body: bytes, now: datetime) -> None:
-    """Article 8(8): the content comes after the acceptance."""
-    if any(held.kind is Content.INFORMATION for held in tx.held(exchange.control_number)):
-        return  # the same provision, given a second time
-    tx.step(life.provide(exchange, provision, now), before=exchange.state)
-    service.record(tx, exchange, provision, body, Direction.RECEIVED, now)
-    tx.hold(exchange.control_number, Content.INFORMATION, items_text(provision.items))
-
-
-def resume(here: Installation, now: datetime) -> list[Exchange | client.ClientError]:
-    """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each."""
-    with here.store.transaction() as tx:
-        waiting = [
-            (held.exchange, tx.content(held.exchange, held.kind, number=held.number))
-            for held in tx.held()
-            if held.kind is Content.MESSAGE
-        ]
-    outcomes: list[Exchange | client.ClientError] = []
-    for control_number, body in waiting:
-        try:
-            outcomes.append(deliver(here, control_number, wire.decode(body, *wire.PATHS), body, now))
-        except client.ClientError as error:
-            outcomes.append(error)
-    return outcomes
 
 
 # Examination and determination
@@ -277,18 +194,22 @@ def write_picture(here: Installation, control_number: str, path: Path, now: date
     shown = examination(here, control_number)
     content = shown.svg().encode() if path.suffix == ".svg" else shown.png()
     path.touch(mode=0o600, exist_ok=False)  # ours from here on, and empty until the promise to delete it is durable
+    promise = service.new_salt()
     with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        tx.hold(control_number, Content.PICTURE, str(path.resolve()).encode(), number=service.new_salt())
+        exchange = _ours(tx, control_number)
+        tx.hold(control_number, Content.PICTURE, str(path.resolve()).encode(), number=promise)
         note = "the prints were written side by side to a file, which goes with them"
         service.record_act(tx, exchange, "picture", article="4(5)", note=note, now=now)
-    path.write_bytes(content)
+    with here.store.transaction() as tx:  # the write lock: the promise is not redeemed while the file is being written
+        if Content.PICTURE in permitted(tx.exchange(control_number)):
+            path.write_bytes(content)
+    disposal.dispose(here, control_number, now)
 
 
 def examine(here: Installation, control_number: str, conclusion: Conclusion, by: str, now: datetime) -> Exchange:
     """Note the examiner's conclusion: Article 4(5)."""
     with here.store.transaction() as tx:
-        before = tx.exchange(control_number)
+        before = _ours(tx, control_number)
         exchange = life.examine(before, conclusion, by, now)
         tx.step(exchange, before=before.state)
         note = f"{conclusion} by {by}"
@@ -302,14 +223,14 @@ def determine(here: Installation, control_number: str, *, will_request: bool, no
     They are gone before the other side is told.
     """
     with here.store.transaction() as tx:
-        before = tx.exchange(control_number)
+        before = _ours(tx, control_number)
         exchange = life.determine(before, will_request=will_request, now=now)
         notice = Determination(
             service.new_number(here, now), now, service.new_salt(), exchange.reference or "", will_request
         )
         body = service.commit_message(tx, exchange, notice, before=before.state, now=now)
-    service.dispose(here, control_number, now)
-    return deliver(here, control_number, notice, body, now)
+    disposal.dispose(here, control_number, now)
+    return delivery.deliver(here, control_number, notice, body, now)
 
 
 # Article 5
@@ -318,7 +239,7 @@ def determine(here: Installation, control_number: str, *, will_request: bool, no
 def request(here: Installation, control_number: str, notification: WrittenNotification, now: datetime) -> Exchange:
     """Request further information, with its written notification: Article 5(1)."""
     with here.store.transaction() as tx:
-        before = tx.exchange(control_number)
+        before = _ours(tx, control_number)
         message = Request(
             service.new_number(here, now),
             now,
@@ -330,25 +251,26 @@ def request(here: Installation, control_number: str, notification: WrittenNotifi
         exchange = life.request(before, message, here.settings.arrangement, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
         tx.hold(control_number, Content.NOTIFICATION, body, number=message.control_number)
-    return deliver(here, control_number, message, body, now)
+    return delivery.deliver(here, control_number, message, body, now)
 
 
 def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str, now: datetime) -> bytes:
     """Take in the reply to our request, from the other contact point: Articles 5(2), 5(5), 8(8)."""
     with here.store.transaction() as tx:
-        before = tx.exchange_of(reply.reference)
+        before = service.matched(tx, reply.reference, Side.QUERYING)
         exchange = life.reply(before, reply, now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, reply, body, Direction.RECEIVED, now)
         if reply.items:
-            tx.hold(exchange.control_number, Content.INFORMATION, items_text(reply.items))
+            information = service.information_text(reply.items, ())
+            tx.hold(exchange.control_number, Content.INFORMATION, information, number=reply.control_number)
         return service.receipt(tx, exchange, reply, committed, now)
 
 
 def accept(here: Installation, control_number: str, *, accepted: bool, signed_by: str, now: datetime) -> Exchange:
     """Accept the conditions of an offer and be bound by them, or decline the information: Article 8(8)."""
     with here.store.transaction() as tx:
-        before = tx.exchange(control_number)
+        before = _ours(tx, control_number)
         message = Acceptance(
             service.new_number(here, now),
             now,
@@ -360,7 +282,7 @@ def accept(here: Installation, control_number: str, *, accepted: bool, signed_by
         )
         exchange = life.accept(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
-    return deliver(here, control_number, message, body, now)
+    return delivery.deliver(here, control_number, message, body, now)
 
 
 def use(
@@ -383,41 +305,39 @@ def use(
     if not by.strip():
         raise UseError("a use is recorded with who makes it, so that its result can be told; no name was given", "7")
     with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        if exchange.state is not State.PROVIDED:
-            raise ConditionsError(
-                f"exchange {control_number} is at '{exchange.state}': there is no provided information to use; what is offered "
-                "under conditions is read after their acceptance"
-            )
-        information = Information(article=5, conditions=exchange.conditions)
+        exchange = _ours(tx, control_number)
+        items, conditions = _provided(tx, exchange)
+        information = Information(article=5, conditions=conditions)
         verdict = may_use(information, purpose, by=here.settings.party, political=political, offences=offences, now=now)
         allowed = "allowed" if isinstance(verdict, Permission) else "refused"
         note = f"use for {purpose} by {by}: {allowed}"
         service.record_act(tx, exchange, "use", article=verdict.article, note=note, now=now)
-        items = read_items(tx.content(control_number, Content.INFORMATION))
     if isinstance(verdict, Refusal):
         raise UseError(f"the information may not be used for '{purpose}': {verdict.reason}", verdict.article)
     return verdict, items
 
 
+def _provided(tx: Transaction, exchange: Exchange) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:
+    """Return all that was provided in an exchange, and all the conditions that bind it."""
+    number = exchange.control_number
+    pieces = [held.number for held in tx.held(number) if held.kind is Content.INFORMATION]
+    if not pieces:
+        raise ConditionsError(
+            f"exchange {number} is at '{exchange.state}': there is no provided information to use; what is offered under "
+            "conditions is read after their acceptance"
+        )
+    read = [service.read_information(tx.content(number, Content.INFORMATION, number=piece)) for piece in pieces]
+    return tuple(chain(*(items for items, _ in read))), tuple(chain(*(conditions for _, conditions in read)))
+
+
 def close(here: Installation, control_number: str, now: datetime) -> Exchange:
     """End an exchange whose information is no longer necessary; it is destroyed: Article 8(9)."""
     with here.store.transaction() as tx:
-        before = tx.exchange(control_number)
+        before = _ours(tx, control_number)
         exchange = life.close(before, now)
         tx.step(exchange, before=before.state)
         service.record_act(
             tx, exchange, "closing", article="8(9)", note="the information is no longer necessary", now=now
         )
-    service.dispose(here, control_number, now)
+    disposal.dispose(here, control_number, now)
     return exchange
-
-
-def items_text(items: Sequence[Item]) -> bytes:
-    """Return items as they are stored."""
-    return json.dumps([[item.kind, item.value] for item in items], ensure_ascii=False).encode()
-
-
-def read_items(text: bytes) -> tuple[Item, ...]:
-    """Return items as they were stored."""
-    return tuple(Item(kind, value) for kind, value in json.loads(text))

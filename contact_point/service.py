@@ -1,40 +1,38 @@
-"""What both sides of an exchange share: one installation at work, sending, destroying, recovering.
+"""What both sides of an exchange share: one installation at work, what it commits and what it records.
 
 The acts themselves are in :mod:`contact_point.querying` and :mod:`contact_point.queried`, one function per act of the
 agreement, one transaction each. Three orders are kept everywhere:
 
 - Commit before speaking. What leaves is durable and recorded first, so a lost message or answer is given again the same.
-- After every act, :func:`dispose` destroys whatever the exchange, as it now stands, no longer permits: key first, row after.
+- After every act, :mod:`contact_point.disposal` destroys whatever the exchange, as it now stands, no longer permits.
 - If the record cannot be written nothing is answered: the transaction that holds the effect holds its record.
 """
 
 from __future__ import annotations
 
 import base64
-import os
+import json
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from contact_point import wire
 from contact_point.holdings import Holdings
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
-from contact_point.store import Received, Store
-from pcsc import duties, records
-from pcsc import exchange as life
+from contact_point.store import Received, Store, UnknownExchangeError
+from pcsc import records
 from pcsc.duties import Content
-from pcsc.errors import OutOfOrderError
-from pcsc.messages import Receipt
+from pcsc.errors import NotAMatchError
+from pcsc.messages import Condition, Item, Receipt
 from pcsc.records import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from contact_point.store import Held, Subject, Transaction
-    from pcsc.exchange import Exchange, State
+    from contact_point.store import Subject, Transaction
+    from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message
 
 
@@ -93,7 +91,7 @@ def commit_message(
 ) -> bytes:
     """Store a step together with the message that tells the other side, and return the message's bytes.
 
-    Once this is durable the message will be sent, now or by :func:`resume`, and answered once.
+    Once this is durable the message will be sent, now or by :func:`~contact_point.delivery.resume`, and answered once.
     """
     body = wire.encode(message)
     if before is None:
@@ -103,21 +101,6 @@ def commit_message(
     tx.hold(exchange.control_number, Content.MESSAGE, body, number=message.control_number)
     record(tx, exchange, message, body, Direction.PROVIDED, now)
     return body
-
-
-def post(here: Installation, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
-    """Send a committed message and return its answer with its bytes.
-
-    Raises:
-        OutOfOrderError: no other contact point is designated.
-        ClientError: see :meth:`contact_point.client.Client.post`.
-
-    """
-    if here.other is None:
-        raise OutOfOrderError(
-            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
-        )
-    return here.other.post(message, body, now)
 
 
 def answer(
@@ -140,90 +123,52 @@ def receipt(tx: Transaction, exchange: Exchange, message: Message, committed: st
     return answer(tx, exchange, message, committed, Receipt(message.control_number, now, new_salt()), Content.RECEIPT)
 
 
-def delivered(here: Installation, exchange: str, message: str, now: datetime) -> None:
-    """Destroy our copy of a message that arrived, and all that the exchange no longer permits."""
-    with here.store.transaction() as tx:
-        sent = [held for held in tx.held(exchange) if held.kind is Content.MESSAGE and held.number == message]
-    discard(here, sent)
-    dispose(here, exchange, now)
+def matched(tx: Transaction, reference: str, side: Side) -> Exchange:
+    """Return the exchange of a reference number in which we are on ``side``.
 
+    Raises:
+        NotAMatchError: there is none.
 
-# Destroying
-
-
-def dispose(here: Installation, control_number: str, now: datetime) -> tuple[Content, ...]:
-    """Destroy whatever the exchange no longer permits and record it; return the kinds. Articles 8(1), 8(2).
-
-    Done again after an interruption, it finishes what was begun.
     """
-    with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        permitted = duties.permitted(exchange)
-        held = [each for each in tx.held(control_number) if each.kind not in permitted]
-        pictures = [
-            Path(tx.content(each.exchange, each.kind, number=each.number).decode())
-            for each in held
-            if each.kind is Content.PICTURE
-        ]
-    if not held:
-        return ()
-    for picture in pictures:
-        _erase(picture)
-    here.store.destroy(held)
-    with here.store.transaction() as tx:
-        tx.forget(held)
-        for kind in sorted({each.kind for each in held}):
-            if (clause := duties.CLAUSES.get((exchange.side, kind))) is not None:
-                note = f"{kind} destroyed: its key was overwritten in place"
-                record_act(tx, exchange, "deletion", article=clause, note=note, now=now)
-    here.store.checkpoint()
-    return tuple(sorted({each.kind for each in held}))
-
-
-def _erase(path: Path) -> None:
-    """Overwrite a file in place and remove it; one that is gone already is no matter."""
     try:
-        with path.open("r+b") as file:
-            file.write(bytes(path.stat().st_size))
-            file.flush()
-            os.fdatasync(file.fileno())
-        path.unlink()
-    except FileNotFoundError:
-        return
+        exchange = tx.exchange_of(reference)
+    except UnknownExchangeError:
+        exchange = None
+    if exchange is None or exchange.side is not side:
+        raise NotAMatchError(
+            f"{reference!r} is not the reference number of a match in which this contact point is the {side} one: use the "
+            "number that came with the match"
+        )
+    return exchange
 
 
-def discard(here: Installation, held: list[Held]) -> None:
-    """Destroy content that has served, without an entry: no article orders its deletion."""
-    here.store.destroy(held)
-    with here.store.transaction() as tx:
-        tx.forget(held)
-    here.store.checkpoint()
+# Items of information, as they are stored
 
 
-def recover(here: Installation, now: datetime) -> None:
-    """Finish what an interruption left: destroy keys that no row names and content that no exchange permits."""
-    here.store.recover()
-    with here.store.transaction() as tx:
-        exchanges = sorted({held.exchange for held in tx.held()})
-    for exchange in exchanges:
-        dispose(here, exchange, now)
+def items_text(items: Sequence[Item]) -> bytes:
+    """Return items as they are stored."""
+    return json.dumps([[item.kind, item.value] for item in items], ensure_ascii=False).encode()
 
 
-def discharge(here: Installation, now: datetime) -> list[str]:
-    """Do what is due by the clock alone: end holds that reached the arrangement's hard stop; return their exchanges."""
-    arrangement = here.settings.arrangement
-    with here.store.transaction() as tx:
-        late = [exchange for exchange in tx.exchanges() if duties.overstays(exchange, arrangement, now)]
-        for exchange in late:
-            tx.step(life.lapse(exchange, now), before=exchange.state)
-            note = f"nothing followed the match within {arrangement.follow_up_days} days (arrangement {arrangement.version})"
-            record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
-    for exchange in late:
-        dispose(here, exchange.control_number, now)
-    return [exchange.control_number for exchange in late]
+def read_items(text: bytes) -> tuple[Item, ...]:
+    """Return items as they were stored."""
+    return tuple(Item(kind, value) for kind, value in json.loads(text))
 
 
-_HOLD: Final = {life.Side.QUERYING: "8(2)", life.Side.QUERIED: "8(1)"}
+def information_text(items: Sequence[Item], conditions: Sequence[Condition]) -> bytes:
+    """Return provided information as it is stored: the conditions that bind it stay with it (Article 8(8))."""
+    stored = {
+        "items": [[item.kind, item.value] for item in items],
+        "conditions": [[condition.text, condition.forbids] for condition in conditions],
+    }
+    return json.dumps(stored, ensure_ascii=False).encode()
+
+
+def read_information(text: bytes) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:
+    """Return provided information as it was stored, with the conditions that bind it."""
+    stored = json.loads(text)
+    items = tuple(Item(kind, value) for kind, value in stored["items"])
+    return items, tuple(Condition(words, tuple(forbids)) for words, forbids in stored["conditions"])
 
 
 # The gallery

@@ -8,8 +8,9 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Final, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from annex.parameters import Party
 from pcsc.arrangement import Arrangement, ArrangementError
@@ -166,8 +167,11 @@ class _Installation:
     name: str
     uri: str
     host: str
-    port: int
-    threads: int
+    port: Annotated[int, Field(ge=1, le=65535)]
+    threads: Annotated[int, Field(ge=1, le=256)]
+
+
+_INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
 
 
 def read(root: Path) -> Settings:
@@ -184,14 +188,17 @@ def read(root: Path) -> Settings:
             "`pcsc init --party JP DIR`"
         )
     try:
-        installation = TypeAdapter(_Installation).validate_python(_toml(folder.installation))
+        installation = _INSTALLATION.validate_python(_toml(folder.installation))
         arrangement = Arrangement.from_mapping(_toml(folder.arrangement))
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"{folder.installation}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except ArrangementError as error:
         raise SettingsError(f"{folder.arrangement}: {error}") from None
-    other = read_card(folder.other.read_text()) if folder.other.is_file() else None
+    try:
+        other = read_card(folder.other.read_text(encoding="utf-8")) if folder.other.is_file() else None
+    except SettingsError as error:
+        raise SettingsError(f"{folder.other}: {error}") from None
     return Settings(
         folder=folder,
         party=installation.party,
@@ -208,7 +215,7 @@ def read(root: Path) -> Settings:
 def _toml(path: Path) -> dict[str, object]:
     """Return what a TOML file says."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} is missing from the installation: restore it, or make a new one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

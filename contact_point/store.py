@@ -11,6 +11,7 @@ SQLite runs in WAL mode with synchronous FULL and secure_delete; every writing t
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -33,7 +34,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from contact_point.keys import KeyDestroyedError, KeySlots, new_key, seal, unseal
@@ -207,8 +208,7 @@ class Store:
             with self._engine.begin() as connection:
                 yield Transaction(connection, self._slots, self._gallery, put)
         except BaseException as error:
-            for slots, numbers in put.items():
-                slots.destroy(numbers)
+            self._destroy_unnamed(put)
             if isinstance(error, OperationalError | PoolTimeoutError):
                 reason = error.orig if isinstance(error, OperationalError) else "too many want to write at once"
                 raise RecordError(
@@ -216,6 +216,13 @@ class Store:
                     "try again"
                 ) from None
             raise
+
+    def _destroy_unnamed(self, put: dict[KeySlots, list[int]]) -> None:
+        """Destroy the keys of a transaction that did not come about; an interruption just after its commit spares them."""
+        with contextlib.suppress(SQLAlchemyError), self._engine.begin() as connection:
+            after = Transaction(connection, self._slots, self._gallery, {})
+            for slots, table in ((self._slots, _CONTENT), (self._gallery, _SUBJECT)):
+                slots.destroy(set(put[slots]) - after.slots(table))
 
     def destroy(self, held: Sequence[Held]) -> None:
         """Destroy keys in place; the rows are for :meth:`Transaction.forget` afterwards. Works on a full disk."""

@@ -303,12 +303,17 @@ class Problem:
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+_MAX_SAID: Final = 2_000
+_MAX_CODE: Final = 40
+
+
 def read_problem(body: bytes, status: int) -> Problem:
     """Return the problem in ``body``; what is not one is described as far as it can be."""
     try:
         fields: Mapping[str, object] = json.loads(body)
-        return Problem(
-            status, str(fields["article"]), str(fields["title"]), str(fields["detail"]), str(fields["trace"])
-        )
+        said = (str(fields[name]) for name in ("article", "title", "detail", "trace"))
+        # It goes into our record and onto our terminals: bounded, and in one line of printable characters.
+        article, code, detail, trace = ("".join(c for c in each if c.isprintable())[:_MAX_SAID] for each in said)
+        return Problem(status, article[:_MAX_CODE], code[:_MAX_CODE], detail, trace[:_MAX_CODE])
     except (ValueError, KeyError, TypeError, RecursionError):
         return Problem(status, "", "UNKNOWN", f"the other contact point answered {status} and did not say why", "")

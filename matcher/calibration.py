@@ -21,7 +21,7 @@ def false_match_probability(score: float) -> float:
     """Return a bound on the probability that one comparison of different fingers scores at least so much.
 
     Above the score that one impostor comparison in a hundred reaches, an exponential tail, whose rate is the lower end
-    of a 95 % interval (see ``TAIL``); below it the same line, which the observed scores stay under.
+    of a 90 % interval (see ``TAIL``); below it the same line, which the observed scores stay under.
     """
     return math.exp(min(0.0, -TAIL.rate * (score - TAIL.origin)))
 

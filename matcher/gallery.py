@@ -151,8 +151,8 @@ class _Pair(NamedTuple):
 class Gallery:
     """Enrolled subjects and the search through them. All methods may be called from several threads at once.
 
-    ``threads`` is how many one search may use; kernels release the interpreter lock. One finger takes about 7.5 KB.
-    Making the first one of a process compiles or loads the kernels.
+    ``threads`` is how many one search may use; kernels release the interpreter lock. One finger of 33 minutiae takes 7 KB.
+    The first use in a process compiles or loads the kernels.
     """
 
     def __init__(self, *, threads: int = 1) -> None:
@@ -192,7 +192,7 @@ class Gallery:
         self.add_many([(subject, templates)])
 
     def add_many(self, enrolments: Iterable[tuple[str, Sequence[Template]]]) -> None:
-        """Enrol many subjects: all of them or, on an error, none. About 0.1 ms CPU a print.
+        """Enrol many subjects: all of them or, on an error, none. About 0.25 ms CPU a print.
 
         Raises:
             GalleryError: a subject has no name or no print, is enrolled already, or comes twice.

@@ -47,8 +47,14 @@ _QUERYING: Final = {
     State.SENT: {Content.PROBE},
     State.MATCH: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
     State.EXAMINED: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
-    # Art. 8(2): after the determination, whichever way it went, the received prints are gone.
+    # Art. 8(2): after the determination, whichever way it went, the received prints are gone. What was provided stays
+    # until it is no longer necessary (8(9)), also while more is requested.
+    State.WILL_REQUEST: {Content.INFORMATION},
+    State.REQUESTED: {Content.INFORMATION},
+    State.OFFERED: {Content.INFORMATION},
     State.PROVIDED: {Content.INFORMATION},
+    State.REFUSED: {Content.INFORMATION},
+    State.DECLINED: {Content.INFORMATION},
 }
 _QUERIED: Final = {
     # Art. 8(1): with no match the received print is gone once the answer is made. The answer then holds no print.

@@ -50,6 +50,7 @@ from pcsc.use import Purpose
 
 if TYPE_CHECKING:
     from pcsc.arrangement import Arrangement
+    from pcsc.messages import Message
 
 IN_FORCE_FROM: Final = date(2019, 1, 5)
 """Article 15(1): the thirtieth day after the exchange of notes (TIAS 19-105)."""
@@ -224,11 +225,24 @@ def answered(exchange: Exchange, answer: Answer, now: datetime) -> Exchange:
     return replace(exchange, state=State.NO_MATCH, answered_at=now, last_event_at=now)
 
 
-def turn_away(exchange: Exchange, now: datetime) -> Exchange:
-    """End a query that the queried contact point did not admit: there is no answer and there will be none."""
-    _on(exchange, Side.QUERYING, "being turned away")
-    _follows(exchange, "being turned away", State.SENT)
-    return replace(exchange, state=State.CLOSED, last_event_at=now)
+def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchange:
+    """Go back to where the exchange can go on, or end it, when the other side did not accept ``message`` of ours.
+
+    A query that was not admitted has no answer and will have none. A request or an acceptance can be made anew.
+    """
+    state = exchange.state
+    match message:
+        case Query():
+            _on(exchange, Side.QUERYING, "the refusal of a query")
+            _follows(exchange, "the refusal of a query", State.SENT)
+            state = State.CLOSED
+        case Request() if exchange.request == message.control_number:
+            state = State.WILL_REQUEST
+        case Acceptance() if exchange.reply == message.reply:
+            state = State.OFFERED
+        case _:
+            pass
+    return replace(exchange, state=state, last_event_at=now)
 
 
 def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) -> Exchange:

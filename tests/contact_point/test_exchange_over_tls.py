@@ -13,10 +13,10 @@ import pytest
 from annex.eligibility import Disposition
 from annex.offences import Offence, Penalty
 from annex.parameters import Party
-from contact_point import queried, querying, service
+from contact_point import delivery, disposal, queried, querying, service
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.main import clock
-from contact_point.store import Impression
+from contact_point.store import ContentGoneError, Impression
 from matcher.formats import write_iso19794_2
 from pcsc import records
 from pcsc.duties import Content
@@ -183,7 +183,7 @@ def test_4_5_a_match_that_cannot_be_shown_is_an_error_that_tells_nothing(
         assert exchanges(parties.us) == 0
         service.remove(parties.us, "someone")
         parties.enrol(Party.US, "someone", fingers[0])
-        (exchange,) = querying.resume(parties.jp, clock())
+        (exchange,) = delivery.resume(parties.jp, clock)
     assert exchange.state is State.MATCH
 
 
@@ -220,9 +220,9 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fing
     with pytest.raises(UnreachableError, match="can be sent again with `pcsc resume`; it will be answered once"):
         querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
     with parties.answering(Party.US):
-        (exchange,) = querying.resume(parties.jp, clock())
+        (exchange,) = delivery.resume(parties.jp, clock)
         assert exchange.state is State.MATCH
-        assert querying.resume(parties.jp, clock()) == []
+        assert delivery.resume(parties.jp, clock) == []
     _records_agree(parties)
 
 
@@ -258,7 +258,7 @@ def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
         assert not parties.us.store._slots.live()
         with sqlite3.connect(parties.us.settings.folder.database) as database:
             database.execute("DROP TRIGGER fault")
-        (exchange,) = querying.resume(parties.jp, clock())  # the fault is gone, the same query is answered
+        (exchange,) = delivery.resume(parties.jp, clock)  # the fault is gone, the same query is answered
     assert exchange.state is State.MATCH
 
 
@@ -269,10 +269,94 @@ def test_8_1_a_hold_that_nothing_follows_lapses(parties: Parties, fingers: tuple
         exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
     later = clock() + timedelta(days=parties.us.settings.arrangement.follow_up_days)
     for here in (parties.jp, parties.us):
-        assert service.discharge(here, clock()) == []
-        assert service.discharge(here, later) == [exchange.control_number]
+        assert disposal.discharge(here, clock()) == []
+        assert disposal.discharge(here, later) == [exchange.control_number]
         assert held(here, exchange.control_number) <= {Content.CIRCUMSTANCES}
-        assert service.discharge(here, later) == []
+        assert disposal.discharge(here, later) == []
+
+
+def _provided(parties: Parties, finger: Finger) -> str:
+    """Play an exchange up to a first, unconditional provision of the name; return its number."""
+    parties.enrol(Party.US, "someone", finger)
+    exchange = querying.open_query(parties.jp, [(finger.later_print, 0)], justification(Party.JP), clock())
+    number = exchange.control_number
+    querying.examine(parties.jp, number, Conclusion.IDENTIFICATION, "examiner", clock())
+    querying.determine(parties.jp, number, will_request=True, now=clock())
+    querying.request(parties.jp, number, notification("name"), clock())
+    queried.answer_request(parties.us, number, give=("name",), now=clock())
+    return number
+
+
+def test_5_1_a_second_request_leaves_what_was_provided_and_binds_it_no_less(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """Article 8(8): every condition that was accepted binds, whichever request it came with."""
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = _provided(parties, fingers[0])
+        querying.use(parties.jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
+        querying.request(parties.jp, number, notification("sex"), clock())
+        assert Content.INFORMATION in held(parties.jp, number)
+        condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
+        queried.answer_request(parties.us, number, give=("sex",), conditions=(condition,), now=clock())
+        querying.accept(parties.jp, number, accepted=True, signed_by="Superintendent", now=clock())
+        _, items = querying.use(parties.jp, number, Purpose.NOTIFIED, political=False, by="officer", now=clock())
+        assert {item.kind for item in items} == {"name", "sex"}
+        with pytest.raises(UseError, match=r"Art\. 8\(8\)"):
+            querying.use(parties.jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
+    _records_agree(parties)
+
+
+def test_the_acts_of_the_querying_side_are_not_for_the_queried_one(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US):
+        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    number = exchange.control_number
+    for act in (
+        lambda: querying.determine(parties.us, number, will_request=False, now=clock()),
+        lambda: querying.request(parties.us, number, notification("name"), clock()),
+        lambda: querying.accept(parties.us, number, accepted=True, signed_by="somebody", now=clock()),
+        lambda: querying.close(parties.us, number, clock()),
+    ):
+        with pytest.raises(OutOfOrderError, match="was opened by JP, so this act is theirs"):
+            act()
+
+
+def test_8_2_a_picture_that_cannot_be_erased_keeps_no_print_alive(
+    parties: Parties, fingers: tuple[Finger, ...], tmp_path: Path
+) -> None:
+    """The prints go at once; the file is tried again until it is gone, and a link put in its place is not followed."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    picture, elsewhere = tmp_path / "prints.png", tmp_path / "elsewhere.txt"
+    elsewhere.write_text("nothing to do with it")
+    with parties.answering(Party.US):
+        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        querying.write_picture(parties.jp, exchange.control_number, picture, clock())
+        picture.rename(tmp_path / "moved.png")
+        picture.symlink_to(elsewhere)
+        querying.determine(parties.jp, exchange.control_number, will_request=False, now=clock())
+    assert held(parties.jp, exchange.control_number) == {Content.CIRCUMSTANCES, Content.PICTURE}
+    assert elsewhere.read_text() == "nothing to do with it"
+    picture.unlink()
+    disposal.sweep(parties.jp, clock())
+    assert held(parties.jp, exchange.control_number) == {Content.CIRCUMSTANCES}
+
+
+def test_one_message_that_cannot_be_sent_does_not_hold_up_the_next(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    for finger in fingers[:2]:
+        with pytest.raises(UnreachableError):
+            querying.open_query(parties.jp, [(finger.later_print, 0)], justification(Party.JP), clock())
+    with parties.jp.store.transaction() as tx:
+        first = next(each for each in tx.held() if each.kind is Content.MESSAGE)
+    parties.jp.store.destroy([first])  # its key is gone, so it cannot be read any more
+    with parties.answering(Party.US):
+        lost, sent = delivery.resume(parties.jp, clock)
+    assert isinstance(lost, ContentGoneError)
+    assert not isinstance(sent, Exception)
 
 
 def test_a_person_enrolled_while_the_service_runs_is_found_and_one_removed_is_not(

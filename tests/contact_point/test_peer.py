@@ -21,7 +21,7 @@ import httpx2
 import pytest
 
 from annex.parameters import Party
-from contact_point import main, prints, querying, service, tls, wire
+from contact_point import delivery, disposal, main, prints, querying, service, tls, wire
 from contact_point.certificates import CertificateAuthority
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.keys import SigningKey
@@ -30,7 +30,7 @@ from contact_point.tls import Pin
 from pcsc import records
 from pcsc.duties import Content
 from pcsc.exchange import State
-from pcsc.messages import Query
+from pcsc.messages import Determination, Item, Query, Reply
 
 from .parties import Listening, justification
 
@@ -267,6 +267,32 @@ def test_the_same_query_from_several_at_once_brings_the_same_bytes_and_one_recor
     assert _events(us_answers.us) == ["query", "match"]
 
 
+def test_the_same_determination_from_several_at_once_is_taken_in_once(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    exchange = querying.open_query(us_answers.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    number = service.new_number(us_answers.jp, clock())
+    notice = Determination(number, clock(), service.new_salt(), exchange.reference or "", will_request=False)
+    with Caller(us_answers) as caller, ThreadPoolExecutor(4) as pool:
+        caller.url = us_answers.us.settings.address + wire.PATHS[Determination]
+        answers = list(pool.map(lambda _: caller.ask(wire.encode(notice)), range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert _events(us_answers.us).count("determination") == 1
+
+
+def test_5_2_a_request_of_the_peers_own_is_not_answered_by_the_peer(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """A reply is to a request of ours; in an exchange that the other side opened there is none."""
+    exchange = querying.open_query(us_answers.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    number = service.new_number(us_answers.jp, clock())
+    reply = Reply(number, clock(), service.new_salt(), "JP-REQUEST-1", exchange.reference or "", (Item("name", "X"),))
+    with Caller(us_answers) as caller:
+        caller.url = us_answers.us.settings.address + wire.PATHS[Reply]
+        assert problem(caller.ask(wire.encode(reply))) == (404, "5-1.NO_MATCH")
+
+
 def test_two_clients_at_once_get_each_their_own_answer(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
     bodies = [wire.encode(query(us_answers.jp, finger)) for finger in fingers[:2]]
     with Caller(us_answers) as one, Caller(us_answers) as two, ThreadPoolExecutor(2) as pool:
@@ -329,9 +355,9 @@ def test_killed_between_commit_and_answer_then_asked_again(
         entries = tx.next_entry()
         answer = tx.content(committed.control_number, Content.ANSWER, number=committed.control_number)
     with parties.answering(Party.US):
-        service.recover(parties.us, clock())
+        disposal.recover(parties.us, clock())
         way = Listening(parties.jp.other)
-        (exchange,) = querying.resume(replace(parties.jp, other=way), clock())
+        (exchange,) = delivery.resume(replace(parties.jp, other=way), clock)
     assert exchange.state is expected
     assert way.answers == [answer]
     with parties.us.store.transaction() as tx:

@@ -27,6 +27,7 @@ from tests.builders import (
     no_match,
     offer,
     provision,
+    query,
     refusal,
     reply,
     request,
@@ -43,7 +44,7 @@ ANSWERED_REQUEST: Final = {State.PROVIDED, State.REFUSED, State.DECLINED}
 STEPS: Final[dict[str, Step]] = {
     "match": lambda at, now: life.answered(at, match(), now),
     "no match": lambda at, now: life.answered(at, no_match(), now),
-    "turn away": life.turn_away,
+    "turn away": lambda exchange, now: life.not_accepted(exchange, query(), now),
     "examine": lambda at, now: life.examine(at, Conclusion.IDENTIFICATION, "examiner 7", now),
     "determine to request": lambda at, now: life.determine(at, will_request=True, now=now),
     "determine not to request": lambda at, now: life.determine(at, will_request=False, now=now),

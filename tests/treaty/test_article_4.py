@@ -182,12 +182,12 @@ def test_4_4_a_query_is_answered_once(side: Side, state: State) -> None:
 
 
 def test_4_4_a_query_that_was_not_admitted_has_no_answer_and_gets_none() -> None:
-    ended = life.turn_away(exchange(), NOW)
+    ended = life.not_accepted(exchange(), query(), NOW)
     assert ended.state is State.CLOSED
     with pytest.raises(OutOfOrderError, match="an answer follows 'sent'"):
         life.answered(ended, match(), NOW)
-    with pytest.raises(OutOfOrderError, match=r"being turned away is the querying side's act; .* ours as queried"):
-        life.turn_away(exchange(side=Side.QUERIED), NOW)
+    with pytest.raises(OutOfOrderError, match=r"the refusal of a query is the querying side's act; .* ours as queried"):
+        life.not_accepted(exchange(side=Side.QUERIED), query(), NOW)
 
 
 # Article 4(5)

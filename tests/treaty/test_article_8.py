@@ -295,7 +295,7 @@ def test_8_8_acceptance_brings_what_was_offered_and_binds(side: Side) -> None:
 def test_8_8_what_was_declined_is_never_given(side: Side) -> None:
     declined = life.accept(exchange(State.OFFERED, side), acceptance(accepted=False), LATER)
     assert declined.state is State.DECLINED
-    assert not duties.permitted(declined) & {Content.SNAPSHOT, Content.INFORMATION, Content.PROBE}
+    assert not duties.permitted(declined) & {Content.SNAPSHOT, Content.PROBE}
     with pytest.raises(OutOfOrderError, match=r"a provision follows 'provided'; .* is at 'declined'"):
         life.provide(declined, provision(), LATER)
 

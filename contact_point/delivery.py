@@ -1,0 +1,143 @@
+"""Sending: a message that is committed is sent, now or later, and its answer taken in once.
+
+The message is stored before it is sent and destroyed when it has arrived. If no answer comes it is sent again, the same bytes
+under the same control number; the other side answers it once (:func:`contact_point.queried.receive`), and here its answer
+changes nothing a second time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from contact_point import disposal, nist, service, wire
+from contact_point.client import ClientError, RefusedError
+from contact_point.keys import KeysError
+from contact_point.nist import NistError
+from contact_point.store import StoreError
+from contact_point.tls import TlsError
+from contact_point.wire import WireError
+from pcsc import exchange as life
+from pcsc.duties import Content
+from pcsc.errors import NoPrintsError, OutOfOrderError, TreatyError
+from pcsc.exchange import State
+from pcsc.messages import Acceptance, Match, NoMatch, Provision
+from pcsc.records import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from contact_point.service import Installation
+    from contact_point.store import Held, Transaction
+    from pcsc.exchange import Exchange
+    from pcsc.messages import Answer, Message
+
+TROUBLE: Final = (ClientError, TlsError, WireError, NistError, TreatyError, StoreError, KeysError)
+"""What can go wrong with one message and not with the next."""
+
+
+def deliver(here: Installation, control_number: str, message: Message, body: bytes, now: datetime) -> Exchange:
+    """Send a committed message, take in its answer, and return the exchange as it then stands.
+
+    Raises:
+        OutOfOrderError: no contact point of the other Party is designated.
+        RefusedError: the other contact point did not accept it; if that is final, the message is given up and recorded so.
+        ClientError, TlsError, WireError: no answer came, or none that can be taken in; :func:`resume` sends it again.
+
+    """
+    if here.other is None:
+        raise OutOfOrderError(
+            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
+        )
+    try:
+        answer, answer_body = here.other.post(message, body, now)
+    except RefusedError as refused:
+        if refused.final:
+            _give_up(here, control_number, message, refused, now)
+        raise
+    if isinstance(message, Acceptance) and message.accepted is not isinstance(answer, Provision):
+        raise WireError("an acceptance is answered with what was offered, and a declined offer with a receipt")
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        match answer:
+            case Match() | NoMatch():
+                _take_answer(tx, exchange, answer, answer_body, now)
+            case Provision():
+                _take_provision(tx, exchange, answer, answer_body, now)
+            case _:
+                pass  # a receipt says that the message is recorded there, and brings no information
+    return _arrived(here, control_number, message, now)
+
+
+def _arrived(here: Installation, control_number: str, message: Message, now: datetime) -> Exchange:
+    """Destroy our copy of a message that needs no sending any more, and all that the exchange no longer permits."""
+    with here.store.transaction() as tx:
+        sent = [each for each in tx.held(control_number) if _is(each, message)]
+    disposal.discard(here, sent)
+    disposal.dispose(here, control_number, now)
+    with here.store.transaction() as tx:
+        return tx.exchange(control_number)
+
+
+def _is(held: Held, message: Message) -> bool:
+    return held.kind is Content.MESSAGE and held.number == message.control_number
+
+
+def _give_up(here: Installation, control_number: str, message: Message, refused: RefusedError, now: datetime) -> None:
+    """Record that a message was not accepted, and put the exchange where it can go on, or end it."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        exchange = life.not_accepted(before, message, now)
+        tx.step(exchange, before=before.state)
+        what = f"{wire.kind_of(message)} {message.control_number}"
+        note = f"{what} not accepted by {exchange.other}: {refused.problem.code}"
+        service.record_act(tx, exchange, "not accepted", article=refused.problem.article, note=note, now=now)
+    _arrived(here, control_number, message, now)
+
+
+def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime) -> None:
+    """Articles 4(4) and 4(5): a match is kept for the examiner until the determination."""
+    if exchange.state is not State.SENT:
+        return  # the same answer, given a second time
+    tx.step(life.answered(exchange, answer, now), before=exchange.state)
+    service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
+    if isinstance(answer, Match):
+        _check_prints(answer)
+        tx.hold(exchange.control_number, Content.CANDIDATE, answer.prints)
+
+
+def _check_prints(match: Match) -> None:
+    """Refuse a match that the examiner could not confirm, before it is taken in: Article 4(5)."""
+    result = nist.read(match.prints)
+    if not result.images or result.control_reference != match.control_number:
+        raise NoPrintsError(
+            f"a match is accompanied by the fingerprint data that lets us confirm it: expected the images that answer "
+            f"{match.control_number}; got {len(result.images)} that answer {result.control_reference}"
+        )
+
+
+def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, body: bytes, now: datetime) -> None:
+    """Article 8(8): the content comes after the acceptance, and its conditions stay with it."""
+    if any(
+        each.kind is Content.INFORMATION and each.number == provision.reply for each in tx.held(exchange.control_number)
+    ):
+        return  # the same provision, given a second time
+    tx.step(life.provide(exchange, provision, now), before=exchange.state)
+    service.record(tx, exchange, provision, body, Direction.RECEIVED, now)
+    information = service.information_text(provision.items, exchange.conditions)
+    tx.hold(exchange.control_number, Content.INFORMATION, information, number=provision.reply)
+
+
+def resume(here: Installation, clock: Callable[[], datetime]) -> list[Exchange | Exception]:
+    """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each."""
+    with here.store.transaction() as tx:
+        waiting = [held for held in tx.held() if held.kind is Content.MESSAGE]
+    outcomes: list[Exchange | Exception] = []
+    for held in waiting:
+        try:
+            with here.store.transaction() as tx:
+                body = tx.content(held.exchange, held.kind, number=held.number)
+            outcomes.append(deliver(here, held.exchange, wire.decode(body, *wire.PATHS), body, clock()))
+        except TROUBLE as error:
+            outcomes.append(error)
+    return outcomes

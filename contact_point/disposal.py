@@ -1,0 +1,121 @@
+"""Destroying: what an exchange no longer permits goes, key first, row after.
+
+Articles 8(1) and 8(2) say "immediately". So every act ends with :func:`dispose`; and :func:`sweep`, at the start of the
+service and every minute, finishes whatever an interruption left. Nothing is scheduled: what may be held follows from the state
+of the exchange (:func:`pcsc.duties.permitted`), so doing it twice, or late, comes to the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from contact_point import service
+from contact_point.store import ContentGoneError
+from pcsc import duties
+from pcsc import exchange as life
+from pcsc.duties import Content
+from pcsc.exchange import Side, State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from contact_point.service import Installation
+    from contact_point.store import Held
+
+_log = logging.getLogger("contact_point.disposal")
+
+
+def dispose(here: Installation, control_number: str, now: datetime) -> None:
+    """Destroy whatever the exchange no longer permits, and record it: Articles 8(1), 8(2)."""
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        permitted = duties.permitted(exchange)
+        doomed = [each for each in tx.held(control_number) if each.kind not in permitted]
+    if not doomed:
+        return
+    pictures = [each for each in doomed if each.kind is Content.PICTURE]
+    here.store.destroy([each for each in doomed if each.kind is not Content.PICTURE])
+    # A picture's key goes after its file: as long as the file is there, where it is must be known.
+    unerased = {each.slot for each in pictures if not _erased(here, each)}
+    gone = [each for each in doomed if each.slot not in unerased]
+    here.store.destroy(gone)
+    with here.store.transaction() as tx:
+        rows = {each.slot for each in tx.held(control_number)}  # another process may have been quicker
+        tx.forget(gone)
+        for kind in sorted({each.kind for each in gone if each.slot in rows}):
+            if (clause := duties.CLAUSES.get((exchange.side, kind))) is not None:
+                note = f"{kind} destroyed: its key was overwritten in place"
+                service.record_act(tx, exchange, "deletion", article=clause, note=note, now=now)
+    here.store.checkpoint()
+
+
+def _erased(here: Installation, picture: Held) -> bool:
+    """Overwrite a picture's file in place and remove it; return whether it is gone."""
+    try:
+        with here.store.transaction() as tx:
+            path = Path(tx.content(picture.exchange, picture.kind, number=picture.number).decode())
+        file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (ContentGoneError, FileNotFoundError):
+        return True  # it went before
+    except OSError:
+        _log.exception("Art. 8(2): a picture of exchange %s could not be erased; it is tried again", picture.exchange)
+        return False
+    try:
+        os.pwrite(file, bytes(os.fstat(file).st_size), 0)
+        os.fdatasync(file)
+        path.unlink()
+    except OSError:
+        _log.exception("Art. 8(2): a picture of exchange %s could not be erased; it is tried again", picture.exchange)
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+def discard(here: Installation, held: list[Held]) -> None:
+    """Destroy content that has served, without an entry: no article orders its deletion."""
+    here.store.destroy(held)
+    with here.store.transaction() as tx:
+        tx.forget(held)
+    here.store.checkpoint()
+
+
+def sweep(here: Installation, now: datetime) -> None:
+    """Dispose of whatever is held and no longer permitted, exchange by exchange; one that fails does not stop the others."""
+    with here.store.transaction() as tx:
+        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.exchanges()}
+        late = sorted({each.exchange for each in tx.held() if each.kind not in permitted[each.exchange]})
+    for control_number in late:
+        try:
+            dispose(here, control_number, now)
+        except Exception:  # noqa: BLE001 - whatever it was, the other exchanges' prints go now and this one's next time
+            _log.exception(
+                "Art. 8: what exchange %s no longer permits is still there; it is tried again", control_number
+            )
+
+
+def recover(here: Installation, now: datetime) -> None:
+    """Finish what an interruption left: keys that no row names, and content that no exchange permits."""
+    here.store.recover()
+    sweep(here, now)
+
+
+def discharge(here: Installation, now: datetime) -> list[str]:
+    """Do what is due by the clock alone: end holds that reached the arrangement's hard stop; return their exchanges."""
+    arrangement = here.settings.arrangement
+    with here.store.transaction() as tx:
+        late = [exchange for exchange in tx.exchanges() if duties.overstays(exchange, arrangement, now)]
+        for exchange in late:
+            tx.step(life.lapse(exchange, now), before=exchange.state)
+            days = f"{arrangement.follow_up_days} days (arrangement {arrangement.version})"
+            note = _LAPSES.get(exchange.state, "nothing followed the match within {}").format(days)
+            service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
+    sweep(here, now)
+    return [exchange.control_number for exchange in late]
+
+
+_HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
+_LAPSES: Final = {State.PROVIDED: "what was provided is not given again after {}"}
