@@ -20,7 +20,7 @@ A file's resolution is that of the nearest MANIFEST.tsv above it (columns ``path
 image's own where that is plausible, else 500. A template beside an image of the same name that declares another size is
 taken to come from the image squashed to the declared size, and un-squashed.
 
-``--fit`` prints the constants of ``matcher._parameters`` that these folders give instead: see ``benchmarks.fitting``.
+``benchmarks.fitting`` prints the constants of ``matcher._parameters`` that folders give.
 """
 
 from __future__ import annotations
@@ -298,9 +298,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="<finger>_<impression>.<extension>")
     parser.add_argument("--kind", choices=("images", "templates"), default="images")
     parser.add_argument("--dpi", type=float, help="resolution of images that no MANIFEST.tsv lists")
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
-    output.add_argument("--fit", action="store_true", help="print constants fitted to these folders instead")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
     return parser.parse_args()
 
 
@@ -309,11 +307,7 @@ def main() -> None:
     arguments = _arguments()
     extractor = Extractor() if arguments.kind == "images" else None
     read = {str(folder): read_folder(folder, arguments.dpi, extractor) for folder in arguments.folders}
-    if arguments.fit:
-        from benchmarks import fitting  # noqa: PLC0415 - it imports this module
-
-        fitting.show([print_ for of_folder in read.values() for print_ in of_folder])
-    elif arguments.json:
+    if arguments.json:
         for line in measured(read):
             print(json.dumps(asdict(line)))
     else:

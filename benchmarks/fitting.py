@@ -1,4 +1,4 @@
-"""The constants of ``matcher._parameters`` that a set of prints gives: ``python -m benchmarks.accuracy --fit FOLDER...``.
+"""The constants of ``matcher._parameters`` that a set of prints gives: ``python -m benchmarks.fitting FOLDER...``.
 
 Whole prints of competitions hold thirty minutiae and more. In two prints of six much fits by chance, and such prints come
 in practice: so every print is also cut to a few neighbouring minutiae (*cuttings*), and what is fitted must hold for these.
@@ -17,15 +17,18 @@ either kind lies above it.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.accuracy import Impression, compare_all, owners
+from benchmarks.accuracy import Impression, compare_all, owners, read_folder
 from matcher._kernels import FEATURES
 from matcher._parameters import PAIRING
+from matcher.extraction import Extractor
 from matcher.template import Template
 
 if TYPE_CHECKING:
@@ -181,3 +184,15 @@ def above_all(scores: Real, rate: float, origin: float) -> float:
 def _interval(values: Real) -> str:
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     return f"{middle:.3g} (90 %: {low:.3g} to {high:.3g})"
+
+
+def main() -> None:
+    """Read folders of images, fit, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fitting", description="Constants of the matcher.")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="<finger>_<impression>.<extension>")
+    extractor = Extractor()
+    show([print_ for folder in parser.parse_args().folders for print_ in read_folder(folder, None, extractor)])
+
+
+if __name__ == "__main__":
+    main()

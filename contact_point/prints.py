@@ -14,16 +14,13 @@ from contact_point import nist
 from matcher import images
 from matcher.extraction import Extractor
 from matcher.images import Image
-from matcher.template import Template
+from matcher.template import LEAST_MINUTIAE, Template
 from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-
-MIN_MINUTIAE: Final = 8
-"""Fewer minutiae than this are too few to compare; the print is refused, which is not "no match" (Article 4(4))."""
 
 SEARCH: Final = "CPS"
 RESULT: Final = "SRE"
@@ -64,9 +61,9 @@ class PrintReader:
         """
         image = images.read(data, dpi=dpi)
         template = self._extractor.extract(image, position=position)
-        if len(template) < MIN_MINUTIAE:
+        if len(template) < LEAST_MINUTIAE:
             raise PrintQualityError(
-                f"a print needs at least {MIN_MINUTIAE} minutiae to be compared; {len(template)} were found: scan the finger "
+                f"a print needs at least {LEAST_MINUTIAE} minutiae to be compared; {len(template)} were found: scan the finger "
                 "again, or check the resolution"
             )
         return Print(image, template)

@@ -4,7 +4,7 @@ Two sets of templates served: those of ``matcher.extraction`` and another vendor
 reference data (40 fingers of four sensors, 8 impressions each). Constants with a choice were taken from a coarse sweep in
 which the model of a pair was fitted on fingers it does not show (fingers 101-105 of each sensor for 106-110, and the
 reverse); few mattered, so the values are round. ``PAIRING.weights`` are fitted on fingers 101-105 only, by
-``python -m benchmarks.accuracy --fit`` on the images; fingers 106-110 are left to judge by.
+``python -m benchmarks.fitting`` on the images; fingers 106-110 are left to judge by.
 
 Numbers are single precision, as the kernels compute.
 """
@@ -105,7 +105,7 @@ Of 280 FVC2002 probes among 4,000 synthetic fingers 4.3 % of the mates rank belo
 """
 
 TAIL: Final = Tail(rate=1.34, origin=-4.767)
-"""By ``python -m benchmarks.accuracy --fit`` on the images of FVC2002 DB1_B to DB4_B, impostor pairs of 40 fingers.
+"""By ``python -m benchmarks.fitting`` on the images of FVC2002 DB1_B to DB4_B, impostor pairs of 40 fingers.
 
 37,760 pairs of whole prints gave a rate of 1.68 (90 % interval 1.43 to 1.97), 302,080 pairs with cuttings of 3 to 12
 minutiae 1.48 (1.34 to 1.61); this is the lower of the two lower ends. The greatest score seen, 3.5, has a probability of 1.5e-5
@@ -118,6 +118,3 @@ DISSENT: Final = -3.5
 
 Of the mated FVC2002 pairs 2.4 % have a false match probability above 1e-4.
 """
-
-LEAST_MINUTIAE: Final = 6
-"""With 5, even identical prints have a false match probability of 1.7e-6, too much for a thousand subjects at 1e-3."""

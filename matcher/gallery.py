@@ -26,13 +26,13 @@ from matcher import _kernels
 from matcher._kernels import FEATURES, Prints
 from matcher._parameters import (
     DISSENT,
-    LEAST_MINUTIAE,
     SHORTLIST,
     SHORTLIST_SHARE,
     SIFT_FLOOR,
 )
 from matcher.calibration import all_of, best_of, false_match_probability
 from matcher.comparison import DESCRIPTOR_BYTES, pack, pack_probe, verify
+from matcher.template import LEAST_MINUTIAE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -14,13 +14,13 @@ import numpy as np
 from matcher._parameters import (
     CYLINDER,
     DISSENT,
-    LEAST_MINUTIAE,
     PAIRING,
     SHORTLIST,
     SHORTLIST_SHARE,
     SIFT_FLOOR,
     TAIL,
 )
+from matcher.template import LEAST_MINUTIAE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
