@@ -154,7 +154,7 @@ def _act_on(here: Installation, message: Message, body: bytes, committed: str, n
 
 
 def answer_query(here: Installation, query: Query, body: bytes, committed: str, now: datetime) -> bytes:
-    """Answer a query automatically: Articles 4(2), 4(4), 4(5) and 8(1).
+    """Answer a query automatically: Articles 4(1), 4(2), 4(4), 4(5) and 8(1).
 
     The received print lives in memory; it is stored, under a key of its own, only where there is a match (8(1), second
     sentence). No match, no print: nothing of it was ever written.
@@ -164,6 +164,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
         raise WrongPartyError(
             f"this contact point answers {here.settings.party.other}; the query speaks for {query.querying}"
         )
+    # Art. 4(1): the other Party's contact points may query at any time; nobody here is asked.
     _admit(here, query, now)  # before any work is done on the print, and again with the write lock held
     if here.holdings is None:
         raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")

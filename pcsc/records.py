@@ -159,7 +159,7 @@ def of_message(
         event=event,
         message=message.control_number,
         information=types_of(message),
-        at=now,
+        at=now,  # Art. 11(2)(2): when it was provided or received here, and below when its sender made it
         made_at=message.made_at,
         other=exchange.other,
         authority=exchange.authority,
