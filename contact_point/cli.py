@@ -266,6 +266,24 @@ def _impression(here: Installation, path: Path, position: int, dpi: float | None
 
 
 @app.command()
+def update(
+    name: Annotated[str, typer.Argument(help="The person, as enrolled.")],
+    particulars: Annotated[Path, typer.Option(help="JSON with the person's standing and items, as for `pcsc enrol`.")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Enter what changed about a person, such as a disposition: it decides from the next query on (Annex II)."""
+    from contact_point import main as composition
+    from contact_point import service
+    from contact_point.holdings import read_particulars, write_particulars
+
+    known = write_particulars(read_particulars(particulars.read_bytes()))
+    with composition.opened(root) as here:
+        service.update(here, name, known)
+    _show(as_json, {"updated": name}, f"{name} is updated.")
+
+
+@app.command()
 def remove(
     name: Annotated[str, typer.Argument(help="The person to remove.")], root: Root = HERE, as_json: Json = False
 ) -> None:

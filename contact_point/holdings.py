@@ -95,6 +95,9 @@ class Holdings:
             for name, _ in changed:
                 if standings.pop(name, None) is not None:
                     self._gallery.remove(name)
+            self._standings = (
+                standings  # who changed is in no view until both the prints and the standing are the new ones
+            )
             here = [subject for _, subject in changed if subject is not None]
             self._gallery.add_many((subject.name, _templates(subject)) for subject in here)
             self._standings = standings | {

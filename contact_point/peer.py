@@ -63,6 +63,9 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 )
 
 
+TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match; send the same message again"
+
+
 def build(here: Installation, key: SigningKey, other: Designation, clock: Callable[[], datetime]) -> FastAPI:
     """Return the application that answers ``other`` for the installation ``here``, signing with ``key``."""
     app = FastAPI(title="PCSC contact point", version="1", docs_url=None, redoc_url=None, openapi_url=None)
@@ -147,9 +150,9 @@ def problem_of(error: Exception) -> Problem:
         if isinstance(error, kind):
             if isinstance(error, errors.TreatyError):
                 return Problem(status, error.article, error.code, error.args[0], _trace())
-            return Problem(status, article, code, str(error), _trace())
-    detail = "a technical failure: this says nothing about whether there is a match; send the same message again"
-    return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, detail, _trace())
+            # What is wrong with a message is told; what is wrong here is for our log.
+            return Problem(status, article, code, str(error) if status < 500 else TECHNICAL, _trace())
+    return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, _trace())
 
 
 def _trace() -> str:

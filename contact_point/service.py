@@ -187,6 +187,17 @@ def enrol(here: Installation, subjects: Iterable[Subject]) -> int:
     return len(everyone)
 
 
+def update(here: Installation, name: str, particulars: str) -> None:
+    """Enter what changed about a person of our own gallery, such as a disposition: it counts from the next query on.
+
+    Raises:
+        SubjectError: nobody of that name is enrolled.
+
+    """
+    with here.store.transaction() as tx:
+        tx.update(name, particulars)
+
+
 def remove(here: Installation, name: str) -> None:
     """Remove a person from our own gallery and destroy the key of the prints.
 

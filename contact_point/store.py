@@ -515,6 +515,17 @@ class Transaction:
             prints = [_impression(subject.name, key, at, each) for at, each in enumerate(subject.impressions)]
             self._connection.execute(_IMPRESSION.insert(), prints)
 
+    def update(self, name: str, particulars: str) -> None:
+        """Replace what is known of a person, prints apart; a running service notices at its next query.
+
+        Raises:
+            SubjectError: nobody of that name is enrolled.
+
+        """
+        sealed = seal(self._gallery.get(self._slot_of(name)), particulars.encode(), bound_to=f"subject/{name}")
+        changed = {"sealed": sealed, "revision": self.revision() + 1}
+        self._connection.execute(_SUBJECT.update().where(_SUBJECT.c.name == name), changed)
+
     def remove(self, name: str) -> int:
         """Remove a person from the gallery and return the slot to destroy; a running service notices at its next query.
 

@@ -275,6 +275,21 @@ def test_8_1_a_hold_that_nothing_follows_lapses(parties: Parties, fingers: tuple
         assert disposal.discharge(here, later) == []
 
 
+def test_annex_2_a_disposition_entered_a_moment_ago_decides(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    """Status is a matter of the time of the query: no copy of last night answers it."""
+    parties.enrol(Party.JP, "someone", fingers[0], Disposition.PENDING)
+    with parties.answering(Party.JP):
+        for disposition, expected in (
+            (None, State.MATCH),
+            (Disposition.NON_PROSECUTION_OTHER, State.NO_MATCH),
+            (Disposition.CONVICTED_FINAL, State.MATCH),
+        ):
+            if disposition is not None:
+                service.update(parties.jp, "someone", subject("someone", disposition=disposition).particulars)
+            exchange = querying.open_query(parties.us, [(fingers[0].later_print, 0)], justification(Party.US), clock())
+            assert exchange.state is expected
+
+
 def _provided(parties: Parties, finger: Finger) -> str:
     """Play an exchange up to a first, unconditional provision of the name; return its number."""
     parties.enrol(Party.US, "someone", finger)
