@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -249,14 +250,14 @@ def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     parties.enrol(Party.US, "someone", fingers[0])
-    with sqlite3.connect(parties.us.settings.folder.database) as database:
+    with closing(sqlite3.connect(parties.us.settings.folder.database)) as database:
         database.execute("CREATE TRIGGER fault BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'fault'); END")
     with parties.answering(Party.US):
         with pytest.raises(RefusedError, match="a technical failure: this says nothing about whether there is a match"):
             querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
         assert exchanges(parties.us) == 0
         assert not parties.us.store._slots.live()
-        with sqlite3.connect(parties.us.settings.folder.database) as database:
+        with closing(sqlite3.connect(parties.us.settings.folder.database)) as database:
             database.execute("DROP TRIGGER fault")
         (exchange,) = delivery.resume(parties.jp, clock)  # the fault is gone, the same query is answered
     assert exchange.state is State.MATCH
