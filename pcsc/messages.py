@@ -90,7 +90,20 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class Head:
+    """What every message carries.
+
+    ``control_number`` names one message, or, in an answer, the message it answers. ``made_at`` is its sender's time.
+    ``salt`` is 32 random bytes in hexadecimal: with it both sides commit to the message in their records (Article 11).
+    """
+
+    control_number: str
+    made_at: datetime
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Head):
     """An automated query about one individual: Article 4(3).
 
     ``identified`` says whether the individual is known to the querying Party: Annex II 1 makes other prints available
@@ -98,9 +111,6 @@ class Query:
     explanation may be asked for later (4(6)).
     """
 
-    control_number: str
-    made_at: datetime
-    salt: str
     querying: Party
     authority: Authority
     identified: bool
@@ -115,12 +125,9 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(Head):
     """The answer that there is a match, with its reference number (4(4)) and the matching prints (4(5))."""
 
-    control_number: str
-    made_at: datetime
-    salt: str
     reference: str
     prints: bytes
 
@@ -139,12 +146,8 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class NoMatch:
+class NoMatch(Head):
     """The answer that there is no match: Article 4(4). Absent, excluded and below the threshold look the same."""
-
-    control_number: str
-    made_at: datetime
-    salt: str
 
 
 Answer = Match | NoMatch
@@ -159,12 +162,9 @@ class Conclusion(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Determination:
+class Determination(Head):
     """Notice that it was determined whether to request further information: Article 8(2), the end of a hold under 8(1)."""
 
-    control_number: str
-    made_at: datetime
-    salt: str
     reference: str
     will_request: bool
 
@@ -196,12 +196,9 @@ class WrittenNotification:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Head):
     """A request for further information on the individual whose prints matched: Article 5(1)."""
 
-    control_number: str
-    made_at: datetime
-    salt: str
     reference: str
     authority: Authority
     notification: WrittenNotification
@@ -277,16 +274,13 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Head):
     """The answer to a request: items, conditions on them, and what is refused. Articles 5(2), 5(5), 8(8).
 
     With conditions, ``items`` is empty and ``offered`` lists the kinds that acceptance will bring. Without, ``items`` holds
     the information itself.
     """
 
-    control_number: str
-    made_at: datetime
-    salt: str
     request: str
     reference: str
     items: tuple[Item, ...] = ()
@@ -323,12 +317,9 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Head):
     """The asking Party accepts the conditions and is bound by them, or declines the information: Article 8(8)."""
 
-    control_number: str
-    made_at: datetime
-    salt: str
     reply: str
     reference: str
     accepted: bool
@@ -341,24 +332,17 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class Provision:
+class Provision(Head):
     """The information itself, given on acceptance of its conditions: Articles 5(2) and 8(8)."""
 
-    control_number: str
-    made_at: datetime
-    salt: str
     reply: str
     reference: str
     items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Head):
     """The other contact point has the message and has recorded it."""
-
-    control_number: str
-    made_at: datetime
-    salt: str
 
 
 Message = Query | Match | NoMatch | Determination | Request | Reply | Acceptance | Provision | Receipt
