@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +29,7 @@ from pcsc.messages import Conclusion, Ground
 from pcsc.use import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from contact_point.service import Installation
     from contact_point.store import Impression
@@ -118,6 +118,25 @@ def _json(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else f"({type(value).__name__})"
 
 
+def _opened(root: Path) -> AbstractContextManager[Installation]:
+    """Open the installation in a folder."""
+    from contact_point.main import opened
+
+    return opened(root)
+
+
+def _clock() -> Callable[[], datetime]:
+    """Return the one clock."""
+    from contact_point.main import clock
+
+    return clock
+
+
+def _now() -> datetime:
+    """Return the time."""
+    return _clock()()
+
+
 @contextmanager
 def _busy(what: str, *, quiet: bool = False) -> Iterator[None]:
     """Show that something longer than a second goes on."""
@@ -155,10 +174,9 @@ def init(
 ) -> None:
     """Make an installation: keys, certificates, an empty gallery and record, and the card for the other contact point."""
     from contact_point import installation
-    from contact_point import main as composition
 
     plan = installation.Plan(party, name or f"National contact point of {party.country}", host, port)
-    made = installation.create(root, plan, composition.clock())
+    made = installation.create(root, plan, _now())
     _show(
         as_json,
         {"dir": str(root), "party": party.value, "address": made.address, "card": str(made.folder.card)},
@@ -192,10 +210,10 @@ def serve(root: Root = HERE) -> None:
     """Answer the other contact point until interrupted (Article 4(4): automatically, with nobody in the path)."""
     import logging
 
-    from contact_point import main as composition
+    from contact_point import main as service
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    composition.serve(root)
+    service.serve(root)
 
 
 @app.command()
@@ -225,13 +243,12 @@ def enrol(
         {"standing": {"born_on": "1980-05-01", "cases": [{"disposition": "convicted_final", "arrested_on": "2015-02-03"}]},
          "items": {"name": "...", "date of birth": "1980-05-01"}}
     """
-    from contact_point import main as composition
     from contact_point import service
     from contact_point.holdings import read_particulars, write_particulars
     from contact_point.store import Subject
 
     known = write_particulars(read_particulars(particulars.read_bytes()))
-    with composition.opened(root) as here, _busy("extracting minutiae", quiet=as_json):
+    with _opened(root) as here, _busy("extracting minutiae", quiet=as_json):
         impressions = tuple(_impression(here, *_positioned(each), dpi) for each in prints)
         service.enrol(here, [Subject(name, known, impressions)])
     _show(as_json, {"enrolled": name, "prints": len(impressions)}, f"{name} is enrolled; prints: {len(impressions)}.")
@@ -273,12 +290,11 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Enter what changed about a person, such as a disposition: it decides from the next query on (Annex II)."""
-    from contact_point import main as composition
     from contact_point import service
     from contact_point.holdings import read_particulars, write_particulars
 
     known = write_particulars(read_particulars(particulars.read_bytes()))
-    with composition.opened(root) as here:
+    with _opened(root) as here:
         service.update(here, name, known)
     _show(as_json, {"updated": name}, f"{name} is updated.")
 
@@ -288,10 +304,9 @@ def remove(
     name: Annotated[str, typer.Argument(help="The person to remove.")], root: Root = HERE, as_json: Json = False
 ) -> None:
     """Remove a person from our own gallery: the key of the prints is destroyed at once."""
-    from contact_point import main as composition
     from contact_point import service
 
-    with composition.opened(root) as here:
+    with _opened(root) as here:
         service.remove(here, name)
     _show(as_json, {"removed": name}, f"{name} is removed, and the prints are destroyed.")
 
@@ -331,14 +346,13 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
-    from contact_point import main as composition
     from contact_point import querying
 
     why = _toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
-    with composition.opened(root) as here, _busy("extracting minutiae and asking", quiet=as_json):
+    with _opened(root) as here, _busy("extracting minutiae and asking", quiet=as_json):
         files = [_positioned(each) for each in prints]
         probe = [(here.reader.read(path.read_bytes(), position=at, dpi=dpi), at) for path, at in files]
-        exchange = querying.open_query(here, probe, why, composition.clock())
+        exchange = querying.open_query(here, probe, why, _now())
     _show_exchange(exchange, as_json)
 
 
@@ -346,11 +360,10 @@ def query(
 def resume(root: Root = HERE, as_json: Json = False) -> None:
     """Send every message again that was committed and not delivered; each is answered once."""
     from contact_point import delivery
-    from contact_point import main as composition
     from contact_point.client import UnreachableError
 
-    with composition.opened(root) as here, _busy("sending", quiet=as_json):
-        outcomes = delivery.resume(here, composition.clock)
+    with _opened(root) as here, _busy("sending", quiet=as_json):
+        outcomes = delivery.resume(here, _clock())
     errors = [each for each in outcomes if isinstance(each, Exception)]
     sent = [each for each in outcomes if not isinstance(each, Exception)]
     lines = [f"{len(sent)} of {len(outcomes)} messages delivered."]
@@ -373,16 +386,15 @@ def examine(
     as_json: Json = False,
 ) -> None:
     """Look at the prints of a match, and note the examiner's conclusion (Article 4(5))."""
-    from contact_point import main as composition
     from contact_point import querying
 
     said = ""
-    with composition.opened(root) as here, _busy("pairing minutiae", quiet=as_json):
+    with _opened(root) as here, _busy("pairing minutiae", quiet=as_json):
         if picture is not None:
-            querying.write_picture(here, number, picture, composition.clock())
+            querying.write_picture(here, number, picture, _now())
             said = f"Both prints are in {picture}, until the determination (Article 8(2)).\n"
         if conclude is not None:
-            exchange = querying.examine(here, number, conclude, by, composition.clock())
+            exchange = querying.examine(here, number, conclude, by, _now())
         else:
             with here.store.transaction() as tx:
                 exchange = tx.exchange(number)
@@ -399,11 +411,10 @@ def determine(
     as_json: Json = False,
 ) -> None:
     """Determine whether to request further information; the received prints are destroyed at once (Article 8(2))."""
-    from contact_point import main as composition
     from contact_point import querying
 
-    with composition.opened(root) as here:
-        exchange = querying.determine(here, number, will_request=will_request, now=composition.clock())
+    with _opened(root) as here:
+        exchange = querying.determine(here, number, will_request=will_request, now=_now())
     _show_exchange(exchange, as_json)
 
 
@@ -417,15 +428,14 @@ def request(
     as_json: Json = False,
 ) -> None:
     """Request further information on the individual whose prints matched, with its written notification (Article 5(1))."""
-    from contact_point import main as composition
     from contact_point import querying
     from pcsc.messages import WrittenNotification
 
     written = _toml(
         notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
     )
-    with composition.opened(root) as here:
-        exchange = querying.request(here, number, written, composition.clock())
+    with _opened(root) as here:
+        exchange = querying.request(here, number, written, _now())
     _show_exchange(exchange, as_json)
 
 
@@ -438,11 +448,10 @@ def accept(
     as_json: Json = False,
 ) -> None:
     """Accept the conditions of an offer and be bound by them; then its information can be read (Article 8(8))."""
-    from contact_point import main as composition
     from contact_point import querying
 
-    with composition.opened(root) as here:
-        exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=composition.clock())
+    with _opened(root) as here:
+        exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=_now())
     _show_exchange(exchange, as_json)
 
 
@@ -463,7 +472,6 @@ def use(
 ) -> None:
     """Read provided information for a purpose, if the agreement and its conditions allow that use. Every asking is recorded."""
     from annex.offences import Offence
-    from contact_point import main as composition
     from contact_point import querying
 
     conduct: Sequence[Offence] = ()
@@ -472,9 +480,9 @@ def use(
             offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example offences"
         )
         conduct = document.get("offences", ())
-    with composition.opened(root) as here:
+    with _opened(root) as here:
         permission, items = querying.use(
-            here, number, purpose, political=political, offences=conduct, by=by, now=composition.clock()
+            here, number, purpose, political=political, offences=conduct, by=by, now=_now()
         )
     _show(
         as_json,
@@ -490,11 +498,10 @@ def _item_lines(items: Sequence[Item]) -> str:
 @app.command()
 def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
     """End an exchange whose information is no longer necessary; it is destroyed (Article 8(9))."""
-    from contact_point import main as composition
     from contact_point import querying
 
-    with composition.opened(root) as here:
-        exchange = querying.close(here, number, composition.clock())
+    with _opened(root) as here:
+        exchange = querying.close(here, number, _now())
     _show_exchange(exchange, as_json)
 
 
@@ -515,13 +522,12 @@ def answer(
     as_json: Json = False,
 ) -> None:
     """Answer a request for further information (Article 5(2)); without options, show it and what may be given."""
-    from contact_point import main as composition
     from contact_point import queried
     from pcsc.messages import Condition, Refusal
 
     if forbid and not condition:
         raise typer.BadParameter("what a condition forbids goes with its words: add --condition", param_hint="--forbid")
-    with composition.opened(root) as here:
+    with _opened(root) as here:
         if not give and not refuse:
             _show_request(here, number, as_json)
             return
@@ -531,7 +537,7 @@ def answer(
             item, equals, reason = each.partition("=")
             refusals.append(Refusal(ground, reason, item) if equals else Refusal(ground, each))
         exchange = queried.answer_request(
-            here, number, give=give or [], refusals=refusals, conditions=conditions, now=composition.clock()
+            here, number, give=give or [], refusals=refusals, conditions=conditions, now=_now()
         )
     _show_exchange(exchange, as_json)
 
@@ -562,10 +568,9 @@ def inbox(
     as_json: Json = False,
 ) -> None:
     """List what waits for a person here, with its article and the day it is due."""
-    from contact_point import main as composition
     from pcsc.duties import Content, due
 
-    with composition.opened(root) as here:
+    with _opened(root) as here:
         with here.store.transaction() as tx:
             exchanges = tx.exchanges()
             unsent = {held.exchange for held in tx.held() if held.kind is Content.MESSAGE}
@@ -644,13 +649,12 @@ def record_verify(
 ) -> None:
     """Verify a record from its first entry: nothing changed, dropped, added or moved (Article 11)."""
     from contact_point import archive
-    from contact_point import main as composition
     from pcsc import records
 
     if file is not None:
         found = records.verify(archive.read(file))
     else:
-        with composition.opened(root) as here, here.store.transaction() as tx:
+        with _opened(root) as here, here.store.transaction() as tx:
             found = records.verify(tx.record())
     _show(as_json, asdict(found), f"The record verifies: {found.entries} entries, {found.expired} past their term.")
 
@@ -663,9 +667,8 @@ def record_export(
 ) -> None:
     """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message."""
     from contact_point import archive
-    from contact_point import main as composition
 
-    with composition.opened(root) as here, here.store.transaction() as tx:
+    with _opened(root) as here, here.store.transaction() as tx:
         count = archive.write(file, tx.record())
     _show(as_json, {"file": str(file), "entries": count}, f"{count} entries are in {file}.")
 
@@ -678,12 +681,11 @@ def record_reconcile(
 ) -> None:
     """Compare our record with the other contact point's: every message one provided, the other received."""
     from contact_point import archive
-    from contact_point import main as composition
     from pcsc import records
 
     places = list(archive.read(theirs))
     records.verify(places)
-    with composition.opened(root) as here, here.store.transaction() as tx:
+    with _opened(root) as here, here.store.transaction() as tx:
         differences = records.reconcile(tx.entries(), archive.entries(places))
     lines = [f"{each.event} {each.message}: {each.what}" for each in differences]
     _show(
