@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from contact_point.parsing import first_fault
 from pcsc.errors import RecordError
 from pcsc.records import Entry, Recorded
 
@@ -46,10 +47,9 @@ def read(path: Path) -> Iterator[Recorded]:
             try:
                 yield _PLACE.validate_json(line)
             except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(map(str, first["loc"])) or "the line"
+                fault = first_fault(error)
                 raise RecordError(
-                    f"line {number} of {path.name} is not a place of a record: {place}: {first['msg']}; export it again"
+                    f"line {number} of {path.name} is not a place of a record: {fault}; export it again"
                 ) from None
 
 

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from annex.parameters import Party
+from contact_point.parsing import first_fault
 from pcsc.errors import TreatyError
 from pcsc.messages import Conclusion, Ground
 from pcsc.use import Purpose
@@ -150,12 +151,7 @@ def _toml(path: Path, kind: Any, what: str, example: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, TreatyError):
-            raise cause from None
-        place = ".".join(map(str, first["loc"])) or "the document"
-        raise ValueError(f"{path}: {place}: {first['msg']}; {what}: `{example}` prints one") from None
+        raise ValueError(f"{path}: {first_fault(error)}; {what}: `{example}` prints one") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}; {what}: `{example}` prints one") from None
 

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from annex.eligibility import Standing, available
+from contact_point.parsing import first_fault
 from matcher.formats import read_iso19794_2
 from matcher.gallery import Gallery, Policy
 
@@ -54,10 +55,8 @@ def read_particulars(text: str | bytes) -> Particulars:
     try:
         return _PARTICULARS.validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole text"
         raise ParticularsError(
-            f"particulars are a JSON object with a standing (Annex II) and items (Article 5(2)); {place}: {first['msg']}"
+            f"particulars are a JSON object with a standing (Annex II) and items (Article 5(2)); {first_fault(error)}"
         ) from None
 
 

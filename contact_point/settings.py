@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, cast
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from annex.parameters import Party
+from contact_point.parsing import first_fault
 from pcsc.arrangement import Arrangement, ArrangementError
 
 
@@ -54,10 +55,8 @@ def read_card(text: str) -> Designation:
     try:
         return _DESIGNATION.validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole text"
         raise SettingsError(
-            f"this is not the card of a contact point: {place}: {first['msg']}; ask the other contact point for the card.json "
+            f"this is not the card of a contact point: {first_fault(error)}; ask the other contact point for the card.json "
             "that `pcsc init` wrote"
         ) from None
 
@@ -191,8 +190,7 @@ def read(root: Path) -> Settings:
         installation = _INSTALLATION.validate_python(_toml(folder.installation))
         arrangement = Arrangement.from_mapping(_toml(folder.arrangement))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{folder.installation}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise SettingsError(f"{folder.installation}: {first_fault(error)}") from None
     except ArrangementError as error:
         raise SettingsError(f"{folder.arrangement}: {error}") from None
     try:

@@ -25,6 +25,7 @@ from http_message_signatures import (
 from http_message_signatures.exceptions import HTTPMessageSignaturesException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from contact_point.parsing import first_fault
 from pcsc.messages import (
     Acceptance,
     Determination,
@@ -138,9 +139,7 @@ def decode(body: bytes, *expected: type[M]) -> M:
     try:
         message: M = _ADAPTERS[kind].validate_json(json.dumps(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])[:80]
-        raise WireError(f"the {name} is malformed at {place}: {first['msg']}; correct it and send it again") from None
+        raise WireError(f"the {name} is malformed at {first_fault(error)}; correct it and send it again") from None
     _check_head(message)
     return message
 
