@@ -347,7 +347,7 @@ def query(
     why = _toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
     with _opened(root) as here, _busy("extracting minutiae and asking", quiet=as_json):
         files = [_positioned(each) for each in prints]
-        probe = [(here.reader.read(path.read_bytes(), position=at, dpi=dpi), at) for path, at in files]
+        probe = [here.reader.read(path.read_bytes(), position=at, dpi=dpi) for path, at in files]
         exchange = querying.open_query(here, probe, why, _now())
     _show_exchange(exchange, as_json)
 

@@ -573,7 +573,7 @@ def _ask(side: Side, image: bytes, why: Justification) -> tuple[Exchange, int]:
     measured = _Measured(here.other)
     asking = Installation(here.settings, here.store, here.reader, other=measured)
     probe: Print = here.reader.read(image)
-    return querying.open_query(asking, [(probe, 0)], why, main.clock()), measured.size
+    return querying.open_query(asking, [probe], why, main.clock()), measured.size
 
 
 def _justification(party: Party, *, basis: Basis | None = None, identified: bool = True) -> Justification:

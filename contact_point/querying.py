@@ -62,10 +62,8 @@ class Justification:
     case_reference: str
 
 
-def open_query(
-    here: Installation, probe: Sequence[tuple[Print, int]], justification: Justification, now: datetime
-) -> Exchange:
-    """Query the other Party's prints for one individual, given as prints with finger positions: Articles 4(3)-(5).
+def open_query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Exchange:
+    """Query the other Party's prints for one individual: Articles 4(3)-(5).
 
     Whether the query may be made is decided before anything of the print is stored or sent. If no answer comes the query
     is kept and :func:`~contact_point.delivery.resume` sends it again.
@@ -75,7 +73,7 @@ def open_query(
         ClientError: no answer came, or the query was refused.
 
     """
-    positions = [position for _, position in probe]
+    positions = [each.template.position for each in probe]
     if not probe or (len(probe) > 1 and (0 in positions or len(set(positions)) < len(positions))):
         raise BulkQueryError(
             f"a query is about one individual: one print, or different fingers with their positions; got positions {positions}"
@@ -102,9 +100,7 @@ def _ours(tx: Transaction, control_number: str) -> Exchange:
     return exchange
 
 
-def _query(
-    here: Installation, probe: Sequence[tuple[Print, int]], justification: Justification, now: datetime
-) -> Query:
+def _query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Query:
     party, number = here.settings.party, service.new_number(here, now)
     return Query(
         control_number=number,
@@ -116,7 +112,7 @@ def _query(
         basis=justification.basis,
         expectation=justification.expectation,
         prints=prints.transaction(
-            [(each.image, position) for each, position in probe],
+            [(each.image, each.template.position) for each in probe],
             kind=prints.SEARCH,
             control_number=number,
             originator=f"{party}/NCP",

@@ -75,7 +75,7 @@ def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
     jp, us = parties.jp, parties.us
     parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US), parties.answering(Party.JP):
-        exchange = querying.open_query(jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        exchange = querying.open_query(jp, [fingers[0].later_print], justification(Party.JP), clock())
         number = exchange.control_number
         assert exchange.state is State.MATCH
         assert exchange.reference
@@ -143,7 +143,7 @@ def _records_agree(parties: Parties) -> None:
 def test_4_4_no_match_leaves_no_print_anywhere(parties: Parties, fingers: tuple[Finger, ...]) -> None:
     parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US):
-        exchange = querying.open_query(parties.jp, [(fingers[1].later_print, 0)], justification(Party.JP), clock())
+        exchange = querying.open_query(parties.jp, [fingers[1].later_print], justification(Party.JP), clock())
     assert exchange.state is State.NO_MATCH
     assert exchange.reference is None
     assert held(parties.us, exchange.control_number) == {Content.ANSWER}
@@ -159,14 +159,14 @@ def test_4_2_an_excluded_person_and_an_absent_one_look_the_same(parties: Parties
     us = replace(parties.us, other=way)
     with parties.answering(Party.JP):
         for finger in (fingers[0], fingers[1]):
-            exchange = querying.open_query(us, [(finger.later_print, 0)], justification(Party.US), clock())
+            exchange = querying.open_query(us, [finger.later_print], justification(Party.US), clock())
             assert exchange.state is State.NO_MATCH
         excluded, absent = way.answers
         assert len(excluded) == len(absent)
         assert set(json.loads(excluded)) == set(json.loads(absent)) == {"message", "control_number", "made_at", "salt"}
         # The print is there: Annex II 1(2) makes it available where the individual is not identified.
         unidentified = justification(Party.US, identified=False)
-        exchange = querying.open_query(us, [(fingers[0].later_print, 0)], unidentified, clock())
+        exchange = querying.open_query(us, [fingers[0].later_print], unidentified, clock())
         assert exchange.state is State.MATCH
 
 
@@ -179,7 +179,7 @@ def test_4_5_a_match_that_cannot_be_shown_is_an_error_that_tells_nothing(
     with parties.answering(Party.US):
         says = r"4-4\.TECH.*this says nothing about whether there is a match"
         with pytest.raises(RefusedError, match=says) as refused:
-            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
         assert not refused.value.final
         assert exchanges(parties.us) == 0
         service.remove(parties.us, "someone")
@@ -204,7 +204,7 @@ def test_4_3_a_query_that_may_not_be_made_stores_and_sends_nothing(
 ) -> None:
     why = justification(Party.JP, **changes)  # type: ignore[arg-type]
     with pytest.raises(error, match=says):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], why, clock())
+        querying.open_query(parties.jp, [fingers[0].later_print], why, clock())
     assert exchanges(parties.jp) == 0
     assert not parties.jp.store._slots.live()
 
@@ -212,14 +212,14 @@ def test_4_3_a_query_that_may_not_be_made_stores_and_sends_nothing(
 def test_4_3_circumstances_are_needed(parties: Parties, fingers: tuple[Finger, ...]) -> None:
     why = replace(justification(Party.JP), circumstances="suspect")
     with pytest.raises(NoCircumstancesError, match=r"Art\. 4\(3\): .*at least 40 characters.*got 7"):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], why, clock())
+        querying.open_query(parties.jp, [fingers[0].later_print], why, clock())
 
 
 def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fingers: tuple[Finger, ...]) -> None:
     """The query is committed before it is sent, so it survives that nobody answers."""
     parties.enrol(Party.US, "someone", fingers[0])
     with pytest.raises(UnreachableError, match="can be sent again with `pcsc resume`; it will be answered once"):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     with parties.answering(Party.US):
         (exchange,) = delivery.resume(parties.jp, clock)
         assert exchange.state is State.MATCH
@@ -234,7 +234,7 @@ def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
     path = parties.us.settings.folder.arrangement
     path.write_text(path.read_text().replace("in_force_from = 2019-01-05", "in_force_from = 2099-01-01"))
     with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-1\.NOT_IN_FORCE.*2099-01-01"):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     with parties.jp.store.transaction() as tx:
         (exchange,) = tx.exchanges()
         assert exchange.state is State.CLOSED
@@ -254,7 +254,7 @@ def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
         database.execute("CREATE TRIGGER fault BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'fault'); END")
     with parties.answering(Party.US):
         with pytest.raises(RefusedError, match="a technical failure: this says nothing about whether there is a match"):
-            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
         assert exchanges(parties.us) == 0
         assert not parties.us.store._slots.live()
         with closing(sqlite3.connect(parties.us.settings.folder.database)) as database:
@@ -267,7 +267,7 @@ def test_8_1_a_hold_that_nothing_follows_lapses(parties: Parties, fingers: tuple
     """Article 8(1) and (2) name no day; the arrangement's hard stop does."""
     parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US):
-        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     later = clock() + timedelta(days=parties.us.settings.arrangement.follow_up_days)
     for here in (parties.jp, parties.us):
         assert disposal.discharge(here, clock()) == []
@@ -287,14 +287,14 @@ def test_annex_2_a_disposition_entered_a_moment_ago_decides(parties: Parties, fi
         ):
             if disposition is not None:
                 service.update(parties.jp, "someone", subject("someone", disposition=disposition).particulars)
-            exchange = querying.open_query(parties.us, [(fingers[0].later_print, 0)], justification(Party.US), clock())
+            exchange = querying.open_query(parties.us, [fingers[0].later_print], justification(Party.US), clock())
             assert exchange.state is expected
 
 
 def _provided(parties: Parties, finger: Finger) -> str:
     """Play an exchange up to a first, unconditional provision of the name; return its number."""
     parties.enrol(Party.US, "someone", finger)
-    exchange = querying.open_query(parties.jp, [(finger.later_print, 0)], justification(Party.JP), clock())
+    exchange = querying.open_query(parties.jp, [finger.later_print], justification(Party.JP), clock())
     number = exchange.control_number
     querying.examine(parties.jp, number, Conclusion.IDENTIFICATION, "examiner", clock())
     querying.determine(parties.jp, number, will_request=True, now=clock())
@@ -327,7 +327,7 @@ def test_the_acts_of_the_querying_side_are_not_for_the_queried_one(
 ) -> None:
     parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US):
-        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     number = exchange.control_number
     for act in (
         lambda: querying.determine(parties.us, number, will_request=False, now=clock()),
@@ -347,7 +347,7 @@ def test_8_2_a_picture_that_cannot_be_erased_keeps_no_print_alive(
     picture, elsewhere = tmp_path / "prints.png", tmp_path / "elsewhere.txt"
     elsewhere.write_text("nothing to do with it")
     with parties.answering(Party.US):
-        exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
         querying.write_picture(parties.jp, exchange.control_number, picture, clock())
         picture.rename(tmp_path / "moved.png")
         picture.symlink_to(elsewhere)
@@ -365,7 +365,7 @@ def test_one_message_that_cannot_be_sent_does_not_hold_up_the_next(
     parties.enrol(Party.US, "someone", fingers[0])
     for finger in fingers[:2]:
         with pytest.raises(UnreachableError):
-            querying.open_query(parties.jp, [(finger.later_print, 0)], justification(Party.JP), clock())
+            querying.open_query(parties.jp, [finger.later_print], justification(Party.JP), clock())
     with parties.jp.store.transaction() as tx:
         first = next(each for each in tx.held() if each.kind is Content.MESSAGE)
     parties.jp.store.destroy([first])  # its key is gone, so it cannot be read any more
@@ -381,7 +381,7 @@ def test_a_person_enrolled_while_the_service_runs_is_found_and_one_removed_is_no
     """Annex II is a matter of the time of the query."""
     with parties.answering(Party.US):
         for expected in (State.NO_MATCH, State.MATCH, State.NO_MATCH):
-            exchange = querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+            exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
             assert exchange.state is expected
             if expected is State.NO_MATCH and exchanges(parties.jp) == 1:
                 parties.enrol(Party.US, "someone", fingers[0])

@@ -178,7 +178,7 @@ def test_3_3_our_side_sends_nothing_to_a_server_that_is_not_the_designated_one(
         main.opened(parties.jp.settings.folder.root) as jp,
         pytest.raises(tls.NotContactPointError, match=r"3\(3\)"),
     ):
-        querying.open_query(jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        querying.open_query(jp, [fingers[0].later_print], justification(Party.JP), clock())
     assert nothing_happened(parties.us)
 
 
@@ -270,7 +270,7 @@ def test_the_same_query_from_several_at_once_brings_the_same_bytes_and_one_recor
 def test_the_same_determination_from_several_at_once_is_taken_in_once(
     us_answers: Parties, fingers: tuple[Finger, ...]
 ) -> None:
-    exchange = querying.open_query(us_answers.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    exchange = querying.open_query(us_answers.jp, [fingers[0].later_print], justification(Party.JP), clock())
     number = service.new_number(us_answers.jp, clock())
     notice = Determination(number, clock(), service.new_salt(), exchange.reference or "", will_request=False)
     with Caller(us_answers) as caller, ThreadPoolExecutor(4) as pool:
@@ -285,7 +285,7 @@ def test_5_2_a_request_of_the_peers_own_is_not_answered_by_the_peer(
     us_answers: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     """A reply is to a request of ours; in an exchange that the other side opened there is none."""
-    exchange = querying.open_query(us_answers.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+    exchange = querying.open_query(us_answers.jp, [fingers[0].later_print], justification(Party.JP), clock())
     number = service.new_number(us_answers.jp, clock())
     reply = Reply(number, clock(), service.new_salt(), "JP-REQUEST-1", exchange.reference or "", (Item("name", "X"),))
     with Caller(us_answers) as caller:
@@ -306,9 +306,9 @@ def test_4_7_the_quota_of_the_day_is_kept(parties: Parties, fingers: tuple[Finge
     path = parties.us.settings.folder.arrangement
     path.write_text(path.read_text().replace("queries_per_day = 100", "queries_per_day = 1"))
     with parties.answering(Party.US):
-        querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+        querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
         with pytest.raises(RefusedError, match=r"4-7\.QUOTA.*1 queries a day and 1 were made") as refused:
-            querying.open_query(parties.jp, [(fingers[1].later_print, 0)], justification(Party.JP), clock())
+            querying.open_query(parties.jp, [fingers[1].later_print], justification(Party.JP), clock())
     assert not refused.value.final  # tomorrow the same query may be sent again
 
 
@@ -348,7 +348,7 @@ def test_killed_between_commit_and_answer_then_asked_again(
     ) as dying:
         _await_port(parties.us)
         with pytest.raises(UnreachableError):
-            querying.open_query(parties.jp, [(fingers[0].later_print, 0)], justification(Party.JP), clock())
+            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
         assert dying.wait(timeout=30) == -signal.SIGKILL
     with parties.us.store.transaction() as tx:
         (committed,) = tx.exchanges()
