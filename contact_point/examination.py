@@ -69,6 +69,23 @@ class Panel:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the examiner looks at: both prints and the minutiae that pair up. It lives in memory only."""
+
+    probe: Panel
+    candidate: Panel
+    pairs: tuple[tuple[int, int], ...]
+
+    def svg(self) -> str:
+        """Return the two prints side by side as SVG."""
+        return side_by_side_svg(self.probe, self.candidate, self.pairs)
+
+    def png(self) -> bytes:
+        """Return the two prints side by side as PNG."""
+        return side_by_side_png(self.probe, self.candidate, self.pairs)
+
+
 def side_by_side_svg(
     left: Panel, right: Panel, pairs: Sequence[tuple[int, int]], *, title: str = "", connect: bool = True
 ) -> str:

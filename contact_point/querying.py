@@ -12,8 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from contact_point import delivery, disposal, prints, service
-from contact_point.examination import Panel, side_by_side_png, side_by_side_svg
-from matcher import images
+from contact_point.examination import Examination, Panel
 from matcher.comparison import compare
 from pcsc import exchange as life
 from pcsc.duties import Content, permitted
@@ -126,23 +125,6 @@ def _query(here: Installation, probe: Sequence[Print], justification: Justificat
 # Examination and determination
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What the examiner looks at: both prints and the minutiae that pair up. It lives in memory only."""
-
-    probe: Panel
-    candidate: Panel
-    pairs: tuple[tuple[int, int], ...]
-
-    def svg(self) -> str:
-        """Return the two prints side by side as SVG."""
-        return side_by_side_svg(self.probe, self.candidate, self.pairs)
-
-    def png(self) -> bytes:
-        """Return the two prints side by side as PNG."""
-        return side_by_side_png(self.probe, self.candidate, self.pairs)
-
-
 def examination(here: Installation, control_number: str) -> Examination:
     """Return the prints of a match for examination: Article 4(5).
 
@@ -170,8 +152,8 @@ def examination(here: Installation, control_number: str) -> Examination:
     )
     left, right, comparison = best
     return Examination(
-        Panel(images.at_500(left.image).pixels, left.template, "probe"),
-        Panel(images.at_500(right.image).pixels, right.template, f"candidate, reference {exchange.reference}"),
+        Panel(left.image.pixels, left.template, "probe"),
+        Panel(right.image.pixels, right.template, f"candidate, reference {exchange.reference}"),
         comparison.pairs,
     )
 
