@@ -702,6 +702,9 @@ def demo(
         Path | None,
         typer.Option(help="A folder of real prints named finger_impression.tif, instead of synthetic ones."),
     ] = None,
+    dpi: Annotated[
+        float | None, typer.Option(help="Resolution of those prints, where their files do not say it.")
+    ] = None,
     persons: Annotated[
         int, typer.Option(min=1, max=100_000, help="Persons in the background, ten fingers each.")
     ] = 1000,
@@ -712,4 +715,4 @@ def demo(
     """Set up a Japanese and a US contact point on this machine and run queries between them, from beginning to end."""
     from contact_point import demonstration
 
-    raise typer.Exit(demonstration.run(prints=prints, persons=persons, keep=keep))
+    raise typer.Exit(demonstration.run(prints=prints, dpi=dpi, persons=persons, keep=keep))

@@ -72,14 +72,14 @@ class DemonstrationError(Exception):
     """A step did not come out as the agreement says it should."""
 
 
-def run(*, prints: Path | None, persons: int, keep: Path | None) -> int:
+def run(*, prints: Path | None, dpi: float | None, persons: int, keep: Path | None) -> int:
     """Run the demonstration and return the exit code: 0 where every step came out as it should."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=132)  # a table in a log needs no narrower
     try:
         with _folder(keep) as folder, ExitStack() as stack:
-            _play(folder, stack, console, cast=_cast(prints), persons=persons, keep=keep is not None)
+            _play(folder, stack, console, cast=_cast(prints, dpi), persons=persons, keep=keep is not None)
     except (DemonstrationError, SettingsError) as error:
         console.print(f"[bold red]The demonstration failed:[/] {error}", soft_wrap=True)
         return 1
@@ -122,13 +122,13 @@ class Cast:
     others: tuple[Role, ...] = ()
 
 
-def _cast(folder: Path | None) -> Cast:
+def _cast(folder: Path | None, dpi: float | None) -> Cast:
     """Make the persons of the demonstration, from synthetic fingers or from a folder of real prints."""
     stranger = _rendered(synthesis.Finger(SEED, person=3), 0)
     if folder is None:
         found, excluded = (_synthetic(person) for person in (1, 2))
         return Cast(found, excluded, stranger)
-    roles = _real(folder)
+    roles = _real(folder, dpi)
     if len(roles) < 2:
         raise SettingsError(
             f"{folder} must hold two impressions each of at least two fingers, named finger_impression.tif; it has {len(roles)}"
@@ -145,7 +145,7 @@ def _rendered(finger: synthesis.Finger, impression: int) -> bytes:
     return images.write_png(Image(finger.image(impression), 500.0))
 
 
-def _real(folder: Path) -> list[Role]:
+def _real(folder: Path, dpi: float | None) -> list[Role]:
     """Return a person for each finger of a folder of prints named finger_impression.tif."""
     if not folder.is_dir():
         raise SettingsError(f"{folder} is no folder: --prints names a folder of prints named finger_impression.tif")
@@ -159,7 +159,7 @@ def _real(folder: Path) -> list[Role]:
         files = [path for _, path in sorted(fingers[finger].items())]
         if len(files) > 1:
             roles.append(
-                Role(f"finger-{finger}", files[0].read_bytes(), tuple(path.read_bytes() for path in files[1:]))
+                Role(f"finger-{finger}", files[0].read_bytes(), tuple(path.read_bytes() for path in files[1:]), dpi)
             )
     return roles
 
@@ -436,7 +436,7 @@ def _match_and_request(stage: Stage, role: Role, pictures: Path | None) -> None:
 def _until_match(stage: Stage, role: Role) -> Exchange:
     """Query later impressions of an enrolled finger until one matches; each miss is shown as what it is."""
     for at, later in enumerate(role.later, 2):
-        exchange, size = _ask(stage.jp, later, _justification(Party.JP))
+        exchange, size = _ask(stage.jp, later, _justification(Party.JP), role.dpi)
         what = f"JP queries US with impression {at} of {role.name}"
         outcome = f"{exchange.state}, {size:,} bytes" + (
             f", reference {exchange.reference}" if exchange.reference else ""
@@ -479,13 +479,13 @@ def _annex_ii(stage: Stage, cast: Cast) -> None:
     )
 
     probe = cast.excluded.later[0]
-    excluded, size = _ask(stage.us, probe, known)
+    excluded, size = _ask(stage.us, probe, known, cast.excluded.dpi)
     _expect(excluded.state is State.NO_MATCH, "an excluded person was to give no match", excluded.state)
     _expect(size == absent_size, "an excluded person was to look like an absent one", f"{size} and {absent_size} bytes")
     what = f"US queries JP for {cast.excluded.name}, held but not prosecuted for want of suspicion"
     stage.done(what, "4(2) Annex II 1(1)", f"{excluded.state}, {size} bytes: the same", excluded.control_number)
 
-    shown, _ = _ask(stage.us, probe, _justification(Party.US, identified=False))
+    shown, _ = _ask(stage.us, probe, _justification(Party.US, identified=False), cast.excluded.dpi)
     if shown.state is State.MATCH:
         stage.done(
             "The same print, of an unidentified individual",
@@ -523,7 +523,7 @@ def _refused(stage: Stage, role: Role) -> None:
         with stage.jp.here.store.transaction() as tx:
             before = len(tx.exchanges())
         try:
-            _ask(stage.jp, role.later[0], _justification(Party.JP, basis=basis))
+            _ask(stage.jp, role.later[0], _justification(Party.JP, basis=basis), role.dpi)
         except TreatyError as error:
             with stage.jp.here.store.transaction() as tx:
                 _expect(len(tx.exchanges()) == before, "a refused query was to leave nothing", "an exchange was stored")
@@ -536,7 +536,7 @@ def _real_prints(stage: Stage, roles: Sequence[Role]) -> None:
     """Query a later impression of every other finger of a folder, and see whether the right person was found."""
     right = 0
     for role in roles:
-        exchange, _ = _ask(stage.jp, role.later[0], _justification(Party.JP))
+        exchange, _ = _ask(stage.jp, role.later[0], _justification(Party.JP), role.dpi)
         with stage.us.here.store.transaction() as tx:
             named = tx.subject_of(exchange.control_number)
         _expect(named in {None, role.name}, f"{role.name} was queried", f"{named} was matched")
@@ -565,14 +565,14 @@ def _records(stage: Stage) -> None:
     stage.done("Both records are compared", "11", f"they agree on all {messages} messages")
 
 
-def _ask(side: Side, image: bytes, why: Justification) -> tuple[Exchange, int]:
+def _ask(side: Side, image: bytes, why: Justification, dpi: float | None = None) -> tuple[Exchange, int]:
     """Query the other contact point with an image; return the exchange and the length of the answer in bytes."""
     here = side.here
     if here.other is None:
         raise DemonstrationError("Art. 3(2): no contact point of the other Party is designated")
     measured = _Measured(here.other)
     asking = Installation(here.settings, here.store, here.reader, other=measured)
-    probe: Print = here.reader.read(image)
+    probe: Print = here.reader.read(image, dpi=dpi)
     return querying.open_query(asking, [probe], why, main.clock()), measured.size
 
 
