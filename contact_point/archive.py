@@ -42,7 +42,7 @@ def read(path: Path) -> Iterator[Recorded]:
         RecordError: a line is not a place of a record.
 
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:  # what is no text is no place of a record either
         for number, line in enumerate(file, 1):
             try:
                 yield _PLACE.validate_json(line)

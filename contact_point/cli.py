@@ -25,7 +25,7 @@ from rich.table import Table
 
 from annex.parameters import Party
 from contact_point.parsing import first_fault
-from pcsc.errors import TreatyError
+from pcsc.errors import RecordError, TreatyError
 from pcsc.messages import Conclusion, Ground
 from pcsc.use import Purpose
 
@@ -81,9 +81,11 @@ def _exit_code(error: Exception) -> int | None:
     from matcher.extraction import WeightsError
     from matcher.jail import JailError
 
-    if isinstance(error, TreatyError | RefusedError):
+    if isinstance(error, TreatyError) or (isinstance(error, RefusedError) and error.final):
         return REFUSED
-    if isinstance(error, ClientError | TlsError):
+    if isinstance(
+        error, ClientError | TlsError
+    ):  # also what was refused for now: the same message may be accepted later
         return UNREACHED
     setup = SettingsError | StoreError | KeysError | CertificateError | WireError | WeightsError | JailError
     # ValueError and OSError: what was given cannot be read, be it an image, a template, a document or a file.
@@ -247,7 +249,11 @@ def enrol(
     with _opened(root) as here, _busy("extracting minutiae", quiet=as_json):
         impressions = tuple(_impression(here, *_positioned(each), dpi) for each in prints)
         service.enrol(here, [Subject(name, known, impressions)])
-    _show(as_json, {"enrolled": name, "prints": len(impressions)}, f"{name} is enrolled; prints: {len(impressions)}.")
+    bare = sum(impression.image is None for impression in impressions)
+    said = f"{name} is enrolled; prints: {len(impressions)}."
+    if bare:
+        said += f"\n{bare} of them without an image: a match on it cannot be answered (Article 4(5)): enrol the image."
+    _show(as_json, {"enrolled": name, "prints": len(impressions), "without_image": bare}, said)
 
 
 def _positioned(argument: str) -> tuple[Path, int]:
@@ -409,7 +415,7 @@ def determine(
     """Determine whether to request further information; the received prints are destroyed at once (Article 8(2))."""
     from contact_point import querying
 
-    with _opened(root) as here:
+    with _opened(root) as here, _busy("telling the other contact point", quiet=as_json):
         exchange = querying.determine(here, number, will_request=will_request, now=_now())
     _show_exchange(exchange, as_json)
 
@@ -430,7 +436,7 @@ def request(
     written = _toml(
         notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
     )
-    with _opened(root) as here:
+    with _opened(root) as here, _busy("sending", quiet=as_json):
         exchange = querying.request(here, number, written, _now())
     _show_exchange(exchange, as_json)
 
@@ -446,7 +452,7 @@ def accept(
     """Accept the conditions of an offer and be bound by them; then its information can be read (Article 8(8))."""
     from contact_point import querying
 
-    with _opened(root) as here:
+    with _opened(root) as here, _busy("sending", quiet=as_json):
         exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=_now())
     _show_exchange(exchange, as_json)
 
@@ -496,7 +502,7 @@ def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
     """End an exchange whose information is no longer necessary; it is destroyed (Article 8(9))."""
     from contact_point import querying
 
-    with _opened(root) as here:
+    with _opened(root) as here, _busy("destroying", quiet=as_json):
         exchange = querying.close(here, number, _now())
     _show_exchange(exchange, as_json)
 
@@ -532,9 +538,10 @@ def answer(
         for each in refuse or []:
             item, equals, reason = each.partition("=")
             refusals.append(Refusal(ground, reason, item) if equals else Refusal(ground, each))
-        exchange = queried.answer_request(
-            here, number, give=give or [], refusals=refusals, conditions=conditions, now=_now()
-        )
+        with _busy("sending", quiet=as_json):
+            exchange = queried.answer_request(
+                here, number, give=give or [], refusals=refusals, conditions=conditions, now=_now()
+            )
     _show_exchange(exchange, as_json)
 
 
@@ -643,16 +650,25 @@ def record_verify(
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """Verify a record from its first entry: nothing changed, dropped, added or moved (Article 11)."""
+    """Verify a record from its first entry: nothing within it was changed, dropped, added or moved (Article 11).
+
+    Whether its end was cut off, or all of it written anew, shows only against the other Party's record: `pcsc record
+    reconcile`.
+    """
     from contact_point import archive
     from pcsc import records
 
     if file is not None:
         found = records.verify(archive.read(file))
     else:
-        with _opened(root) as here, here.store.transaction() as tx:
+        with _opened(root) as here, _busy("reading the record", quiet=as_json), here.store.transaction() as tx:
             found = records.verify(tx.record())
-    _show(as_json, asdict(found), f"The record verifies: {found.entries} entries, {found.expired} past their term.")
+    if found.expired or (file is not None and not found.entries):
+        raise RecordError(
+            f"{found.entries} entries are there and {found.expired} places are empty; no term has ended yet (Art. 11(3)), so "
+            "entries were removed: compare with the other Party's record"
+        )
+    _show(as_json, asdict(found), f"The record verifies: {found.entries} entries, the last link is {found.head}.")
 
 
 @record_app.command("export")
@@ -664,7 +680,7 @@ def record_export(
     """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message."""
     from contact_point import archive
 
-    with _opened(root) as here, here.store.transaction() as tx:
+    with _opened(root) as here, _busy("reading the record", quiet=as_json), here.store.transaction() as tx:
         count = archive.write(file, tx.record())
     _show(as_json, {"file": str(file), "entries": count}, f"{count} entries are in {file}.")
 
@@ -681,7 +697,7 @@ def record_reconcile(
 
     places = list(archive.read(theirs))
     records.verify(places)
-    with _opened(root) as here, here.store.transaction() as tx:
+    with _opened(root) as here, _busy("reading the record", quiet=as_json), here.store.transaction() as tx:
         differences = records.reconcile(tx.entries(), archive.entries(places))
     lines = [f"{each.event} {each.message}: {each.what}" for each in differences]
     _show(

@@ -55,6 +55,7 @@ from pcsc.use import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from contact_point.prints import Print
     from pcsc.exchange import Exchange
@@ -254,8 +255,8 @@ class _Measured:
         self._transport = transport
         self.size = 0
 
-    def post(self, message: Message, body: bytes, now: object) -> tuple[Message, bytes]:
-        answer, answer_body = self._transport.post(message, body, now)  # type: ignore[arg-type]
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        answer, answer_body = self._transport.post(message, body, now)
         self.size = len(answer_body)
         return answer, answer_body
 

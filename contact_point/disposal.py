@@ -118,4 +118,7 @@ def discharge(here: Installation, now: datetime) -> list[str]:
 
 
 _HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
-_LAPSES: Final = {State.PROVIDED: "what was provided is not given again after {}"}
+_LAPSES: Final = {
+    State.SENT: "no answer came within {}",
+    State.PROVIDED: "what was provided is not given again after {}",
+}

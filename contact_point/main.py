@@ -131,7 +131,7 @@ def serve(root: Path) -> None:
             if (warning := erasure_warning(slots)) is not None:
                 _log.warning("%s", warning)
         disposal.recover(here, clock())
-        _log.info("%s answers at %s with %d persons", found.name, found.address, len(here.holdings or ()))
+        _log.info("%s holds %d persons and will answer at %s", found.name, len(here.holdings or ()), found.address)
         with _ticking(here):
             try:
                 answering.run()

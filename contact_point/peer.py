@@ -44,7 +44,6 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (errors.OutOfOrderError, 409, "", ""),
     (errors.RecordError, 503, "", ""),
     (errors.NoAnswerError, 503, "", ""),
-    (errors.NotContactPointError, 403, "", ""),
     (errors.WrongPartyError, 403, "", ""),
     (errors.NotAMatchError, 404, "", ""),
     (errors.TreatyError, 422, "", ""),

@@ -130,7 +130,7 @@ def _again(here: Installation, message: Message, before: Received) -> bytes:
             return tx.content(before.exchange, before.answer, number=message.control_number)
     except ContentGoneError:
         raise OutOfOrderError(
-            f"message {message.control_number} was answered, and the answer was deleted when its time came (Art. 8(1))"
+            f"message {message.control_number} was answered, and the answer was deleted when it had served"
         ) from None
 
 

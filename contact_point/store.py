@@ -499,6 +499,8 @@ class Transaction:
         if bare := [subject.name for subject in subjects if not subject.impressions]:
             raise SubjectError(f"{bare[0]!r} has no print: nobody could be searched for there; enrol at least one")
         names = [subject.name for subject in subjects]
+        if not all(name.strip() for name in names):
+            raise SubjectError("a person is enrolled under a name that means something here; an empty one came")
         known = self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_not(None)))
         if taken := sorted({name for (name,) in known} & set(names)) or sorted(
             {n for n in names if names.count(n) > 1}

@@ -6,10 +6,14 @@ dpi, pads them to the network's step, runs it, and reads the minutiae off the pe
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+# onnxruntime reports its use to its maker, and keeps files for that, unless this is set before it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from matcher import _leader

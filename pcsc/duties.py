@@ -77,8 +77,10 @@ CLAUSES: Final = {
     (Side.QUERIED, Content.PROBE): "8(1)",
     (Side.QUERYING, Content.CANDIDATE): "8(2)",
     (Side.QUERYING, Content.PICTURE): "8(2)",
-    (Side.QUERIED, Content.ANSWER): "8(1)",
-    (Side.QUERIED, Content.SNAPSHOT): "5(2)",
+    # Nothing orders these to go: they are our own prints and items, and are held no longer than they serve (Article 9).
+    (Side.QUERYING, Content.PROBE): "9",
+    (Side.QUERIED, Content.ANSWER): "9",
+    (Side.QUERIED, Content.SNAPSHOT): "9",
     (Side.QUERYING, Content.INFORMATION): "8(9)",
 }
 """The clause under which content of a side is destroyed, where one orders or bounds it."""
@@ -87,7 +89,10 @@ CLAUSES: Final = {
 def permitted(exchange: Exchange) -> frozenset[Content]:
     """Return the kinds of content that may be held for ``exchange`` as it stands."""
     by_state = _QUERYING if exchange.side is Side.QUERYING else _QUERIED
-    kinds = by_state.get(exchange.state, set()) | _ALWAYS[exchange.side] | {Content.MESSAGE}
+    kinds = by_state.get(exchange.state, set()) | _ALWAYS[exchange.side]
+    # An exchange that has ended sends nothing any more; until then a message of ours stays until it has arrived.
+    if exchange.state not in {State.LAPSED, State.CLOSED}:
+        kinds = kinds | {Content.MESSAGE}
     # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
     responded = exchange.side is Side.QUERIED and exchange.reply is not None
     return frozenset(kinds - {Content.PROBE} if responded else kinds)
@@ -141,7 +146,7 @@ def overstays(exchange: Exchange, arrangement: Arrangement, now: datetime) -> bo
 
 # After its determination the querying side holds no print (8(2)); it may still request.
 _HOLDS: Final = {
-    Side.QUERYING: frozenset({State.MATCH, State.EXAMINED}),
+    Side.QUERYING: frozenset({State.SENT, State.MATCH, State.EXAMINED}),
     # What was provided is kept as it was given for a while, in case it was lost on the way.
     Side.QUERIED: frozenset({State.MATCH, State.WILL_REQUEST, State.PROVIDED}),
 }

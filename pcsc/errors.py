@@ -20,12 +20,6 @@ class TreatyError(Exception):
         return f"Art. {self.article}: {super().__str__()}"
 
 
-class NotContactPointError(TreatyError):
-    """The other end is not a designated national contact point."""
-
-    article, code = "3(3)", "3-3.INDIRECT"
-
-
 class WrongPartyError(TreatyError):
     """A message speaks for, or to, a Party that its sender, or its receiver, is not."""
 
@@ -122,12 +116,6 @@ class NoReasonError(TreatyError):
     article, code = "5(5)", "5-5.NO_REASON"
 
 
-class ResultPurposeError(TreatyError):
-    """The result of a query serves only to decide whether to request further information."""
-
-    article, code = "8(3)", "8-3.PURPOSE"
-
-
 class UseError(TreatyError):
     """The information may not be used for that purpose; ``article`` is the clause that forbids it."""
 
@@ -137,12 +125,6 @@ class UseError(TreatyError):
         """Take the clause from the refusal of :func:`pcsc.use.may_use`."""
         super().__init__(message)
         self.article = article  # type: ignore[misc]  # the one rule that several clauses carry
-
-
-class ReleaseError(TreatyError):
-    """The information may not be released to that recipient."""
-
-    article, code = "8(7)", "8-7.THIRD_PARTY"
 
 
 class ConditionsError(TreatyError):

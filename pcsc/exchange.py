@@ -339,6 +339,10 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
     if extra := given - set(exchange.requested_items):
         raise FieldNotAllowedError(f"only requested items are given; {', '.join(sorted(extra))} was not asked for")
     refused = {refusal.item for refusal in message.refusals}
+    if stray := (refused - {None}) - (set(exchange.requested_items) - given):
+        raise NoReasonError(
+            f"what is refused was asked for and is not given; {', '.join(sorted(map(str, stray)))} is not so: correct the reply"
+        )
     # Art. 5(5): what is withheld carries its reason, in part as in whole.
     if None not in refused and (silent := set(exchange.requested_items) - given - refused):
         raise NoReasonError(f"{', '.join(sorted(silent))} was asked for and is neither given nor refused with a reason")
@@ -402,8 +406,9 @@ def close(exchange: Exchange, now: datetime) -> Exchange:
 def lapse(exchange: Exchange, now: datetime) -> Exchange:
     """End a hold whose time has run out: the agreement gives no date, so the arrangement's hard stop does (Article 8(1))."""
     holds = [State.MATCH, State.EXAMINED, State.WILL_REQUEST]
-    # What was provided to us is kept as long as it is necessary (8(9)); only our own copy of what we gave lapses.
-    _follows(exchange, "a lapse", *holds, *([State.PROVIDED] if exchange.side is Side.QUERIED else []))
+    # What was provided to us is kept as long as it is necessary (8(9)); only our own copy of what we gave lapses. A query
+    # of ours that is never answered keeps its print no longer than an answered one.
+    _follows(exchange, "a lapse", *holds, State.PROVIDED if exchange.side is Side.QUERIED else State.SENT)
     return replace(exchange, state=State.LAPSED, last_event_at=now)
 
 

@@ -16,7 +16,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -317,8 +316,3 @@ def _crossings(entries: Iterable[Entry]) -> dict[tuple[str, str, str], Entry]:
             provider = entry.other.other if entry.direction is Direction.PROVIDED else entry.other
             crossings[entry.event, entry.message, f"provided by {provider}"] = entry
     return crossings
-
-
-def tally(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
-    """Count entries by (direction, event): what an export states about its own completeness."""
-    return Counter((entry.direction.value, entry.event) for entry in entries)

@@ -113,7 +113,10 @@ def test_a_whole_exchange_by_command(
 def query(run: Callable[..., tuple[int, str]], fingers: tuple[Finger, ...], tmp_path: Path) -> tuple[object, ...]:
     """Return a `pcsc query` with a later impression and the example basis, the basis last."""
     (tmp_path / "later.png").write_bytes(fingers[0].later)
-    (tmp_path / "basis.toml").write_text(run("example", "basis")[1])
+    said = "A print was lifted from the till; the suspect is said to live abroad."
+    (tmp_path / "basis.toml").write_text(
+        run("example", "basis")[1].replace('circumstances = ""', f'circumstances = "{said}"')
+    )
     return ("query", "--print", tmp_path / "later.png", "--basis", tmp_path / "basis.toml")
 
 
@@ -135,6 +138,7 @@ def test_a_query_that_nobody_answers_is_kept_and_resumed(
     [
         ('law = "JP"', 'law = "US"', "Art. 1(3)"),
         ("political = false", "political = true", "Art. 13(2)"),
+        ("A print was lifted from the till; the suspect is said to live abroad.", "", "Art. 4(3)"),
         ("identified = true", "", "identified"),
         ("[basis]", "", "pcsc example basis"),
     ],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +20,6 @@ from matcher.images import Image, at_500, read
 from matcher.template import MinutiaKind, Template, TemplateError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 
@@ -201,3 +203,12 @@ def test_two_impressions_at_569_dpi_come_to_500(extractor: Extractor, shared_dat
     assert (template.width, template.height) == (width, height) == (260, 492)
     assert len(template) > 20
     assert template.quality.min() >= 60
+
+
+def test_the_network_runs_without_telling_anybody_and_leaves_no_file(tmp_path: Path) -> None:
+    """onnxruntime would otherwise keep a device id and a queue of events in the home and temporary folders."""
+    program = "from matcher.extraction import Extractor; Extractor()"
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, cwd=Path(__file__).parents[2])
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

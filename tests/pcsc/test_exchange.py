@@ -81,7 +81,7 @@ ONE_SIDE: Final[dict[tuple[Side, str], set[State]]] = {
     (QUERYING, "examine"): {State.MATCH, State.EXAMINED},
     (QUERYING, "determine not to request"): {State.EXAMINED},
     (QUERYING, "determine to request"): {State.EXAMINED},
-    (QUERYING, "lapse"): {State.EXAMINED},
+    (QUERYING, "lapse"): {State.SENT, State.EXAMINED},
     (QUERIED, "lapse"): {State.PROVIDED},
     # A request implies the notice of its determination, which may come after it, or after the hold has lapsed.
     (QUERIED, "request"): {State.MATCH, State.NO_REQUEST, State.LAPSED},
@@ -224,5 +224,7 @@ def test_the_queried_side_owes_nothing_but_the_answer_to_a_request(state: State)
     assert due(exchange(state, QUERIED), arrangement()) is None
 
 
-def test_a_message_on_its_way_may_be_held_in_every_state() -> None:
-    assert all(Content.MESSAGE in duties.permitted(exchange(state, side)) for side, state in PLACES)
+def test_a_message_on_its_way_may_be_held_until_the_exchange_has_ended() -> None:
+    for side, state in PLACES:
+        ended = state in {State.LAPSED, State.CLOSED}
+        assert (Content.MESSAGE in duties.permitted(exchange(state, side))) is not ended

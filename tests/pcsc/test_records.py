@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +26,6 @@ from pcsc.records import (
     of_act,
     of_message,
     reconcile,
-    tally,
     verify,
 )
 from tests.builders import NOW, SALT, determination, exchange, match, no_match, query
@@ -281,15 +279,3 @@ def test_both_claiming_to_have_provided_a_message_is_a_difference() -> None:
     ours, theirs = both()
     theirs[0] = replace(theirs[0], direction=Direction.PROVIDED)
     assert len(reconcile(ours, theirs)) == 2
-
-
-def test_an_export_counts_its_entries_by_direction_and_event() -> None:
-    ours, _ = both()
-    assert tally([*ours, entry(9)]) == Counter(
-        {
-            ("provided", "query"): 1,
-            ("received", "match"): 1,
-            ("provided", "determination"): 1,
-            ("act", "note"): 1,
-        }
-    )
