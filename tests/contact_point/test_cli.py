@@ -106,6 +106,12 @@ def test_a_whole_exchange_by_command(
     act("record", "export", tmp_path / "us.jsonl", *us)
     assert act("record", "verify", tmp_path / "us.jsonl")["expired"] == 0
     assert act("record", "reconcile", tmp_path / "us.jsonl", *jp) == []
+    emptied = [
+        json.loads(line) | {"body": None, "salt": None} for line in (tmp_path / "us.jsonl").read_text().splitlines()
+    ]
+    (tmp_path / "emptied.jsonl").write_text("\n".join(map(json.dumps, emptied)))
+    code, said = run("record", "verify", tmp_path / "emptied.jsonl")
+    assert (code, "no term has ended yet (Art. 11(3))" in said) == (cli.REFUSED, True)
     assert act("close", number, *jp)["state"] == "closed"
 
 

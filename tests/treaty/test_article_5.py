@@ -294,6 +294,14 @@ def test_5_5_a_part_is_given_and_a_part_refused() -> None:
     assert refused_in_part(refusal(Ground.NOT_AVAILABLE, "Not known.", "aliases")).state is State.PROVIDED
 
 
+@pytest.mark.parametrize("item", ["name", "shoe size"])
+def test_5_5_what_is_given_or_was_not_asked_for_is_not_refused(item: str) -> None:
+    """The name is given; nobody asked for the shoe size."""
+    at = asked(exchange(State.WILL_REQUEST), request(notification=notification(items=("name",))))
+    with pytest.raises(NoReasonError, match=f"what is refused was asked for and is not given; {item} is not so"):
+        life.reply(at, reply(refusals=(refusal(Ground.NOT_AVAILABLE, "Not known.", item),)), LATER)
+
+
 def test_5_5_a_reply_that_refuses_everything_gives_nothing() -> None:
     with pytest.raises(OutOfOrderError, match="refuses the whole request cannot provide a part of it"):
         refused_in_part(refusal())
