@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -577,7 +577,7 @@ def _ask(side: Side, image: bytes, why: Justification, dpi: float | None = None)
     if here.other is None:
         raise DemonstrationError("Art. 3(2): no contact point of the other Party is designated")
     measured = _Measured(here.other)
-    asking = Installation(here.settings, here.store, here.reader, other=measured)
+    asking = replace(here, other=measured)
     probe: Print = here.reader.read(image, dpi=dpi)
     return querying.open_query(asking, [probe], why, main.clock()), measured.size
 

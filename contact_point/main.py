@@ -18,7 +18,7 @@ from contact_point.holdings import Holdings
 from contact_point.keys import KeySlots, SigningKey, erasure_warning
 from contact_point.prints import PrintReader
 from contact_point.service import Installation
-from contact_point.settings import SettingsError
+from contact_point.settings import Designation, SettingsError
 from contact_point.store import Store
 from contact_point.tls import Pin
 
@@ -59,21 +59,19 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
             store=store,
             reader=PrintReader(threads=found.threads),
             holdings=Holdings(store, found.party, threads=found.threads) if gallery else None,
-            other=None if found.other is None else stack.enter_context(_client(found)),
+            other=None if found.other is None else stack.enter_context(_client(found, found.other)),
         )
 
 
-def _client(found: Settings) -> Client:
+def _client(found: Settings, other: Designation) -> Client:
     """Return the connection to the other contact point, which is made at the first message."""
-    if found.other is None:  # pragma: no cover - asked for only where there is one
-        raise SettingsError("Art. 3(2): no contact point of the other Party is designated")
     context = tls.client_context(
         certificate=found.folder.certificate,
         key=found.folder.certificate_key,
         peer_authority=found.folder.other_authority,
-        pin=Pin(found.other.uri, frozenset(found.other.tls_keys)),
+        pin=Pin(other.uri, frozenset(other.tls_keys)),
     )
-    return Client(found.other, SigningKey.load(found.folder.signing_key), context)
+    return Client(other, SigningKey.load(found.folder.signing_key), context)
 
 
 def server(here: Installation) -> uvicorn.Server:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from contact_point import delivery, disposal, prints, querying, service, wire
@@ -211,14 +210,12 @@ def _match(here: Installation, query: Query, found: Candidate, now: datetime) ->
         salt=service.new_salt(),
         # Random and unlinkable: it says nothing of the person, and two matches of one person differ.
         reference=base64.b32encode(secrets.token_bytes(15)).decode(),
-        prints=prints.transaction(
+        prints=service.fingerprint_data(
+            here,
             [(images.read(picture), best.position)],
             kind=prints.RESULT,
             control_number=service.new_number(here, now),
             answers=query.control_number,
-            originator=f"{here.settings.party}/NCP",
-            destination=f"{query.querying}/NCP",
-            delete_by=(now + timedelta(days=here.settings.arrangement.follow_up_days)).date(),
             now=now,
         ),
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -100,23 +99,21 @@ def _ours(tx: Transaction, control_number: str) -> Exchange:
 
 
 def _query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Query:
-    party, number = here.settings.party, service.new_number(here, now)
+    number = service.new_number(here, now)
     return Query(
         control_number=number,
         made_at=now,
         salt=service.new_salt(),
-        querying=party,
+        querying=here.settings.party,
         authority=justification.authority,
         identified=justification.identified,
         basis=justification.basis,
         expectation=justification.expectation,
-        prints=prints.transaction(
+        prints=service.fingerprint_data(
+            here,
             [(each.image, each.template.position) for each in probe],
             kind=prints.SEARCH,
             control_number=number,
-            originator=f"{party}/NCP",
-            destination=f"{party.other}/NCP",
-            delete_by=(now + timedelta(days=here.settings.arrangement.follow_up_days)).date(),
             now=now,
         ),
     )

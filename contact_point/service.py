@@ -14,9 +14,10 @@ import base64
 import json
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from contact_point import wire
+from contact_point import prints, wire
 from contact_point.holdings import Holdings
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from contact_point.store import Subject, Transaction
+    from matcher.images import Image
     from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message
 
@@ -63,6 +65,29 @@ def new_number(here: Installation, now: datetime) -> str:
 def new_salt() -> str:
     """Return a fresh salt for a commitment, in hexadecimal."""
     return secrets.token_hex(32)
+
+
+def fingerprint_data(
+    here: Installation,
+    images: Sequence[tuple[Image, int]],
+    *,
+    kind: str,
+    control_number: str,
+    answers: str | None = None,
+    now: datetime,
+) -> bytes:
+    """Return images with their finger positions as a transaction to the other Party, with the day to delete them by."""
+    party, days = here.settings.party, here.settings.arrangement.follow_up_days
+    return prints.transaction(
+        images,
+        kind=kind,
+        control_number=control_number,
+        answers=answers,
+        originator=f"{party}/NCP",
+        destination=f"{party.other}/NCP",
+        delete_by=(now + timedelta(days=days)).date(),
+        now=now,
+    )
 
 
 # Recording
