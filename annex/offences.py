@@ -331,11 +331,11 @@ def serious_crime(
     rules = rules or rules_in_force(on)
     if not offences:
         return _no_offence(article, rules)
-    misses = [_misses(offence, article, acting, rules) for offence in offences]
-    for offence, missed in zip(offences, misses, strict=True):
+    tested = [(offence, _misses(offence, article, acting, rules)) for offence in offences]
+    for offence, missed in tested:
         if not missed:
             return _serious(offence, rules)
-    return _not_serious(offences, misses, article, rules)
+    return _not_serious(tested, article, rules)
 
 
 def _misses(offence: Offence, article: int, acting: Party, rules: Rules) -> list[_Miss]:
@@ -408,15 +408,13 @@ def _serious(offence: Offence, rules: Rules) -> Finding:
     )
 
 
-def _not_serious(offences: Sequence[Offence], misses: list[list[_Miss]], article: int, rules: Rules) -> Finding:
+def _not_serious(tested: Sequence[tuple[Offence, list[_Miss]]], article: int, rules: Rules) -> Finding:
     """Explain the offence that misses the fewest conditions, among those the one whose maximum comes nearest."""
-    nearest, missed = min(
-        zip(offences, misses, strict=True), key=lambda pair: (len(pair[1]), _shortfall(pair[0], rules))
-    )
+    nearest, missed = min(tested, key=lambda pair: (len(pair[1]), _shortfall(pair[0], rules)))
     told = [f"{miss.expected_and_got}. {miss.advice}" for miss in missed]
     closing = f"; otherwise {_ACT[article]}."
-    if len(offences) > 1:
-        closing += f" Of the {len(offences)} offences named this one comes nearest."
+    if len(tested) > 1:
+        closing += f" Of the {len(tested)} offences named this one comes nearest."
     return Finding(
         serious=False,
         branch=None,
@@ -454,7 +452,7 @@ def _sentence(text: str) -> str:
 def _term(months: int, days: int = 0) -> str:
     """Say a term in words: whole years as years, the rest as months and days."""
     years, rest = divmod(months, 12)
-    parts = [(years, "year"), (rest, "month"), (days, "day")] if not rest else [(months, "month"), (days, "day")]
+    parts = [(months, "month") if rest else (years, "year"), (days, "day")]
     return " and ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count) or "0 days"
 
 

@@ -211,6 +211,80 @@ LATENTS_UNDER_PARAGRAPH_2: Final = Dated(
     ),
 )
 
+TEMPLATE_ONLY_PRINTS_IN_VIEW: Final = Dated(
+    "Annex II with Art. 4(5), prints of which no image is held",
+    (
+        Value(
+            IN_FORCE,
+            False,
+            "Art. 4(2) and 4(5); National Public Safety Commission Rule No. 15 of 2018, Art. 2",
+            "[interp] a match must be accompanied by the fingerprint data that allow the querying contact point to "
+            "confirm it, and an examiner cannot confirm a template; a print without an image is therefore not data "
+            "that can be made available for automated querying",
+        ),
+    ),
+)
+
+EXPLANATION_MANDATORY: Final[Dated[frozenset[Party]]] = Dated(
+    "Art. 4(6), Parties that must ask for an explanation of a match that no request follows",
+    (
+        Value(
+            IN_FORCE,
+            frozenset({Party.JP}),
+            "National Public Safety Commission Rule No. 16 of 2018, Art. 3",
+            'where the agreement says that the queried contact point "may request" an explanation, the Rule orders '
+            "the Commissioner General of the National Police Agency to request it",
+        ),
+    ),
+)
+
+CONSENT_NEEDS_REPORT: Final[Dated[frozenset[Party]]] = Dated(
+    "Art. 8(5)(2) and 8(7), Parties that report to an authority of their own before they give consent",
+    (
+        Value(
+            IN_FORCE,
+            frozenset({Party.JP}),
+            "National Public Safety Commission Rule No. 16 of 2018, Art. 4; Act No. 57 of 2014, Art. 5",
+            "the Commissioner General reports what is consented to, to the National Public Safety Commission, before "
+            "the consent is notified; where urgency leaves no time, without delay afterwards",
+        ),
+    ),
+)
+
+ACQUITTAL_NOTIFIED: Final[Dated[frozenset[Party]]] = Dated(
+    "Art. 10(1), Parties that notify a final acquittal of a person on whom they provided information",
+    (
+        Value(
+            IN_FORCE,
+            frozenset({Party.JP}),
+            "National Public Safety Commission Rule No. 16 of 2018, Art. 5",
+            "after information was provided under Article 5, a final acquittal of that person in the case it relates "
+            "to, or what is equivalent to one, is notified where that is found necessary and appropriate",
+        ),
+    ),
+)
+
+JAPAN_ITEMS: Final[Dated[tuple[str, ...]]] = Dated(
+    "Article 5(2), items of information that Japan may provide",
+    (
+        Value(
+            IN_FORCE,
+            (
+                "name",
+                "date of birth",
+                "place of birth",
+                "sex",
+                "height or weight",
+                "history of criminal dispositions",
+                "date and circumstances of fingerprinting",
+            ),
+            "Act No. 57 of 2014, Arts. 2(iv) and 4(1)",
+            "the Act closes the list: what may be provided is the information on the matters of Article 2(iv)(a) to (c) "
+            "recorded in the computer for matching; the United States has no such list",
+        ),
+    ),
+)
+
 _PARAMETERS: Final[tuple[Dated[object], ...]] = (
     MORE_THAN_MONTHS,
     AT_LEAST_MONTHS,
@@ -219,6 +293,11 @@ _PARAMETERS: Final[tuple[Dated[object], ...]] = (
     AGE_REFERENCE,
     JUVENILE_DECISIONS,
     LATENTS_UNDER_PARAGRAPH_2,
+    TEMPLATE_ONLY_PRINTS_IN_VIEW,
+    EXPLANATION_MANDATORY,
+    CONSENT_NEEDS_REPORT,
+    ACQUITTAL_NOTIFIED,
+    JAPAN_ITEMS,
 )
 
 
@@ -234,6 +313,11 @@ class Rules:
     age_reference: AgeReference
     juvenile_decisions: tuple[str, ...]
     latents_under_paragraph_2: bool
+    template_only_in_view: bool
+    explanation_mandatory: frozenset[Party]
+    consent_needs_report: frozenset[Party]
+    acquittal_notified: frozenset[Party]
+    japan_items: tuple[str, ...]
 
 
 def _rules_since(day: date) -> Rules:
@@ -246,6 +330,11 @@ def _rules_since(day: date) -> Rules:
         age_reference=AGE_REFERENCE.at(day).value,
         juvenile_decisions=JUVENILE_DECISIONS.at(day).value,
         latents_under_paragraph_2=LATENTS_UNDER_PARAGRAPH_2.at(day).value,
+        template_only_in_view=TEMPLATE_ONLY_PRINTS_IN_VIEW.at(day).value,
+        explanation_mandatory=EXPLANATION_MANDATORY.at(day).value,
+        consent_needs_report=CONSENT_NEEDS_REPORT.at(day).value,
+        acquittal_notified=ACQUITTAL_NOTIFIED.at(day).value,
+        japan_items=JAPAN_ITEMS.at(day).value,
     )
 
 

@@ -6,17 +6,28 @@ import json
 import ssl
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annex.parameters import Party
+from contact_point import arrangements
+from contact_point.arrangements import DocumentError, Signatory, Signature
 from contact_point.certificates import CertificateAuthority, CertificateError, load_certificate, spki_sha256
 from contact_point.keys import KeysError, KeySlots, SigningKey, VerifyingKey
-from contact_point.settings import Designation, Folder, Settings, SettingsError, read, read_card, write_card
+from contact_point.settings import (
+    Designation,
+    Folder,
+    Settings,
+    SettingsError,
+    SignedArrangement,
+    read,
+    read_card,
+    write_card,
+)
 from contact_point.tls import Pin, TlsError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +39,15 @@ class Plan:
     host: str
     port: int
     threads: int = 2
+    arrangement: Path | None = None
+    """The document that both contact points begin with; the model that comes with the program where none is named."""
 
 
 def create(root: Path, plan: Plan, now: datetime) -> Settings:
     """Make a working installation in ``root``: certificate authority, certificate, keys, slots, arrangement and card.
 
     Raises:
-        SettingsError: the folder holds an installation, or anything else.
+        SettingsError: the folder holds an installation, or anything else; or the arrangement is malformed.
 
     """
     folder = Folder(root)
@@ -44,10 +57,11 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
         )
     if root.exists() and any(root.iterdir()):
         raise SettingsError(f"{root} is not empty: an installation is made in an empty folder; choose another")
+    document, version = _first(plan)
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
     uri = f"urn:pcsc:ncp:{plan.party.value.lower()}"
-    for inner in (folder.authority, folder.certificate.parent):
+    for inner in (folder.authority, folder.certificate.parent, folder.arrangements):
         inner.mkdir(mode=0o700)
     authority = CertificateAuthority.create(f"{plan.party.value} contact point authority", now)
     authority.save(folder.authority)
@@ -56,8 +70,8 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
     signing = SigningKey.create(folder.signing_key)
     KeySlots.create(folder.exchange_slots)
     KeySlots.create(folder.gallery_slots)
-    model = files("contact_point").joinpath("models/arrangement.toml").read_text(encoding="utf-8")
-    folder.arrangement.write_text(model, encoding="utf-8")
+    signed = arrangements.sign(document, plan.party, signing)
+    arrangements.store(folder.arrangements, version, document, [signed])
     card = Designation(
         party=plan.party,
         name=plan.name,
@@ -66,11 +80,12 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
         tls_keys=(spki_sha256(leaf.der),),
         authority_pem=authority.cert_pem.decode(),
         signing_key_pem=signing.public_pem.decode(),
+        arrangement=SignedArrangement(version, arrangements.fingerprint(document), signed.signature.signature),
     )
     folder.card.write_text(write_card(card), encoding="utf-8")
     # Last of all: with this file the folder is an installation, and without it the next attempt says what is in the way.
     folder.installation.write_text(
-        f"# This contact point. Its arrangement with the other one stands in {folder.arrangement.name}.\n"
+        f"# This contact point. Its arrangements with the other one stand in {folder.arrangements.name}.\n"
         f"party = {json.dumps(plan.party.value)}\nname = {json.dumps(plan.name)}\nuri = {json.dumps(uri)}\n"
         f"host = {json.dumps(plan.host)}\nport = {plan.port}\n"
         f"threads = {plan.threads}  # cores that one search uses\n",
@@ -79,11 +94,25 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
     return read(root)
 
 
+def _first(plan: Plan) -> tuple[bytes, str]:
+    """Return the document that an installation begins with, and its version."""
+    path = plan.arrangement
+    model = files("contact_point").joinpath("models/arrangement.toml")
+    try:
+        document = path.read_bytes() if path else model.read_bytes()
+        return document, arrangements.parse(document, path or model).version
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; name the document of the arrangement") from None
+    except DocumentError as error:
+        raise SettingsError(str(error)) from None
+
+
 def designate(settings: Settings, card: str, note: str) -> Designation:
     """Enter the other Party's contact point, as notified through diplomatic channels by ``note``: Articles 3(1) and 3(2).
 
     Raises:
-        SettingsError: the card is not one, is of our own Party, cannot be used, or no note is named.
+        SettingsError: the card is not one, is of our own Party, cannot be used, is of a contact point that signed another
+            arrangement than we hold, or no note is named.
 
     """
     other = read_card(card)
@@ -97,6 +126,8 @@ def designate(settings: Settings, card: str, note: str) -> Designation:
             "Art. 3(2): a contact point is notified through diplomatic channels; name the note that did, with its date"
         )
     _check(other)
+    signatory = _signatory(settings, other)
+    arrangements.attach(settings.folder.arrangements, other.arrangement.version, signatory)
     settings.folder.other_authority.write_text(other.authority_pem, encoding="utf-8")
     settings.folder.note.write_text(note.strip() + "\n", encoding="utf-8")
     settings.folder.other.write_text(write_card(other), encoding="utf-8")
@@ -113,3 +144,36 @@ def _check(other: Designation) -> None:
         VerifyingKey.from_pem(other.signing_key_pem.encode())
     except (TlsError, CertificateError, KeysError, ValueError) as error:
         raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None
+
+
+_ANEW = (
+    "make the installation of whoever holds another document than the agreed one anew with that "
+    "(`pcsc init --arrangement FILE`)"
+)
+
+
+def _signatory(settings: Settings, other: Designation) -> Signatory:
+    """Return the other Party's signature of an arrangement that we hold: Article 4(7) is of one document, not of two."""
+    ours, theirs, signed = settings.party, other.party, other.arrangement
+    held = [each.version for each in settings.arrangements.versions]
+    if signed.version not in held:
+        raise SettingsError(
+            f"Art. 4(7): expected a card of {theirs} that signs {' or '.join(held)}, which {ours} holds; got one that signs "
+            f"{signed.version}: an arrangement is one document that both hold; "
+            + (_ANEW if settings.other is None else "enter theirs first with `pcsc arrangement enter`")
+        )
+    path = arrangements.document_path(settings.folder.arrangements, signed.version)
+    document = path.read_bytes()
+    here = arrangements.fingerprint(document)
+    if here != signed.sha256:
+        raise SettingsError(
+            f"Art. 4(7): {ours} and {theirs} both hold an arrangement {signed.version}, but not the same document: its "
+            f"SHA-256 is {here} here and {signed.sha256} on the card; compare the two files, and {_ANEW}"
+        )
+    key = VerifyingKey.from_pem(other.signing_key_pem.encode())
+    signatory = Signatory(theirs, key, Signature("ECDSA-P384-SHA384", key.key_id, signed.signature))
+    try:
+        signatory.check(document, path)
+    except DocumentError as error:
+        raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None
+    return signatory

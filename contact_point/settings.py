@@ -1,6 +1,6 @@
-"""One installation: a folder, what lies where in it, and what its ``installation.toml`` and ``arrangement.toml`` say.
+"""One installation: a folder, what lies where in it, and what its ``installation.toml`` and its arrangements say.
 
-Read once at start and never changed. Nothing here touches a key or the database.
+Read once at start and never changed. Nothing here touches a private key or the database.
 """
 
 from __future__ import annotations
@@ -8,17 +8,33 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from annex.parameters import Party
+from contact_point import arrangements
+from contact_point.arrangements import DocumentError
 from contact_point.parsing import first_fault
-from pcsc.arrangement import Arrangement, ArrangementError
+from pcsc.arrangement import Arrangement, Arrangements
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SettingsError(Exception):
     """The folder is not an installation, or a file of it says something that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedArrangement:
+    """The arrangement that a contact point signed, as its card says it: Article 4(7)."""
+
+    version: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the document, in hexadecimal."""
+    signature: str
+    """Over the bytes of the document under the card's signing key: DER in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class Designation:
     """The certificate of its certificate authority."""
     signing_key_pem: str
     """The public key that its messages are signed with."""
+    arrangement: SignedArrangement
 
 
 _DESIGNATION = TypeAdapter(Designation)
@@ -78,9 +95,9 @@ class Folder:
         return self.root / "installation.toml"
 
     @property
-    def arrangement(self) -> Path:
-        """The implementing arrangement."""
-        return self.root / "arrangement.toml"
+    def arrangements(self) -> Path:
+        """The versions of the implementing arrangement, each with the signatures of both Parties."""
+        return self.root / "arrangements"
 
     @property
     def card(self) -> Path:
@@ -149,13 +166,23 @@ class Settings:
     host: str
     port: int
     threads: int
-    arrangement: Arrangement
+    arrangements: Arrangements
+    """Every version held, past and to come; each signed by both Parties once the other one is designated."""
     other: Designation | None
 
     @property
     def address(self) -> str:
         """The HTTPS address of this contact point's API."""
         return f"https://{self.host}:{self.port}"
+
+    def arrangement(self, now: datetime) -> Arrangement:
+        """Return the arrangement in force at ``now`` (UTC).
+
+        Raises:
+            NoArrangementError: there is none.
+
+        """
+        return self.arrangements.at(now.date())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +204,8 @@ def read(root: Path) -> Settings:
     """Return the settings of the installation in ``root``.
 
     Raises:
-        SettingsError: there is none, or a file of it is malformed; the message names the file and the key.
+        SettingsError: there is none, a file of it is malformed, or an arrangement is not signed as it must be; the message
+            names the file, and the key or the line.
 
     """
     folder = Folder(root)
@@ -188,11 +216,8 @@ def read(root: Path) -> Settings:
         )
     try:
         installation = _INSTALLATION.validate_python(_toml(folder.installation))
-        arrangement = Arrangement.from_mapping(_toml(folder.arrangement))
     except ValidationError as error:
         raise SettingsError(f"{folder.installation}: {first_fault(error)}") from None
-    except ArrangementError as error:
-        raise SettingsError(f"{folder.arrangement}: {error}") from None
     try:
         other = read_card(folder.other.read_text(encoding="utf-8")) if folder.other.is_file() else None
     except SettingsError as error:
@@ -205,9 +230,17 @@ def read(root: Path) -> Settings:
         host=installation.host,
         port=installation.port,
         threads=installation.threads,
-        arrangement=arrangement,
+        arrangements=_arrangements(folder, installation.party, other),
         other=other,
     )
+
+
+def _arrangements(folder: Folder, party: Party, other: Designation | None) -> Arrangements:
+    """Return the arrangements, each with our signature and, once the other Party is known, with theirs."""
+    try:
+        return arrangements.load(folder.arrangements, Party if other else (party,))
+    except DocumentError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _toml(path: Path) -> dict[str, object]:

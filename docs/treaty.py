@@ -1,16 +1,20 @@
 """Write docs/treaty.md: every clause of the agreement, where the code enforces it, and which tests show it.
 
     python docs/treaty.py            write docs/treaty.md anew
-    python docs/treaty.py --check    say in one sentence whether it is stale, and exit with 1 if so
+    python docs/treaty.py --check    say what is wrong, a sentence each, and exit with 1 if anything is
 
-Nothing of it is kept by hand but :data:`CLAUSES`. The rest is read from the source, without running it: the code cites the
-clause at the line that enforces it ("Art. 8(2)", "Articles 4(3)-(5)", "8(1)"), in a comment, a message or a docstring, and
-raises the error whose ``article`` the clause is. What is listed are symbols, not lines, so that moving code changes nothing.
+Wrong is a paragraph of the agreement that no row answers for, a clause that the product cites and no test does, and a
+docs/treaty.md that does not say what the source says.
+
+Nothing of it is kept by hand but :data:`AGREEMENT`, how the agreement is divided, and :data:`CLAUSES`, a row for each of its
+clauses. The rest is read from the source, without running it: the code cites the clause at the line that enforces it
+("Art. 8(2)", "Articles 4(3)-(5)", "8(1)"), in a comment, a message or a docstring, and raises the error whose ``article`` the
+clause is. What is listed are symbols, not lines, so that moving code changes nothing.
 
 A citation counts as enforcement where it stands in a function, a table or a message of the product and the function is
 called. Docstrings of classes, attributes and modules only name a clause. Citations of other law ("Penal Code, Art. 236")
 are told apart by what stands before them, and a citation of a clause that the agreement does not have is an error. A test cites
-by its name as well: test_8_5_2_... is about Article 8(5)(2).
+by its name as well: test_8_5_2_... is about Article 8(5)(2). A table of cases cites what its cases name.
 """  # noqa: INP001 - a script among documents, not a package
 
 from __future__ import annotations
@@ -27,13 +31,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 OUTPUT: Final = ROOT / "docs" / "treaty.md"
 PRODUCT: Final = ("pcsc", "annex", "matcher", "contact_point")
 ERRORS: Final = "pcsc/errors.py"
-COMMANDS: Final = "contact_point/cli.py"
+COMMANDS: Final = "contact_point/cli/"
 UNCOUNTED: Final = frozenset({"contact_point/demonstration.py"})
 """It shows the agreement at work and enforces nothing."""
 OF_ANNEX_II: Final = frozenset({"annex/eligibility.py", "tests/treaty/test_annex_2.py"})
@@ -54,6 +58,42 @@ AMENDMENT: Final = "An amendment is a new line among the dated values; no rule h
 INCLUDED: Final = "Included in all that is held; no rule tells this class apart."
 ASIDE: Final = frozenset({GOVERNMENTS, DEFINITION, AMENDMENT, INCLUDED})
 """Notes on clauses that ask for no line of their own."""
+
+AGREEMENT: Final = {
+    "1": ("1(1)", "1(2)", "1(3)"),
+    "2": ("2",),
+    "3": ("3(1)", "3(2)", "3(3)", "3(4)"),
+    "4": ("4(1)", "4(2)", "4(3)", "4(4)", "4(5)", "4(6)", "4(7)"),
+    "5": ("5(1)", "5(2)", "5(3)", "5(4)", "5(5)"),
+    "6": ("6",),
+    "7": ("7",),
+    "8": (
+        *("8(1)", "8(2)", "8(3)", "8(4)"),
+        *("8(5)", "8(5)(1)", "8(5)(1)(a)", "8(5)(1)(b)", "8(5)(1)(c)", "8(5)(2)"),
+        *("8(6)", "8(7)", "8(8)", "8(9)"),
+    ),
+    "9": ("9",),
+    "10": ("10(1)", "10(2)"),
+    "11": (
+        *("11(1)", "11(1)(1)", "11(1)(2)", "11(1)(3)"),
+        *("11(2)", "11(2)(1)", "11(2)(2)", "11(2)(3)"),
+        "11(3)",
+    ),
+    "12": ("12",),
+    "13": ("13(1)", "13(2)", "13(3)"),
+    "14": ("14(1)", "14(2)"),
+    "15": ("15(1)", "15(2)", "15(3)", "15(4)", "15(5)"),
+    "I": ("I chapeau", "I"),
+    "II": (
+        *("II 1", "II 1(1)", "II 1(1)(a)", "II 1(1)(b)", "II 1(1)(b)(i)", "II 1(1)(b)(ii)", "II 1(1)(b)(iii)"),
+        *("II 1(1)(c)", "II 1(2)"),
+        *("II 2", "II 2(1)", "II 2(2)", "II 2(3)", "II 2(4)"),
+    ),
+}
+"""Every paragraph and sub-point of each article and Annex, as they stand in the text; "I" is the list of 34 categories."""
+
+TOGETHER: Final = frozenset({"11(1)"})
+"""Paragraphs whose row answers for their sub-points as well: what the record serves is no rule by itself."""
 
 HEADINGS: Final = {
     "1": "Definitions",
@@ -89,19 +129,15 @@ CLAUSES: Final = (
     Clause("4(3)", "a query concerns an individual, and only where particular circumstances give reason to inquire"),
     Clause("4(4)", "the answer is automatic: a match with a reference number, or no match"),
     Clause("4(5)", "a match is accompanied by the prints, so that the result can be confirmed"),
-    Clause(
-        "4(6)",
-        "without a request after a match, the queried side may ask why, and is answered in a timely manner",
-        "No message asks for an explanation or gives one. What an explanation would rest on is kept.",
-    ),
+    Clause("4(6)", "without a request after a match, the queried side may ask why, and is answered in a timely manner"),
     Clause("4(7)", "technical and procedural details are specified in implementing arrangements"),
     Clause("5(1)", "after a match, further information may be requested, with written notification of the purpose"),
     Clause("5(2)", "what is available at the time of receipt and deemed relevant is provided"),
     Clause("5(3)", "whether the conduct is an offence in the queried Party's country does not matter"),
     Clause("5(4)", "that another channel exists is not the only reason for refusal"),
     Clause("5(5)", "a refusal informs of its reasons"),
-    Clause("6", "information may be provided without request in individual cases", "No message carries it."),
-    Clause("7", "upon request, the result of a use is notified", "No message asks for the result or tells it."),
+    Clause("6", "information may be provided without request in individual cases"),
+    Clause("7", "upon request, the result of a use is notified"),
     Clause(
         "8(1)", "queried side: the received prints go with the answer; after a match, with the reply to the request"
     ),
@@ -113,26 +149,14 @@ CLAUSES: Final = (
     Clause("8(5)(1)(a)", "investigation of serious crime"),
     Clause("8(5)(1)(b)", "prevention of a serious threat to public security"),
     Clause("8(5)(1)(c)", "immigration-related purposes"),
-    Clause(
-        "8(5)(2)",
-        "any other purpose needs prior consent, requested in writing",
-        "Such a use is refused; no message asks for consent or gives it.",
-    ),
+    Clause("8(5)(2)", "any other purpose needs prior consent, requested in writing"),
     Clause("8(6)", "the result of a use serves only to review the implementation"),
-    Clause(
-        "8(7)",
-        "no release to third parties without prior written consent, save where the law obliges to disclose",
-        "There is no act of release and no message for consent.",
-    ),
+    Clause("8(7)", "no release to third parties without prior written consent, save where the law obliges to disclose"),
     Clause("8(8)", "conditions may be imposed, and bind if the information is accepted"),
     Clause("8(9)", "fair processing, and retention only so long as necessary"),
     Clause("9", "organisational and technical measures protect the information"),
-    Clause(
-        "10(1)",
-        "each Party notifies the other of information that is incorrect or unreliable",
-        "No message carries such a notice.",
-    ),
-    Clause("10(2)", "such information is corrected, deleted or not disclosed", "No act does it yet."),
+    Clause("10(1)", "each Party notifies the other of information that is incorrect or unreliable"),
+    Clause("10(2)", "such information is corrected, deleted or not disclosed"),
     Clause("11(1)", "a record of provision and receipt is maintained"),
     Clause("11(2)", "what the record includes"),
     Clause("11(2)(1)", "the types of information"),
@@ -143,13 +167,13 @@ CLAUSES: Final = (
     Clause("13(1)", "other agreements and laws remain available", GOVERNMENTS),
     Clause("13(2)", "nothing authorises an act that relates to a political offence, as the acting Party sees it"),
     Clause("13(3)", "no rights or obligations of private persons arise", GOVERNMENTS),
-    Clause("14(1)", "consultations to facilitate the implementation", "No figures are prepared for them yet."),
-    Clause("14(2)", "consultations on interpretation or application", GOVERNMENTS),
+    Clause("14(1)", "consultations to facilitate the implementation"),
+    Clause("14(2)", "consultations on interpretation or application"),
     Clause("15(1)", "entry into force: 5 January 2019"),
     Clause("15(2)", "it applies to acts of the Parties from then on, whenever the conduct was committed"),
     Clause("15(3)", "amendment, also of the Annexes, by written agreement", AMENDMENT),
-    Clause("15(4)", "termination on three months' notice", "No date of termination can be set."),
-    Clause("15(5)", "protection continues after termination", "Nothing that protects looks at a date of termination."),
+    Clause("15(4)", "termination on three months' notice"),
+    Clause("15(5)", "protection continues after termination"),
     Clause("I chapeau", "attempt, conspiracy and other forms, only when criminalised, above one year"),
     Clause("I", "the 34 categories"),
     Clause("II 1", "what Japan makes available"),
@@ -168,7 +192,7 @@ CLAUSES: Final = (
     Clause("II 2(4)", "known and suspected terrorists"),
 )
 
-_KEYS: Final = tuple(clause.key for clause in CLAUSES)
+_KEYS: Final = tuple(key for keys in AGREEMENT.values() for key in keys)
 
 
 # Citations in a text
@@ -228,7 +252,7 @@ def cited(text: str, *, annex_ii: bool = False) -> set[str]:
         for key in _expanded(match[0], whole=False):
             of_annex = annex_ii and key[0] in "12"
             if (found := f"II {key}" if of_annex else key) in _KEYS:
-                keys.add(found)
+                keys.add(_known(found))
     return keys
 
 
@@ -263,16 +287,16 @@ def _between(first: str, last: str) -> list[str]:
 
 
 def _known(key: str) -> str:
-    """Return the clause itself, the one that it is a part of, or the article."""
-    if key in _KEYS or key in HEADINGS:
-        return key
+    """Return the clause whose row answers for a citation, or the article."""
+    if key not in _KEYS and key not in HEADINGS:
+        raise CitationError(f"cites {_title(key)}, which the agreement does not have")
+    return _answering(key)
+
+
+def _answering(key: str) -> str:
+    """Return the clause whose row answers for a paragraph or sub-point: itself, or the whole that it is a part of."""
     parent = key.rpartition("(")[0]
-    # Parts that are not listed by themselves, such as 11(1)(2), belong to the whole; a paragraph must be there.
-    if parent.count("(") >= 1 and parent in _KEYS:
-        return parent
-    raise CitationError(
-        f"cites {'Annex ' if key.startswith('I') else 'Article '}{key}, which the agreement does not have"
-    )
+    return parent if parent in TOGETHER else key
 
 
 def cited_by_name(test: str) -> set[str]:
@@ -286,10 +310,14 @@ def cited_by_name(test: str) -> set[str]:
         key = first + "".join(f"({number})" for number in rest)
         if match["annex"]:
             inner = "".join(f"({number})" for number in rest[1:])
-            key = "I" if first == "1" else f"II {rest[0]}{inner}" if rest else "II"
+            key = _of_annex_i(test) if first == "1" else f"II {rest[0]}{inner}" if rest else "II"
         lettered = f"{key}({match['letter']})"
         keys.add(lettered if lettered in _KEYS else key)
-    return keys & set(_KEYS)
+    return {_answering(key) for key in keys & set(_KEYS)}
+
+
+def _of_annex_i(test: str) -> str:
+    return "I chapeau" if "_the_chapeau_" in test else "I"
 
 
 # Citations in a module
@@ -460,8 +488,8 @@ class Entry:
     codes: set[str] = field(default_factory=set)
 
 
-def document() -> str:
-    """Return docs/treaty.md as it should be.
+def survey() -> dict[str, Entry]:
+    """Return what the source says of each clause and article.
 
     Raises:
         CitationError: a module cites a clause that the agreement does not have.
@@ -478,7 +506,7 @@ def document() -> str:
     entries: dict[str, Entry] = defaultdict(Entry)
     called = _called(product)
     for module in product:
-        if module.path == COMMANDS:
+        if module.path.startswith(COMMANDS):
             _enter_commands(entries, module)
         elif module.path != ERRORS:
             _enter(entries, module, called)
@@ -486,7 +514,7 @@ def document() -> str:
         _enter_codes(entries, module, called)
     for module in tests:
         _enter_tests(entries, module)
-    return _rendered(entries)
+    return dict(entries)
 
 
 def _called(product: Iterable[Module]) -> set[str]:
@@ -544,7 +572,7 @@ def _enter_codes(entries: dict[str, Entry], module: Module, called: set[str]) ->
 
 def _enter_tests(entries: dict[str, Entry], module: Module) -> None:
     for mark in module.marks:
-        if not mark.symbol or mark.symbol.startswith("test_"):
+        if not mark.symbol or mark.symbol.startswith("test_") or mark.symbol.isupper():
             entries[mark.key].tests[module.path].add(mark.symbol)
 
 
@@ -556,11 +584,13 @@ February 2014, in force since 5 January 2019. Each clause is given in short; the
 
 *Enforced* lists functions, tables and messages that cite the clause where they hold somebody to it, or raise its error;
 *named* lists types and modules that speak of it; *code* is what a refusal under it tells the other Party; *test* lists the
-tests that cite it, or a module whose tests are all about it.
+tests and tables of cases that cite it, or a module whose tests are all about it.
 """
 
 
-def _rendered(entries: dict[str, Entry]) -> str:
+def document(entries: Mapping[str, Entry]) -> str:
+    """Return docs/treaty.md as it should be."""
+    entries = defaultdict(Entry, entries)
     open_ = [_title(clause.key) for clause in CLAUSES if clause.note and _is_open(clause, entries)]
     silent = [_title(clause.key) for clause in CLAUSES if not clause.note and _is_open(clause, entries)]
     lines = [
@@ -624,22 +654,61 @@ def _symbols(files: dict[str, set[str]]) -> Iterator[str]:
         yield f"`{path}`{': ' if symbols else ''}{symbols}"
 
 
+# The check
+
+
+def faults(entries: Mapping[str, Entry], clauses: Sequence[Clause] = CLAUSES) -> list[str]:
+    """Return a sentence for every paragraph without a row, row without a paragraph, and citation without a test."""
+    rows = [clause.key for clause in clauses]
+    found = [
+        f"{_title(key)} is a paragraph of the agreement and no row of CLAUSES in docs/treaty.py answers for it: add the row, "
+        "with what the paragraph says in short"
+        for key in _KEYS
+        if _answering(key) == key and key not in rows
+    ]
+    found += [
+        f"{_title(key)} has a row of CLAUSES in docs/treaty.py and is no paragraph of the agreement: correct the row's key"
+        for key in rows
+        if key not in _KEYS
+    ]
+    return found + [
+        f"{_title(key)} is cited in {', '.join(where)} and by no test: write a test that cites it, in its name or its words, "
+        "or correct the citation"
+        for key in dict.fromkeys((*HEADINGS, *_KEYS))
+        if (where := _citing(entries.get(key, Entry()))) and not _tested(entries, key)
+    ]
+
+
+def _citing(entry: Entry) -> list[str]:
+    """Return where the product cites a clause."""
+    files = [*entry.enforced, *entry.uncalled, *entry.named]
+    cited_in = {path: entry.enforced[path] | entry.uncalled[path] | entry.named[path] for path in files}
+    return [*_symbols(cited_in), *(f"`{command}`" for command in sorted(entry.commands))]
+
+
+def _tested(entries: Mapping[str, Entry], key: str) -> bool:
+    """Say whether a test cites a clause, or a part of it."""
+    return any(entry.tests for part, entry in entries.items() if part == key or part.startswith((f"{key}(", f"{key} ")))
+
+
 def main() -> int:
-    """Write the document, or check it; return the exit code."""
+    """Write the document, or check it and the source; return the exit code."""
     try:
-        made = document()
+        entries = survey()
     except CitationError as error:
-        sys.stderr.write(f"{error}: correct the citation, or add the clause to docs/treaty.py\n")
+        sys.stderr.write(
+            f"{error}: correct the citation, or AGREEMENT in docs/treaty.py where the text has the clause\n"
+        )
         return 1
+    made = document(entries)
     if "--check" not in sys.argv[1:]:
         OUTPUT.write_text(made, encoding="utf-8")
         return 0
+    wrong = faults(entries)
     if not OUTPUT.is_file() or OUTPUT.read_text(encoding="utf-8") != made:
-        sys.stderr.write(
-            "docs/treaty.md does not say what the source says: write it anew with `python docs/treaty.py`\n"
-        )
-        return 1
-    return 0
+        wrong.append("docs/treaty.md does not say what the source says: write it anew with `python docs/treaty.py`")
+    sys.stderr.writelines(f"{sentence}\n" for sentence in wrong)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

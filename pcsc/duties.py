@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from pcsc.exchange import Exchange, Side, State
+from pcsc.exchange import Exchange, Matter, MatterKind, Side, State
+from pcsc.matters import report_wanted
+from pcsc.messages import PRINTS
 
 if TYPE_CHECKING:
+    from annex.parameters import Rules
     from pcsc.arrangement import Arrangement
 
 
@@ -36,6 +39,10 @@ class Content(StrEnum):
     """The written notification: Article 8(4)."""
     CIRCUMSTANCES = "circumstances"
     """Why we asked: Article 4(3), and 4(6) should an explanation be wanted."""
+    CORRESPONDENCE = "correspondence"
+    """What was asked, answered and notified beside the life of the exchange, in its own words."""
+    RESULT = "result"
+    """What came of the use of what we provided: Article 7, for the review of the implementation alone (8(6))."""
     MESSAGE = "message"
     """A message of ours on its way to the other contact point; destroyed on its delivery, not by state."""
     RECEIPT = "receipt"
@@ -68,9 +75,9 @@ _QUERIED: Final = {
     State.PROVIDED: {Content.ANSWER},
 }
 _ALWAYS: Final = {
-    Side.QUERYING: {Content.CIRCUMSTANCES, Content.NOTIFICATION, Content.RECEIPT},
+    Side.QUERYING: {Content.CIRCUMSTANCES, Content.NOTIFICATION, Content.RECEIPT, Content.CORRESPONDENCE},
     # Art. 8(4): the notification is retained under the law of the queried Party, whatever else is deleted.
-    Side.QUERIED: {Content.NOTIFICATION, Content.RECEIPT},
+    Side.QUERIED: {Content.NOTIFICATION, Content.RECEIPT, Content.CORRESPONDENCE, Content.RESULT},
 }
 
 CLAUSES: Final = {
@@ -86,15 +93,49 @@ CLAUSES: Final = {
 """The clause under which content of a side is destroyed, where one orders or bounds it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All of an exchange that decides what may be held for it."""
+
+    side: Side
+    state: State
+    responded: bool
+    """Whether a request was replied to."""
+    prints_restricted: bool
+    """Whether the prints are incorrect or unreliable (Article 10)."""
+    asked: bool
+    """Whether something was asked or notified beside the life of the exchange."""
+
+
+def standing(exchange: Exchange) -> Standing:
+    """Return what decides about the content of an exchange."""
+    return Standing(
+        exchange.side,
+        exchange.state,
+        responded=exchange.reply is not None,
+        prints_restricted=PRINTS in exchange.restricted,
+        asked=bool(exchange.matters),
+    )
+
+
 def permitted(exchange: Exchange) -> frozenset[Content]:
     """Return the kinds of content that may be held for ``exchange`` as it stands."""
-    by_state = _QUERYING if exchange.side is Side.QUERYING else _QUERIED
-    kinds = by_state.get(exchange.state, set()) | _ALWAYS[exchange.side]
-    # An exchange that has ended sends nothing any more; until then a message of ours stays until it has arrived.
-    if exchange.state not in {State.LAPSED, State.CLOSED}:
+    return permitted_in(standing(exchange))
+
+
+def permitted_in(at: Standing) -> frozenset[Content]:
+    """Return the kinds of content that may be held where an exchange stands so."""
+    by_state = _QUERYING if at.side is Side.QUERYING else _QUERIED
+    kinds = by_state.get(at.state, set()) | _ALWAYS[at.side]
+    # A message of ours stays until it has arrived. What still waits when a hold has lapsed has no use any more, except where
+    # something is asked or notified beside it.
+    if at.state is not State.LAPSED or at.asked:
         kinds = kinds | {Content.MESSAGE}
+    # Art. 10(2): prints that are incorrect or unreliable are not kept, by either side.
+    if at.prints_restricted:
+        kinds = kinds - {Content.PROBE, Content.CANDIDATE, Content.PICTURE}
     # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
-    responded = exchange.side is Side.QUERIED and exchange.reply is not None
+    responded = at.side is Side.QUERIED and at.responded
     return frozenset(kinds - {Content.PROBE} if responded else kinds)
 
 
@@ -106,16 +147,82 @@ class Duty:
     what: str
     article: str
     by: datetime
+    matter: str = ""
+    """The number of the matter it is about, where it is about one."""
 
 
-def due(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
-    """Return the next act that ``exchange`` waits for here, or None."""
-    table = _QUERYING_ACTS if exchange.side is Side.QUERYING else _QUERIED_ACTS
-    if exchange.state not in table:
+def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Duty, ...]:
+    """Return what ``exchange`` waits for here: its next act, an explanation to ask for, and every matter that is open."""
+    found = [_act(exchange, arrangement), _unexplained(exchange, arrangement, rules)]
+    found += [_of_matter(exchange, matter, rules) for matter in exchange.matters]
+    found += [
+        Duty(exchange.control_number, f"tell {each.recipient.name} of the correction", "10(2)", exchange.last_event_at)
+        for each in exchange.releases
+        if not each.told
+    ]
+    return tuple(duty for duty in found if duty is not None)
+
+
+def _act(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
+    """Return the next act in the life of the exchange."""
+    number, since = exchange.control_number, exchange.last_event_at
+    if exchange.side is Side.QUERIED and exchange.state is State.REQUESTED:
+        urgent, name = ("urgent ", "urgent_reply_hours") if exchange.urgent else ("", "reply_days")
+        what = f"answer the {urgent}request for further information"
+        return Duty(number, what, "5(2)", since + _within(arrangement, name))
+    if exchange.state is State.OPEN:
+        what, article, name = _NOTICES[exchange.article]
+        return Duty(number, what, article, exchange.opened_at + _within(arrangement, name))
+    if exchange.side is Side.QUERIED or exchange.state not in _QUERYING_ACTS:
         return None
-    what, article, name = table[exchange.state]
-    days: int = getattr(arrangement, name)
-    return Duty(exchange.control_number, what, article, exchange.last_event_at + timedelta(days=days))
+    what, article, days = _QUERYING_ACTS[exchange.state]
+    if exchange.state is State.PROVIDED:
+        since = exchange.reviewed_at or exchange.provided_at or since
+    return Duty(number, what, article, since + _within(arrangement, days))
+
+
+def _within(arrangement: Arrangement, name: str) -> timedelta:
+    """Return a time limit of the arrangement, whose name ends in its unit."""
+    value: int = getattr(arrangement, name)
+    return timedelta(hours=value) if name.endswith("_hours") else timedelta(days=value)
+
+
+def _unexplained(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> Duty | None:
+    """Article 4(6): a match that no request followed. Japan must ask (Rule 16 of 2018, Article 3), the treaty lets ask."""
+    unfollowed = exchange.state in {State.NO_REQUEST, State.LAPSED} and exchange.request is None
+    asked = any(matter.kind is MatterKind.EXPLANATION for matter in exchange.matters)
+    if exchange.side is Side.QUERYING or exchange.reference is None or not unfollowed or asked:
+        return None
+    must = exchange.ours in rules.explanation_mandatory
+    what = f"{'ask' if must else 'you may ask'} for the purpose of the query"
+    by = exchange.last_event_at + timedelta(days=arrangement.explanation_request_days)
+    return Duty(exchange.control_number, what, "4(6)", by)
+
+
+def _of_matter(exchange: Exchange, matter: Matter, rules: Rules) -> Duty | None:
+    """Return what an open matter wants, of us or of the other side; an answered one only what national law adds."""
+    theirs = matter.raised_by is not exchange.ours
+    if matter.settled_at is not None:
+        if matter.granted and theirs and report_wanted(matter, exchange.ours, rules):
+            what, by = "report the consent that was given without delay", matter.settled_at
+            return Duty(exchange.control_number, what, matter.to or "", by, matter.number)
+        return None
+    answer, article = _MATTERS[matter.kind]
+    ours = theirs or matter.kind is MatterKind.CORRECTION  # Art. 10(2): a measure is owed by whoever received it
+    what = answer if ours else f"{exchange.other} owes: {answer}"
+    return Duty(exchange.control_number, what, matter.to or article, matter.due_at, matter.number)
+
+
+_MATTERS: Final = {
+    MatterKind.EXPLANATION: ("explain the purpose of the query", "4(6)"),
+    MatterKind.RESULT: ("tell the result of the use", "7"),
+    MatterKind.CONSENT: ("decide on the consent", "8(5)(2)"),
+    MatterKind.CORRECTION: ("take a measure: correct, delete or do not disclose", "10(2)"),
+}
+_NOTICES: Final = {
+    9: ("act on the notice of a breach, and close it", "9", "breach_notice_hours"),
+    14: ("hold the consultations, and close them", "14", "consultation_days"),
+}
 
 
 _QUERYING_ACTS: Final = {
@@ -123,11 +230,8 @@ _QUERYING_ACTS: Final = {
     State.MATCH: ("examine the matching prints", "4(5)", "examination_days"),
     State.EXAMINED: ("determine whether to request further information", "8(2)", "determination_days"),
     State.WILL_REQUEST: ("request further information", "5(1)", "determination_days"),
-    State.OFFERED: ("accept the conditions, or decline the information", "8(8)", "reply_days"),
-    State.PROVIDED: ("review whether the information is still necessary", "8(9)", "follow_up_days"),
-}
-_QUERIED_ACTS: Final = {
-    State.REQUESTED: ("answer the request for further information", "5(2)", "reply_days"),
+    State.OFFERED: ("accept the conditions, or decline the information", "8(8)", "acceptance_days"),
+    State.PROVIDED: ("review whether the information is still necessary", "8(9)", "review_days"),
 }
 
 

@@ -68,6 +68,30 @@ class NoPrintsError(TreatyError):
     article, code = "4(5)", "4-5.NO_PRINTS"
 
 
+class NotUnfollowedError(TreatyError):
+    """An explanation is asked for after a match that no request followed, and after no other answer."""
+
+    article, code = "4(6)", "4-6.NOT_A_MATCH"
+
+
+class FollowedError(TreatyError):
+    """A request followed the match, or may still follow it, so there is nothing to explain."""
+
+    article, code = "4(6)", "4-6.FOLLOWED"
+
+
+class NoExplanationError(TreatyError):
+    """An explanation says the purpose of the query."""
+
+    article, code = "4(6)", "4-6.NO_EXPLANATION"
+
+
+class NoArrangementError(TreatyError):
+    """No implementing arrangement is in force on that day, or none of that name is held."""
+
+    article, code = "4(7)", "4-7.NO_ARRANGEMENT"
+
+
 class QuotaError(TreatyError):
     """The implementing arrangement's number of queries for the day is used up."""
 
@@ -116,6 +140,18 @@ class NoReasonError(TreatyError):
     article, code = "5(5)", "5-5.NO_REASON"
 
 
+class NoReasonToBelieveError(TreatyError):
+    """Information is provided without request in an individual case, with reason to believe in a serious crime."""
+
+    article, code = "6", "6.NO_REASON"
+
+
+class NotProvidedError(TreatyError):
+    """The result of a use is told to the side that provided the information, and of that information alone."""
+
+    article, code = "7", "7.NOT_PROVIDED_BY_YOU"
+
+
 class UseError(TreatyError):
     """The information may not be used for that purpose; ``article`` is the clause that forbids it."""
 
@@ -127,10 +163,46 @@ class UseError(TreatyError):
         self.article = article  # type: ignore[misc]  # the one rule that several clauses carry
 
 
+class ConsentError(TreatyError):
+    """Consent is asked for in writing with its purpose, and given in writing before the use or the release."""
+
+    article, code = "8(5)(2)", "8-5.NO_CONSENT"
+
+
+class ReleaseError(TreatyError):
+    """Information is not released to third States, international bodies or private parties without prior consent."""
+
+    article, code = "8(7)", "8-7.THIRD_PARTY"
+
+
 class ConditionsError(TreatyError):
     """The conditions of the provision were not accepted, so its content is not to be read."""
 
     article, code = "8(8)", "8-8.NOT_ACCEPTED"
+
+
+class RetentionError(TreatyError):
+    """Information is retained only so long as a purpose of its needs it."""
+
+    article, code = "8(9)", "8-9.NO_PURPOSE"
+
+
+class ProtectionError(TreatyError):
+    """A breach of protection is notified in writing."""
+
+    article, code = "9", "9.BREACH"
+
+
+class CorrectionError(TreatyError):
+    """Incorrect or unreliable information is notified, and then corrected, deleted or not disclosed."""
+
+    article, code = "10(1)", "10-1.NO_NOTICE"
+
+
+class RestrictedError(TreatyError):
+    """The information is incorrect or unreliable and is not disclosed."""
+
+    article, code = "10(2)", "10-2.RESTRICTED"
 
 
 class NoAuthorityError(TreatyError):
@@ -151,10 +223,22 @@ class PoliticalOffenceError(TreatyError):
     article, code = "13(2)", "13-2.POLITICAL"
 
 
+class ConsultationError(TreatyError):
+    """Consultations are about something."""
+
+    article, code = "14(1)", "14-1.NO_MATTER"
+
+
 class NotInForceError(TreatyError):
     """The agreement is not in force on that day."""
 
     article, code = "15(1)", "15-1.NOT_IN_FORCE"
+
+
+class TerminatedError(TreatyError):
+    """The agreement was terminated; what it protects stays protected, and nothing new is queried, requested or provided."""
+
+    article, code = "15(4)", "15-4.TERMINATED"
 
 
 class OutOfOrderError(TreatyError):

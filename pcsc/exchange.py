@@ -1,5 +1,8 @@
 """The life of one exchange on either side: (exchange, message or act, now) -> exchange.
 
+An exchange is what one query leads to, or one provision without request (Article 6), or one notice about no exchange (a
+breach, consultations). What is asked and answered beside its life is in :mod:`pcsc.matters`.
+
 Each step checks that it may follow the step before it and that the agreement allows it, and returns the exchange as it is
 afterwards. Nothing is stored, sent or destroyed here: what may still be held in a state is :func:`pcsc.duties.permitted`.
 
@@ -9,21 +12,24 @@ cannot take the other's word for it. Where only one side can know something, the
     querying   SENT -> NO_MATCH | MATCH -> EXAMINED -> NO_REQUEST | WILL_REQUEST -> REQUESTED -> ...
     queried            NO_MATCH | MATCH             -> NO_REQUEST | WILL_REQUEST -> REQUESTED -> ...
     both       REQUESTED -> PROVIDED | REFUSED | OFFERED -> PROVIDED | DECLINED;   any hold in the end -> LAPSED
+    Article 6  PROVIDED | OFFERED -> PROVIDED | DECLINED                           notices: OPEN -> CLOSED
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from annex.offences import Finding, serious_crime
-from annex.parameters import Party, rules_version
+from annex.parameters import IN_FORCE, Party, rules_version
+from pcsc.agreement import IN_FORCE_WITHOUT_NOTICE, Agreement
 from pcsc.errors import (
     ConditionsError,
     FieldNotAllowedError,
     NoCircumstancesError,
+    NoNotificationError,
     NoReasonError,
     NotAMatchError,
     NotInForceError,
@@ -38,22 +44,28 @@ from pcsc.messages import (
     Answer,
     Authority,
     Basis,
+    BreachNotice,
     Conclusion,
     Condition,
+    ConsentTo,
+    Expectation,
+    Item,
     Match,
+    Notice,
     Provision,
+    ProvisionWithoutRequest,
     Query,
+    Recipient,
     Reply,
     Request,
+    Search,
+    Use,
 )
 from pcsc.use import Purpose
 
 if TYPE_CHECKING:
     from pcsc.arrangement import Arrangement
     from pcsc.messages import Message
-
-IN_FORCE_FROM: Final = date(2019, 1, 5)
-"""Article 15(1): the thirtieth day after the exchange of notes (TIAS 19-105)."""
 
 
 class Side(StrEnum):
@@ -78,12 +90,65 @@ class State(StrEnum):
     REFUSED = "refused"
     DECLINED = "declined"
     LAPSED = "lapsed"
+    OPEN = "open"
     CLOSED = "closed"
+
+
+class MatterKind(StrEnum):
+    """What is asked, or notified, beside the life of an exchange."""
+
+    EXPLANATION = "explanation"
+    RESULT = "result of use"
+    CONSENT = "consent"
+    CORRECTION = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One question, or one notice, beside the life of an exchange; ``number`` is that of the message that raised it.
+
+    ``outcome`` says in one coded word or two how it was settled; the texts are content and are not here. For consent,
+    ``to``, ``purpose`` and ``recipient`` say what to, and ``granted`` whether. ``concerns`` are the items a notice is about.
+    """
+
+    number: str
+    kind: MatterKind
+    raised_by: Party
+    raised_at: datetime
+    due_at: datetime
+    settled_at: datetime | None = None
+    outcome: str = ""
+    late: bool = False
+    """Raised later than the arrangement calls reasonable (Article 4(6)): noted, not refused."""
+    to: ConsentTo | None = None
+    purpose: str = ""
+    recipient: Recipient | None = None
+    granted: bool | None = None
+    report: str = ""
+    """The report to the supervising body that national law wants with a consent; empty where none was made yet."""
+    concerns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Information given on to somebody, under which clause: the lineage that a correction follows (Article 10)."""
+
+    recipient: Recipient
+    clause: str
+    at: datetime
+    kinds: tuple[str, ...]
+    told: bool = True
+    """Whether the recipient knows of every correction of what was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One query and all that followed from it, without content: no prints, no items, no text of a notification."""
+    """What one message opened and all that followed from it, without content: no prints, no items, no text.
+
+    ``article`` is the article of that message: 4 a query, 6 a provision without request, 9 a notice of a breach, 14 a request
+    for consultations. In Article 6, ``querying`` is the Party that receives the information and the reference is the
+    number of the message; in the last two, ``querying`` is the Party that gave the notice.
+    """
 
     control_number: str
     side: Side
@@ -92,10 +157,14 @@ class Exchange:
     opened_at: datetime
     last_event_at: datetime
     authority: Authority
-    identified: bool
-    basis: Basis
+    identified: bool | None
+    """What the query said of the individual; None where there was no query."""
+    basis: Basis | None
     arrangement: str
     rules: str
+    article: int = 4
+    search: Search | None = None
+    expectation: Expectation | None = None
     reference: str | None = None
     answered_at: datetime | None = None
     conclusion: Conclusion | None = None
@@ -103,9 +172,20 @@ class Exchange:
     request: str | None = None
     requested_items: tuple[str, ...] = ()
     notified_basis: Basis | None = None
+    urgent: bool = False
     reply: str | None = None
     offered: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    provided_at: datetime | None = None
+    open_purposes: tuple[str, ...] = ()
+    """Purposes for which what was provided is still needed; when the last one ends it goes (Article 8(9))."""
+    reviewed_at: datetime | None = None
+    uses: tuple[Use, ...] = ()
+    """The ledger that the answer under Article 7 is drawn from. It lives as long as this exchange, not as the record."""
+    releases: tuple[Release, ...] = ()
+    restricted: tuple[str, ...] = ()
+    """Items, or the prints, that are incorrect or unreliable and not disclosed (Article 10(2))."""
+    matters: tuple[Matter, ...] = ()
 
     @property
     def queried(self) -> Party:
@@ -113,21 +193,33 @@ class Exchange:
         return self.querying.other
 
     @property
+    def ours(self) -> Party:
+        """The Party whose contact point this is."""
+        return self.querying if self.side is Side.QUERYING else self.queried
+
+    @property
     def other(self) -> Party:
         """The Party at the other end."""
-        return self.queried if self.side is Side.QUERYING else self.querying
+        return self.ours.other
 
 
 def open_query(
-    query: Query, circumstances: str, arrangement: Arrangement, *, made_today: int, now: datetime
+    query: Query,
+    circumstances: str,
+    arrangement: Arrangement,
+    *,
+    made_today: int,
+    now: datetime,
+    agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
 ) -> Exchange:
     """Admit a query of our own: Articles 1(3), 4(3), 4(7), 13(2), 15(1), under the law of the querying Party.
 
-    ``circumstances`` are the particular circumstances of Article 4(3), which stay here; ``made_today`` counts the queries
-    of this UTC day before this one.
+    ``circumstances`` are the particular circumstances of Article 4(3), which stay here; ``made_today`` counts the queries of
+    this UTC day and kind of search before this one.
 
     Raises:
-        TreatyError: NotInForceError, PoliticalOffenceError, NotSeriousCrimeError, NoCircumstancesError, QuotaError.
+        TreatyError: NotInForceError, TerminatedError, PoliticalOffenceError, NotSeriousCrimeError, NoCircumstancesError,
+            QuotaError.
 
     """
     # Art. 4(3): only if particular circumstances give reason to inquire about the individual.
@@ -138,33 +230,45 @@ def open_query(
             f"{arrangement.circumstances_characters} characters (arrangement {arrangement.version}); got {said}: say what "
             "is known of this individual and this case"
         )
-    return _admit(query, Side.QUERYING, arrangement, made_today=made_today, now=now)
+    return _admit(query, Side.QUERYING, arrangement, made_today=made_today, now=now, agreement=agreement)
 
 
-def receive_query(query: Query, arrangement: Arrangement, *, made_today: int, now: datetime) -> Exchange:
+def receive_query(
+    query: Query,
+    arrangement: Arrangement,
+    *,
+    made_today: int,
+    now: datetime,
+    agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
+) -> Exchange:
     """Admit a query of the other Party: what can be checked of Articles 1(3), 4(7), 13(2) and 15(1) from its message.
 
     The state is SENT until :func:`answered`. The law that counts is still the querying Party's, not ours.
 
     Raises:
-        TreatyError: NotInForceError, PoliticalOffenceError, NotSeriousCrimeError, QuotaError.
+        TreatyError: NotInForceError, TerminatedError, PoliticalOffenceError, NotSeriousCrimeError, QuotaError.
 
     """
-    return _admit(query, Side.QUERIED, arrangement, made_today=made_today, now=now)
+    return _admit(query, Side.QUERIED, arrangement, made_today=made_today, now=now, agreement=agreement)
 
 
-def _admit(query: Query, side: Side, arrangement: Arrangement, *, made_today: int, now: datetime) -> Exchange:
+def _admit(
+    query: Query, side: Side, arrangement: Arrangement, *, made_today: int, now: datetime, agreement: Agreement
+) -> Exchange:
     """Check what both sides can check of a query and open its exchange."""
-    # Art. 15(1), (2): on or after entry into force; the date of the acts never matters.
-    start = max(IN_FORCE_FROM, arrangement.in_force_from)
-    if now.date() < start:
-        raise NotInForceError(f"the agreement and its arrangement apply from {start}; this query is of {now.date()}")
+    # Art. 15(1), (2), (4): while the agreement is in force; the date of the acts never matters.
+    agreement.check("query", now)
+    if now.date() < arrangement.in_force_from:
+        raise NotInForceError(
+            f"arrangement {arrangement.version} applies from {arrangement.in_force_from}; this query is of {now.date()}"
+        )
     lawful(query.basis, article=4, acting=query.querying, now=now)
-    # Art. 4(7): the number of queries is a matter of the arrangement.
-    if made_today >= arrangement.queries_per_day:
+    # Art. 4(7): the number of queries of each kind is a matter of the arrangement.
+    allowed = arrangement.queries_per_day[query.search]
+    if made_today >= allowed:
         raise QuotaError(
-            f"arrangement {arrangement.version} allows {arrangement.queries_per_day} queries a day and {made_today} were "
-            "made today (UTC): wait for tomorrow, or agree on another number"
+            f"arrangement {arrangement.version} allows {allowed} {query.search} queries a day and {made_today} were made today "
+            "(UTC): wait for tomorrow, or agree on another number"
         )
     return _opened(query, side, State.SENT, arrangement, now)
 
@@ -174,7 +278,7 @@ def turned_away(query: Query, arrangement: Arrangement, now: datetime) -> Exchan
 
     None before the agreement was in force: nothing was communicated under it.
     """
-    if now.date() < IN_FORCE_FROM:
+    if now.date() < IN_FORCE:
         return None
     return _opened(query, Side.QUERIED, State.CLOSED, arrangement, now)
 
@@ -193,6 +297,78 @@ def _opened(query: Query, side: Side, state: State, arrangement: Arrangement, no
         basis=query.basis,
         arrangement=arrangement.version,
         rules=rules_version(now.date()),
+        search=query.search,
+        expectation=query.expectation,
+    )
+
+
+def open_notice(notice: Notice, side: Side, arrangement: Arrangement, now: datetime) -> Exchange:
+    """Open the exchange of a notice about no query, given or received: a breach (9), consultations (14).
+
+    Both are for all time, also after termination (15(5)). It is closed when the matter is done with.
+    """
+    return Exchange(
+        control_number=notice.control_number,
+        side=side,
+        querying=notice.raised_by,
+        state=State.OPEN,
+        opened_at=now,
+        last_event_at=now,
+        authority=NO_QUERY,
+        identified=None,
+        basis=None,
+        arrangement=arrangement.version,
+        rules=rules_version(now.date()),
+        article=9 if isinstance(notice, BreachNotice) else 14,
+    )
+
+
+NO_QUERY = Authority(
+    "no automated query", "what is recorded did not follow from an automated query (Article 11(2)(3))", "none", ""
+)
+"""In place of the authority at the time of the query, where there was no query: said, and not left blank."""
+
+
+def provide_unasked(
+    message: ProvisionWithoutRequest,
+    side: Side,
+    arrangement: Arrangement,
+    now: datetime,
+    *,
+    agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
+) -> Exchange:
+    """Give, or take in, information without request on one case: Article 6. The providing Party is the queried side.
+
+    Raises:
+        TreatyError: NotInForceError, TerminatedError, PoliticalOffenceError, NotSeriousCrimeError.
+        ConditionsError: a condition forbids what is not a purpose.
+
+    """
+    agreement.check("provision without request", now)
+    # Art. 1(3): the law of either Party carries a provision; only Articles 4 and 8 look at one Party's alone.
+    lawful(message.basis, article=6, acting=message.providing, now=now)
+    _tellable(message.conditions)
+    at_once = not message.offered
+    return Exchange(
+        control_number=message.control_number,
+        side=side,
+        querying=message.providing.other,
+        state=State.PROVIDED if at_once else State.OFFERED,
+        opened_at=now,
+        last_event_at=now,
+        authority=NO_QUERY,
+        identified=None,
+        basis=message.basis,
+        arrangement=arrangement.version,
+        rules=rules_version(now.date()),
+        article=6,
+        expectation=message.expectation,
+        reference=message.control_number,
+        reply=message.control_number,
+        offered=message.offered,
+        conditions=message.conditions,
+        provided_at=now if at_once else None,
+        open_purposes=(Purpose.SERIOUS_CRIME.value,) if at_once else (),
     )
 
 
@@ -219,7 +395,7 @@ def lawful(basis: Basis, *, article: int, acting: Party, now: datetime) -> Findi
 
 def answered(exchange: Exchange, answer: Answer, now: datetime) -> Exchange:
     """Take in, or give, the answer to a query: Articles 4(4) and 4(5)."""
-    _follows(exchange, "an answer", State.SENT)
+    follows(exchange, "an answer", State.SENT)
     if isinstance(answer, Match):
         return replace(exchange, state=State.MATCH, reference=answer.reference, answered_at=now, last_event_at=now)
     return replace(exchange, state=State.NO_MATCH, answered_at=now, last_event_at=now)
@@ -233,8 +409,8 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
     state = exchange.state
     match message:
         case Query():
-            _on(exchange, Side.QUERYING, "the refusal of a query")
-            _follows(exchange, "the refusal of a query", State.SENT)
+            on_side(exchange, Side.QUERYING, "the refusal of a query")
+            follows(exchange, "the refusal of a query", State.SENT)
             state = State.CLOSED
         case Request() if exchange.request == message.control_number:
             state = State.WILL_REQUEST
@@ -247,8 +423,8 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
 
 def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) -> Exchange:
     """Note what the examiner of the querying side concludes: Article 4(5), "to confirm the result"."""
-    _on(exchange, Side.QUERYING, "an examination")
-    _follows(exchange, "an examination", State.MATCH, State.EXAMINED)
+    on_side(exchange, Side.QUERYING, "an examination")
+    follows(exchange, "an examination", State.MATCH, State.EXAMINED)
     if not by.strip():
         raise UnconfirmedError("an examination names its examiner; no name was given")
     return replace(exchange, state=State.EXAMINED, conclusion=conclusion, examined_by=by, last_event_at=now)
@@ -267,7 +443,7 @@ def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Excha
     overtaken = exchange.request is not None and will_request
     if exchange.side is Side.QUERIED and (overtaken or exchange.state is State.LAPSED):
         return exchange
-    _follows(exchange, "a determination", State.MATCH, State.EXAMINED)
+    follows(exchange, "a determination", State.MATCH, State.EXAMINED)
     # Art. 4(5): the prints were sent to be compared by an examiner; a request rests on a confirmed match. The queried
     # side cannot see the examination.
     if will_request and exchange.side is Side.QUERYING and exchange.conclusion is not Conclusion.IDENTIFICATION:
@@ -278,7 +454,14 @@ def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Excha
     return replace(exchange, state=State.WILL_REQUEST if will_request else State.NO_REQUEST, last_event_at=now)
 
 
-def request(exchange: Exchange, message: Request, arrangement: Arrangement, now: datetime) -> Exchange:
+def request(
+    exchange: Exchange,
+    message: Request,
+    arrangement: Arrangement,
+    now: datetime,
+    *,
+    agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
+) -> Exchange:
     """Make, or take in, a request for further information: Article 5(1).
 
     A second request on the same match is allowed; a request that overtakes the notice of its determination implies it. The
@@ -287,9 +470,12 @@ def request(exchange: Exchange, message: Request, arrangement: Arrangement, now:
     Raises:
         NotAMatchError: the reference number is not of this match, or there is no match.
         FieldNotAllowedError: an item is not on the queried Party's list.
+        NoNotificationError: it is to be urgent and the risk is not stated.
+        TerminatedError: the agreement has ended.
         TreatyError: as :func:`lawful`.
 
     """
+    agreement.check("request", now)
     if exchange.reference is None or message.reference != exchange.reference:
         raise NotAMatchError(
             f"further information follows a match; {message.reference!r} is not the reference number of one given to you in "
@@ -298,11 +484,17 @@ def request(exchange: Exchange, message: Request, arrangement: Arrangement, now:
     before = [State.WILL_REQUEST, State.PROVIDED, State.REFUSED, State.DECLINED]
     if exchange.side is Side.QUERIED:
         before += [State.MATCH, State.NO_REQUEST, State.LAPSED]
-    _follows(exchange, "a request", *before)
+    follows(exchange, "a request", *before)
     basis = message.notification.basis
     # By its words Art. 1(3) lets Art. 5 rest on the law of either Party; the use that follows needs the user's own (Art. 8).
     lawful(basis, article=5, acting=exchange.querying, now=now)
     lawful(basis, article=8, acting=exchange.querying, now=now)
+    if message.risk and len(message.risk.strip()) < arrangement.urgency_characters:
+        raise NoNotificationError(
+            f"an urgent request states the significant and imminent risk in at least {arrangement.urgency_characters} "
+            f"characters (arrangement {arrangement.version}); got {len(message.risk.strip())}: state it, or request without "
+            "urgency"
+        )
     listed = arrangement.items[exchange.queried]
     for item in message.notification.items:
         if item not in listed:
@@ -316,6 +508,7 @@ def request(exchange: Exchange, message: Request, arrangement: Arrangement, now:
         request=message.control_number,
         requested_items=message.notification.items,
         notified_basis=basis,
+        urgent=bool(message.risk),
         last_event_at=now,
     )
 
@@ -329,7 +522,7 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
         ConditionsError: a condition forbids what is not a purpose, so no gate could hold anybody to it.
 
     """
-    _follows(exchange, "a reply", State.REQUESTED)
+    follows(exchange, "a reply", State.REQUESTED)
     if message.request != exchange.request or message.reference != exchange.reference:
         raise OutOfOrderError(
             f"the reply is to request {message.request!r} on {message.reference!r}; the open request is {exchange.request!r} "
@@ -346,15 +539,9 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
     # Art. 5(5): what is withheld carries its reason, in part as in whole.
     if None not in refused and (silent := set(exchange.requested_items) - given - refused):
         raise NoReasonError(f"{', '.join(sorted(silent))} was asked for and is neither given nor refused with a reason")
-    # Art. 8(8): an accepted condition binds, so what it forbids must be something that can be told apart.
-    for condition in message.conditions:
-        if unknown := set(condition.forbids) - set(Purpose):
-            raise ConditionsError(
-                f"a condition forbids purposes among {', '.join(Purpose)}; {', '.join(sorted(unknown))} is none: name the "
-                "purpose, or say it in the condition's words alone"
-            )
+    _tellable(message.conditions)
     state = State.REFUSED if message.refused else State.OFFERED if message.conditions else State.PROVIDED
-    return replace(
+    replied = replace(
         exchange,
         state=state,
         reply=message.control_number,
@@ -362,11 +549,29 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
         conditions=message.conditions,
         last_event_at=now,
     )
+    return _holding(replied, now) if state is State.PROVIDED else replied
+
+
+def _tellable(conditions: tuple[Condition, ...]) -> None:
+    """Refuse a condition that forbids what is not a purpose: an accepted one binds (8(8)), so a gate must tell it apart."""
+    for condition in conditions:
+        if unknown := set(condition.forbids) - set(Purpose):
+            raise ConditionsError(
+                f"a condition forbids purposes among {', '.join(Purpose)}; {', '.join(sorted(unknown))} is none: name the "
+                "purpose, or say it in the condition's words alone"
+            )
+
+
+def _holding(exchange: Exchange, now: datetime) -> Exchange:
+    """Note that information is held now, and for which purpose: Article 8(9)."""
+    first = Purpose.SERIOUS_CRIME if exchange.article == 6 else Purpose.NOTIFIED
+    purposes = dict.fromkeys((*exchange.open_purposes, first.value))
+    return replace(exchange, provided_at=now, open_purposes=tuple(purposes))
 
 
 def accept(exchange: Exchange, message: Acceptance, now: datetime) -> Exchange:
     """Accept, or decline, information under conditions: Article 8(8). Acceptance binds."""
-    _follows(exchange, "an acceptance", State.OFFERED)
+    follows(exchange, "an acceptance", State.OFFERED)
     if message.reply != exchange.reply or message.reference != exchange.reference:
         raise ConditionsError(
             f"the acceptance is of reply {message.reply!r}; the one waiting is {exchange.reply!r}: accept that one"
@@ -382,25 +587,32 @@ def provide(exchange: Exchange, message: Provision, now: datetime) -> Exchange:
         FieldNotAllowedError: items came that were not offered, or offered ones are missing.
 
     """
-    _follows(exchange, "a provision", State.PROVIDED)
+    follows(exchange, "a provision", State.PROVIDED)
     if message.reply != exchange.reply or message.reference != exchange.reference:
         raise OutOfOrderError(
             f"the provision follows reply {message.reply!r} on {message.reference!r}; the accepted one is {exchange.reply!r} "
             f"on {exchange.reference!r}"
         )
-    kinds = {item.kind for item in message.items}
+    kinds = kinds_of(message.items)
     if kinds != set(exchange.offered):
         raise FieldNotAllowedError(
             f"what was offered is given, {', '.join(exchange.offered) or 'nothing'}; what came is "
             f"{', '.join(sorted(kinds)) or 'nothing'}"
         )
-    return replace(exchange, last_event_at=now)
+    return _holding(replace(exchange, last_event_at=now), now)
+
+
+def kinds_of(items: tuple[Item, ...]) -> set[str]:
+    """Return the kinds of items."""
+    return {item.kind for item in items}
 
 
 def close(exchange: Exchange, now: datetime) -> Exchange:
-    """End an exchange: the purpose for which information was held is no longer open (Article 8(9))."""
-    _follows(exchange, "closing", State.PROVIDED, State.REFUSED, State.DECLINED, State.LAPSED, State.NO_REQUEST)
-    return replace(exchange, state=State.CLOSED, last_event_at=now)
+    """End an exchange: the purposes for which information was held are no longer open (Article 8(9)); a notice is done with."""
+    follows(
+        exchange, "closing", State.PROVIDED, State.REFUSED, State.DECLINED, State.LAPSED, State.NO_REQUEST, State.OPEN
+    )
+    return replace(exchange, state=State.CLOSED, open_purposes=(), last_event_at=now)
 
 
 def lapse(exchange: Exchange, now: datetime) -> Exchange:
@@ -408,18 +620,18 @@ def lapse(exchange: Exchange, now: datetime) -> Exchange:
     holds = [State.MATCH, State.EXAMINED, State.WILL_REQUEST]
     # What was provided to us is kept as long as it is necessary (8(9)); only our own copy of what we gave lapses. A query
     # of ours that is never answered keeps its print no longer than an answered one.
-    _follows(exchange, "a lapse", *holds, State.PROVIDED if exchange.side is Side.QUERIED else State.SENT)
+    follows(exchange, "a lapse", *holds, State.PROVIDED if exchange.side is Side.QUERIED else State.SENT)
     return replace(exchange, state=State.LAPSED, last_event_at=now)
 
 
-def _follows(exchange: Exchange, step: str, *states: State) -> None:
+def follows(exchange: Exchange, step: str, *states: State) -> None:
     """Raise unless the exchange is in one of ``states``."""
     if exchange.state not in states:
         before = " or ".join(f"'{state}'" for state in states)
         raise OutOfOrderError(f"{step} follows {before}; exchange {exchange.control_number} is at '{exchange.state}'")
 
 
-def _on(exchange: Exchange, side: Side, step: str) -> None:
+def on_side(exchange: Exchange, side: Side, step: str) -> None:
     """Raise unless this contact point is on ``side`` of the exchange."""
     if exchange.side is not side:
         raise OutOfOrderError(

@@ -4,7 +4,9 @@ A message that exists is well-formed: each class checks what its article asks of
 wire. Whether it may be sent or accepted *now* is for :mod:`pcsc.exchange`.
 
 Reading order is the order of an exchange: a query (4(3)), its answer (4(4), 4(5)), the determination (8(2)), the request
-with its written notification (5(1)), the reply (5(2), 5(5), 8(8)), the acceptance (8(8)) and what was provided.
+with its written notification (5(1)), the reply (5(2), 5(5), 8(8)), the acceptance (8(8)) and what was provided. Then what
+may come beside it: information without request (6), explanation (4(6)), result of use (7), consent (8(5)(2), 8(7)), notice
+of incorrect information (10(1)), of a breach (9), and consultations (14).
 
 ``prints`` are the bytes of an ANSI/NIST-ITL transaction: nothing here reads them.
 """
@@ -12,23 +14,37 @@ with its written notification (5(1)), the reply (5(2), 5(5), 8(8)), the acceptan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from annex.offences import Offence
 from annex.parameters import Party
 from pcsc.errors import (
     ConditionsError,
+    ConsentError,
+    ConsultationError,
+    CorrectionError,
     DualCriminalityError,
     NoAnswerError,
     NoAuthorityError,
+    NoExplanationError,
     NoNotificationError,
     NoPrintsError,
     NoReasonError,
+    NoReasonToBelieveError,
     OutOfOrderError,
+    ProtectionError,
     PurposeError,
     SoleGroundError,
+    TreatyError,
 )
+
+
+def _stated(error: type[TreatyError], why: str, **fields: str) -> None:
+    """Refuse a message in which a field that must be stated is empty; ``why`` says what for."""
+    for field, value in fields.items():
+        if not value.strip():
+            raise error(f"{why}; the {field.replace('_', ' ')} is empty: state it")
 
 
 class Activity(StrEnum):
@@ -39,8 +55,17 @@ class Activity(StrEnum):
     INVESTIGATION = "investigation"
 
 
+class Search(StrEnum):
+    """What print a query searches with; quotas and candidates are fixed for each (Article 4(7))."""
+
+    TENPRINT = "tenprint"
+    """Prints taken from a person."""
+    LATENT = "latent"
+    """A print left at a scene."""
+
+
 class Expectation(StrEnum):
-    """What there is reason to inquire about the individual: Article 4(3)."""
+    """What there is reason to inquire about the individual (Article 4(3)), or to believe (Article 6)."""
 
     WILL_COMMIT = "will commit a serious crime"
     HAS_COMMITTED = "has committed a serious crime"
@@ -114,6 +139,7 @@ class Query(Head):
     querying: Party
     authority: Authority
     identified: bool
+    search: Search
     basis: Basis
     expectation: Expectation
     prints: bytes
@@ -181,27 +207,28 @@ class WrittenNotification:
 
     def __post_init__(self) -> None:
         """Refuse a notification with an empty part."""
-        for field, value in (
-            ("purpose", self.purpose),
-            ("case reference", self.case_reference),
-            ("signature", self.signed_by),
-        ):
-            if not value.strip():
-                raise NoNotificationError(
-                    f"the written notification's {field} is empty; a request is subject to written notification of its "
-                    "purpose: state it"
-                )
+        _stated(
+            NoNotificationError,
+            "a request is subject to written notification of its purpose",
+            purpose=self.purpose,
+            case_reference=self.case_reference,
+            signature=self.signed_by,
+        )
         if not self.items:
             raise NoNotificationError("the written notification asks for no item; name the items of information wanted")
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Head):
-    """A request for further information on the individual whose prints matched: Article 5(1)."""
+    """A request for further information on the individual whose prints matched: Article 5(1).
+
+    ``risk`` makes it urgent: the significant and imminent risk that cannot wait, in words; empty where it can.
+    """
 
     reference: str
     authority: Authority
     notification: WrittenNotification
+    risk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +249,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of information: its kind, as the arrangement lists it, and its value."""
+    """One item of information: its kind, as the arrangement lists it, and its value.
+
+    ``note`` says what the reader must know of it, such as that it changed after the request came (Article 5(2)).
+    """
 
     kind: str
     value: str
+    note: str = ""
 
 
 class Ground(StrEnum):
@@ -340,10 +371,316 @@ class Provision(Head):
     items: tuple[Item, ...]
 
 
+# Information without request: Article 6
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionWithoutRequest(Head):
+    """Information on one case that nobody asked for: Article 6.
+
+    As in a reply, ``items`` come at once, or ``offered`` under ``conditions`` that are to be accepted first (8(8)).
+    """
+
+    providing: Party
+    authority: Authority
+    basis: Basis
+    expectation: Expectation
+    reason_to_believe: str
+    case_reference: str
+    items: tuple[Item, ...] = ()
+    offered: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse information about no individual case, without a reason to believe, or before its conditions are accepted."""
+        _stated(
+            NoReasonToBelieveError,
+            "information is provided without request in individual cases, when there is reason to believe that a serious "
+            "crime will be or has been committed",
+            reason_to_believe=self.reason_to_believe,
+            case_reference=self.case_reference,
+        )
+        if bool(self.items) == bool(self.offered):
+            raise NoReasonToBelieveError(
+                "information without request gives items, or offers them under conditions, and not both: name the items"
+            )
+        # Art. 8(8): conditions are for information under Article 6 too, and bind only who accepts them.
+        if bool(self.conditions) != bool(self.offered):
+            raise ConditionsError(
+                "information under conditions is offered first and given on acceptance; without conditions it comes at once"
+            )
+
+
+# Why a query was made: Article 4(6)
+
+
+class Why(StrEnum):
+    """Why no request followed a match, for an explanation."""
+
+    EXCLUDED = "the examiner excluded the match"
+    INCONCLUSIVE = "the examination was inconclusive"
+    CASE_CLOSED = "the case was closed"
+    CLEARED = "the individual was cleared"
+    SENT_IN_ERROR = "the query was sent in error"
+    OTHER = "another reason"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationRequest(Head):
+    """The queried side asks for the purpose of a query that matched and was not followed: Article 4(6)."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Head):
+    """The querying side explains the purpose of its query: Article 4(6), second sentence."""
+
+    question: str
+    reference: str
+    purpose: str
+    why: Why
+    text: str
+    signed_by: str
+
+    def __post_init__(self) -> None:
+        """Refuse an explanation that explains nothing."""
+        _stated(
+            NoExplanationError,
+            "an explanation says the purpose of the query",
+            purpose=self.purpose,
+            text=self.text,
+            signature=self.signed_by,
+        )
+
+
+# What came of it: Article 7
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of provided information, as the ledger keeps it: the purpose, the clause that allowed it, and its result."""
+
+    purpose: str
+    clause: str
+    on: date
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRequest(Head):
+    """The side that provided information asks what came of its use: Article 7."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOfUse(Head):
+    """Every use of the information and its result; none where it was not used: Article 7, including 8(5)(1)."""
+
+    question: str
+    reference: str
+    uses: tuple[Use, ...]
+
+
+# Consent: Articles 8(5)(2) and 8(7)
+
+
+class RecipientKind(StrEnum):
+    """Who information could be released to: Article 8(7) names all but the first."""
+
+    AUTHORITY = "authority of our own Party"
+    STATE = "third State"
+    BODY = "international body"
+    """Such as INTERPOL or Europol."""
+    ENTITY = "private entity"
+    """Also one that only hosts, maintains or supports a system."""
+    PERSON = "private person"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody by name whom information is released to."""
+
+    kind: RecipientKind
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuse a recipient without a name: consent to one is not consent to another."""
+        if not self.name.strip():
+            raise ConsentError("a release is to somebody by name; none was given: name the recipient")
+
+
+class ConsentTo(StrEnum):
+    """What consent is asked for, by its clause."""
+
+    USE = "8(5)(2)"
+    RELEASE = "8(7)"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest(Head):
+    """A request in writing for prior consent to another use (8(5)(2)), or to a release (8(7))."""
+
+    reference: str
+    to: ConsentTo
+    purpose: str
+    signed_by: str
+    recipient: Recipient | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a request that leaves open what is to be consented to."""
+        _stated(
+            ConsentError,
+            "consent is requested in writing, by specifying the purpose (Art. 8(5)(2))",
+            purpose=self.purpose,
+            signature=self.signed_by,
+        )
+        if (self.to is ConsentTo.RELEASE) is (self.recipient is None):
+            raise ConsentError(
+                "a release is consented to for a named recipient (Art. 8(7)), and a use has none: correct the request"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentDecision(Head):
+    """The written decision on a request for consent; ``reason`` is told where it is withheld."""
+
+    question: str
+    reference: str
+    granted: bool
+    reason: str
+    signed_by: str
+
+    def __post_init__(self) -> None:
+        """Refuse a decision that nobody signed, or that withholds consent without a word."""
+        if not self.signed_by.strip():
+            raise ConsentError(
+                "consent is given or withheld in writing, so somebody signs it (Art. 8(7)); no name came"
+            )
+        if not self.granted and not self.reason.strip():
+            raise ConsentError("consent that is withheld is withheld with a reason; none came: state it")
+
+
+# Incorrect information: Article 10
+
+
+class Fault(StrEnum):
+    """What is wrong with information: Article 10(1)."""
+
+    INCORRECT = "incorrect"
+    UNRELIABLE = "unreliable"
+
+
+PRINTS: str = "fingerprint data"
+"""What a notice names where the prints of a query or a match are concerned, instead of an item of information."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionNotice(Head):
+    """Notice that material information, provided or received, is incorrect or unreliable: Article 10(1).
+
+    ``concerns`` are the kinds of items, or :data:`PRINTS`. ``correct`` is what they should say, where that is known.
+    """
+
+    reference: str
+    concerns: tuple[str, ...]
+    fault: Fault
+    text: str
+    signed_by: str
+    correct: tuple[Item, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a notice that does not say what is wrong."""
+        _stated(
+            CorrectionError,
+            "a notice says what is incorrect or unreliable",
+            explanation=self.text,
+            signature=self.signed_by,
+        )
+        if not self.concerns:
+            raise CorrectionError(f"a notice names the items that it concerns, or '{PRINTS}'; none is named")
+        if stray := {item.kind for item in self.correct} - set(self.concerns):
+            raise CorrectionError(
+                f"a notice corrects what it concerns, {', '.join(self.concerns)}; it also gives {', '.join(sorted(stray))}"
+            )
+
+
+# Between the contact points, about no single query: Articles 9 and 14
+
+
+@dataclass(frozen=True, slots=True)
+class BreachNotice(Head):
+    """Notice in writing that the protection of information was breached: Article 9, within the arrangement's hours.
+
+    ``affected`` are the reference numbers of what was concerned, as far as known.
+    """
+
+    raised_by: Party
+    noticed_at: datetime
+    nature: str
+    measures: str
+    affected: tuple[str, ...]
+    signed_by: str
+
+    def __post_init__(self) -> None:
+        """Refuse a notice that leaves out what the other Party needs to act."""
+        _stated(
+            ProtectionError,
+            "a notice of a breach says what happened and what was done about it",
+            nature=self.nature,
+            measures=self.measures,
+            signature=self.signed_by,
+        )
+
+
+class ConsultationOn(StrEnum):
+    """What consultations are asked for, by their clause."""
+
+    IMPLEMENTATION = "14(1)"
+    INTERPRETATION = "14(2)"
+    AMENDMENT = "15(3)"
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation(Head):
+    """A request for consultations: Articles 14(1), 14(2) and 15(3)."""
+
+    raised_by: Party
+    on: ConsultationOn
+    matter: str
+    signed_by: str
+
+    def __post_init__(self) -> None:
+        """Refuse a request that does not say what about."""
+        _stated(ConsultationError, "consultations are about something", matter=self.matter, signature=self.signed_by)
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt(Head):
     """The other contact point has the message and has recorded it."""
 
 
-Message = Query | Match | NoMatch | Determination | Request | Reply | Acceptance | Provision | Receipt
+Asking = ExplanationRequest | ResultRequest | ConsentRequest
+"""What is answered by a message of its own, later and by a person."""
+Answering = Explanation | ResultOfUse | ConsentDecision
+Notice = BreachNotice | Consultation
+"""What is about no exchange, and opens one of its own."""
+
+Message = (
+    Query
+    | Match
+    | NoMatch
+    | Determination
+    | Request
+    | Reply
+    | Acceptance
+    | Provision
+    | ProvisionWithoutRequest
+    | Asking
+    | Answering
+    | CorrectionNotice
+    | Notice
+    | Receipt
+)
 """Whatever crosses between the contact points."""

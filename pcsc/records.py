@@ -26,14 +26,24 @@ from pcsc.errors import RecordError
 from pcsc.messages import (
     Acceptance,
     Authority,
+    BreachNotice,
+    ConsentDecision,
+    ConsentRequest,
+    Consultation,
+    CorrectionNotice,
     Determination,
+    Explanation,
+    ExplanationRequest,
     Match,
     Message,
     NoMatch,
     Provision,
+    ProvisionWithoutRequest,
     Query,
     Reply,
     Request,
+    ResultOfUse,
+    ResultRequest,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +64,16 @@ KINDS: Final[dict[type[Message], tuple[str, str]]] = {
     Reply: ("reply", "5(2)"),
     Acceptance: ("acceptance", "8(8)"),
     Provision: ("provision", "5(2)"),
+    ProvisionWithoutRequest: ("provision without request", "6"),
+    ExplanationRequest: ("explanation request", "4(6)"),
+    Explanation: ("explanation", "4(6)"),
+    ResultRequest: ("result request", "7"),
+    ResultOfUse: ("result of use", "7"),
+    ConsentRequest: ("consent request", "8(5)(2)"),
+    ConsentDecision: ("consent decision", "8(5)(2)"),
+    CorrectionNotice: ("correction notice", "10(1)"),
+    BreachNotice: ("breach notice", "9"),
+    Consultation: ("consultation", "14"),
 }
 """The messages that carry information, by the name of their event and the article they are sent under.
 
@@ -86,12 +106,17 @@ class Entry:
     """When the sender says it made the message; equal to ``at`` for our own."""
     other: Party
     authority: Authority
-    identified: bool
+    identified: bool | None
+    """What the query said of the individual (Annex II); None where there was no query."""
     article: str
     arrangement: str
     rules: str
+    search: str = ""
+    """What the query searched with; empty where there was no query."""
     commitment: str = ""
     note: str = ""
+    trace: str = ""
+    """How it was decided, as :mod:`pcsc.traces` writes it; empty where nothing was decided."""
 
     def canonical(self) -> str:
         """Return the one JSON text of this entry, which the record commits to."""
@@ -128,26 +153,43 @@ class Verification:
 def types_of(message: Message) -> tuple[str, ...]:
     """Return the types of information in a message, never the information: Article 11(2)(1)."""
     match message:
-        case Query():
-            return ("fingerprint data", "authority", "basis of the query")
-        case Match():
-            return ("result of automated querying", "reference number", "fingerprint data")
-        case NoMatch():
-            return ("result of automated querying",)
-        case Determination():
-            return ("determination whether to request",)
-        case Request():
-            return ("written notification", "authority")
         case Reply() | Provision():
             return tuple(item.kind for item in message.items) or ("answer to a request",)
-        case Acceptance():
-            return ("acceptance of conditions",)
+        case ProvisionWithoutRequest():
+            return tuple(item.kind for item in message.items) or ("offer of information without request",)
+        case CorrectionNotice():
+            return ("notice of incorrect or unreliable information", *message.concerns)
         case _:
-            return ()
+            return _NAMED.get(type(message), ())
+
+
+_NAMED: Final[dict[type[Message], tuple[str, ...]]] = {
+    Query: ("fingerprint data", "authority", "basis of the query"),
+    Match: ("result of automated querying", "reference number", "fingerprint data"),
+    NoMatch: ("result of automated querying",),
+    Determination: ("determination whether to request",),
+    Request: ("written notification", "authority"),
+    Acceptance: ("acceptance of conditions",),
+    ExplanationRequest: ("request for an explanation",),
+    Explanation: ("explanation of the purpose of a query",),
+    ResultRequest: ("request for the result of use",),
+    ResultOfUse: ("result of use",),
+    ConsentRequest: ("request for consent",),
+    ConsentDecision: ("decision on consent",),
+    BreachNotice: ("notice of a breach",),
+    Consultation: ("request for consultations",),
+}
 
 
 def of_message(
-    number: int, exchange: Exchange, message: Message, direction: Direction, *, committed: str, now: datetime
+    number: int,
+    exchange: Exchange,
+    message: Message,
+    direction: Direction,
+    *,
+    committed: str,
+    trace: str = "",
+    now: datetime,
 ) -> Entry:
     """Return the entry for a message that was provided or received; ``committed`` is the commitment to its bytes."""
     event, article = KINDS[type(message)]
@@ -166,11 +208,15 @@ def of_message(
         article=article,
         arrangement=exchange.arrangement,
         rules=exchange.rules,
+        search=exchange.search or "",
         commitment=committed,
+        trace=trace,
     )
 
 
-def of_act(number: int, exchange: Exchange, event: str, *, article: str, note: str, now: datetime) -> Entry:
+def of_act(
+    number: int, exchange: Exchange, event: str, *, article: str, note: str, trace: str = "", now: datetime
+) -> Entry:
     """Return the entry for an act of our own, such as a deletion, under the article that orders or allows it."""
     return Entry(
         number=number,
@@ -187,7 +233,9 @@ def of_act(number: int, exchange: Exchange, event: str, *, article: str, note: s
         article=article,
         arrangement=exchange.arrangement,
         rules=exchange.rules,
+        search=exchange.search or "",
         note=note,
+        trace=trace,
     )
 
 

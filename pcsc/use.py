@@ -1,23 +1,24 @@
-"""May this information be used for that? Article 8(3), 8(5), 8(6), 8(8) and 13(2), in one gate.
+"""May this information be used, or released, for that? Articles 6, 8(3), 8(5)-(8), 10(2) and 13(2), in two gates.
 
-The gate is asked at every use, and answers with the clause. Conditions come before the general purposes: a Party that
-accepted them is bound (8(8)), and the purposes of 8(5)(1) are "consistent with paragraph 8".
+The gates are asked at every use and every release, and answer with the clause. Conditions come before the general purposes: a
+Party that accepted them is bound (8(8)), and the purposes of 8(5)(1) are "consistent with paragraph 8".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from annex.offences import Offence, serious_crime
-from pcsc.messages import Condition
+from pcsc.messages import Condition, ConsentTo, Recipient, RecipientKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from annex.parameters import Party
+    from pcsc.exchange import Exchange
 
 
 class Purpose(StrEnum):
@@ -28,7 +29,7 @@ class Purpose(StrEnum):
     NOTIFIED = "notified"
     """The purpose of the written notification (5(1))."""
     SERIOUS_CRIME = "serious-crime"
-    """Investigation of serious crime: 8(5)(1)(a)."""
+    """Investigation of serious crime: 8(5)(1)(a); for information without request, what it was provided for (6)."""
     PUBLIC_SECURITY = "public-security"
     """Prevention of a serious threat to the public security of the Party that uses: 8(5)(1)(b)."""
     IMMIGRATION = "immigration"
@@ -36,7 +37,17 @@ class Purpose(StrEnum):
     REVIEW = "review"
     """Review of the implementation of the agreement: the only use of a result of use (8(6))."""
     OTHER = "other"
-    """Any other purpose: prior consent in writing (8(5)(2))."""
+    """Any other purpose, which is stated in words: prior consent in writing (8(5)(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Consent in writing, from its moment on: to one purpose in words, or to one release to one recipient."""
+
+    to: ConsentTo
+    purpose: str
+    recipient: Recipient | None
+    given_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +59,37 @@ class Information:
     conditions: tuple[Condition, ...] = ()
     accepted: bool = True
     """Whether its conditions were accepted; True where there are none."""
+    restricted: bool = False
+    """Whether all of it is incorrect or unreliable and not disclosed (10(2))."""
+    consents: tuple[Consent, ...] = ()
+
+    @classmethod
+    def provided_in(cls, exchange: Exchange, conditions: tuple[Condition, ...], kinds: set[str]) -> Information:
+        """Return what was provided in an exchange: items of these kinds, under these conditions."""
+        return cls(
+            article=6 if exchange.article == 6 else 5,
+            conditions=conditions,
+            accepted=exchange.provided_at is not None,
+            restricted=bool(kinds) and kinds <= set(exchange.restricted),
+            consents=consents_of(exchange),
+        )
+
+
+def consents_of(exchange: Exchange) -> tuple[Consent, ...]:
+    """Return what the other Party consented to in an exchange, at our request."""
+    return tuple(
+        Consent(matter.to, matter.purpose, matter.recipient, matter.settled_at)
+        for matter in exchange.matters
+        if matter.granted
+        and matter.raised_by is exchange.ours
+        and matter.to is not None
+        and matter.settled_at is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The use is allowed, under this clause."""
+    """The use, or the release, is allowed, under this clause."""
 
     article: str
     reason: str
@@ -60,7 +97,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The use is not allowed, under this clause."""
+    """The use, or the release, is not allowed, under this clause."""
 
     article: str
     reason: str
@@ -73,12 +110,14 @@ def may_use(
     by: Party,
     political: bool,
     offences: Sequence[Offence] = (),
+    stated: str = "",
     now: datetime,
 ) -> Permission | Refusal:
     """Say whether ``by`` may use ``information`` for ``purpose``.
 
     ``political`` is the declaration of Article 13(2), asked anew at every use. ``offences`` are the conduct that is
-    investigated, for SERIOUS_CRIME: they count by the law of the Party that uses (1(3)).
+    investigated, for SERIOUS_CRIME: they count by the law of the Party that uses (1(3)). ``stated`` is the purpose in words,
+    for OTHER: it must be the one consented to.
     """
     if political:
         return Refusal(
@@ -88,18 +127,29 @@ def may_use(
         return _only(Purpose.DETERMINATION, purpose, "8(3)", "the result of a query")
     if information.article == 7:
         return _only(Purpose.REVIEW, purpose, "8(6)", "the result of a use")
+    if (barred := _barred(information, purpose)) is not None:
+        return barred
+    if purpose is Purpose.OTHER:
+        return _consented(information, stated, now)
+    if information.article == 6:
+        return _unasked(purpose, by, offences, now)
+    if purpose is Purpose.NOTIFIED:
+        return Permission("5(1)", "it is the purpose that the written notification stated")
+    return _general(purpose, by, offences, now)
+
+
+def _barred(information: Information, purpose: Purpose) -> Refusal | None:
+    """Return what stands in the way of information under Articles 5 and 6, whatever its purposes allow."""
+    # Art. 10(2): correction, deletion or non-disclosure of what is incorrect or unreliable, whatever the purpose.
+    if information.restricted:
+        return Refusal("10(2)", "it is incorrect or unreliable and is not disclosed until a measure is taken")
     if not information.accepted:
         return Refusal("8(8)", "its conditions were not accepted, so the information may not be used at all")
     # Art. 8(8) before 8(5): the general purposes are "consistent with paragraph 8".
     for condition in information.conditions:
         if purpose.value in condition.forbids:
             return Refusal("8(8)", f"the accepted condition forbids it: {condition.text}")
-    # Only a request has a written notification, and paragraph 5 speaks of information provided under Article 5.
-    if information.article != 5:
-        return Refusal("8(5)", "the purposes of paragraph 5 are for information provided under Article 5")
-    if purpose is Purpose.NOTIFIED:
-        return Permission("5(1)", "it is the purpose that the written notification stated")
-    return _general(purpose, by, offences, now)
+    return None
 
 
 def _only(allowed: Purpose, purpose: Purpose, article: str, what: str) -> Permission | Refusal:
@@ -109,8 +159,31 @@ def _only(allowed: Purpose, purpose: Purpose, article: str, what: str) -> Permis
     return Refusal(article, f"{what} may be used solely for '{allowed}', not for '{purpose}'")
 
 
+def _consented(information: Information, stated: str, now: datetime) -> Permission | Refusal:
+    """Article 8(5)(2): another purpose, with prior consent to this very purpose. Consent does not reach back."""
+    for consent in information.consents:
+        if consent.to is ConsentTo.USE and consent.purpose == stated and consent.given_at <= now:
+            return Permission("8(5)(2)", f"the other Party consented to it in writing on {consent.given_at.date()}")
+    return Refusal(
+        "8(5)(2)",
+        f"the purpose '{stated or 'not stated'}' needs the other Party's prior consent, asked for in writing with the purpose",
+    )
+
+
+def _unasked(purpose: Purpose, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
+    """Article 6 gives information for serious crime; the further purposes of 8(5)(1) are for Article 5 alone."""
+    if purpose is Purpose.SERIOUS_CRIME:
+        finding = serious_crime(offences, article=8, acting=by, on=now.date())
+        return Permission("6", finding.reason) if finding.serious else Refusal("1(3)", finding.reason)
+    return Refusal(
+        "8(5)",
+        "the purposes of paragraph 5 are for information provided under Article 5; what was provided without request is used "
+        "for serious crime, or with consent",
+    )
+
+
 def _general(purpose: Purpose, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
-    """Apply Article 8(5) to information provided under Article 5."""
+    """Apply Article 8(5)(1) to information provided under Article 5."""
     if purpose is Purpose.SERIOUS_CRIME:
         # Art. 1(3): "for Article 4 or 8, the Party that ... uses information".
         finding = serious_crime(offences, article=8, acting=by, on=now.date())
@@ -120,5 +193,42 @@ def _general(purpose: Purpose, by: Party, offences: Sequence[Offence], now: date
     if purpose is Purpose.IMMIGRATION:
         return Permission("8(5)(1)(c)", "it is an immigration-related purpose")
     return Refusal(
-        "8(5)(2)", f"'{purpose}' needs the other Party's prior consent, asked for in writing with the purpose"
+        "8(5)(2)", f"'{purpose}' is no purpose of such information; any other is stated in words and consented to first"
+    )
+
+
+def may_release(
+    information: Information, recipient: Recipient, *, by: Party, law: str = "", now: datetime
+) -> Permission | Refusal:
+    """Say whether ``by`` may release ``information`` to ``recipient``: Article 8(7), for information under Articles 4 to 7.
+
+    ``law`` cites the provision of ``by``'s law that obliges to disclose, where one does: the agreement leaves such obligations
+    alone, even for what is otherwise held back.
+    """
+    if law.strip():
+        return Permission(
+            "8(7)",
+            f"the law of {by.country} obliges to disclose it ({law.strip()}), which the agreement does not affect",
+        )
+    # Art. 8(3), 8(6): solely for one purpose, by the Party itself: a release serves another one.
+    if recipient.kind is RecipientKind.AUTHORITY and information.article in {4, 7}:
+        clause, what = (
+            ("8(3)", "the result of a query") if information.article == 4 else ("8(6)", "the result of a use")
+        )
+        return Refusal(clause, f"{what} stays with those who use it for its sole purpose")
+    if information.restricted:
+        return Refusal("10(2)", "it is incorrect or unreliable and is not disclosed")
+    if not information.accepted:
+        return Refusal("8(8)", "its conditions were not accepted, so there is nothing that could be released")
+    if recipient.kind is RecipientKind.AUTHORITY:
+        return Permission(
+            "8(7)", f"{recipient.name} is an authority of {by}; whatever binds the information binds it too"
+        )
+    for consent in information.consents:
+        if consent.to is ConsentTo.RELEASE and consent.recipient == recipient and consent.given_at <= now:
+            return Permission("8(7)", f"the other Party consented in writing on {consent.given_at.date()}")
+    return Refusal(
+        "8(7)",
+        f"{recipient.name} is a {recipient.kind}: nothing provided under Articles 4 to 7 is released to it without the prior "
+        f"written consent of {by.other}, to this recipient by name",
     )

@@ -316,6 +316,41 @@ def test_annex_2_1_1_b_an_arrest_in_the_future_is_no_arrest() -> None:
     assert of_japan(standing, on=date(2026, 6, 2)).available
 
 
+def test_annex_2_1_1_b_an_arrest_on_the_day_of_the_query_is_an_arrest() -> None:
+    case = Case(Disposition.PENDING, ON)
+    assert of_japan(Standing(ADULT, (case,))).clause == "Annex II 1(1)(b)(iii)"
+    assert of_japan(Standing(MINOR, (case,))).clause == "Annex II 1(1)(b), (c)"
+
+
+def test_annex_2_1_1_b_a_prosecution_taken_up_after_a_suspension_counts_as_it_then_stands() -> None:
+    """Article 248 suspends; what becomes of the case later takes the place of the suspension."""
+    later = {
+        Disposition.PROSECUTED: "Annex II 1(1)(b)(i)",
+        Disposition.CONVICTED_FINAL: "Annex II 1(1)(a)",
+        Disposition.ACQUITTED: "Annex II 1(1)",
+    }
+    assert of_japan(Standing(ADULT, (arrested(Disposition.NON_PROSECUTION_ART_248),))).clause == "Annex II 1(1)(b)(ii)"
+    for disposition, clause in later.items():
+        assert of_japan(Standing(ADULT, (arrested(disposition),))).clause == clause
+
+
+def test_annex_2_one_print_set_that_leaves_the_view_neither_hides_nor_shows_the_others() -> None:
+    """A person with several arrests is judged by each case; closing one says nothing of the rest."""
+    burglary, fraud = arrested(Disposition.PENDING), Case(Disposition.PROSECUTED, date(2026, 4, 1))
+    both = Standing(ADULT, (burglary, fraud))
+    one_closed = replace(both, cases=(arrested(Disposition.NON_PROSECUTION_OTHER), fraud))
+    both_closed = replace(both, cases=(arrested(Disposition.NON_PROSECUTION_OTHER), arrested(Disposition.ACQUITTED)))
+    assert of_japan(both).available
+    assert of_japan(one_closed).clause == "Annex II 1(1)(b)(i)"
+    assert not of_japan(both_closed).available
+    assert of_japan(both_closed, identified=False).available
+
+
+@pytest.mark.parametrize(("born_on", "adult"), [(date(2006, 6, 1), True), (date(2006, 6, 2), False)])
+def test_annex_2_1_1_c_a_wanted_person_is_an_adult_from_the_20th_birthday_on(born_on: date, adult: bool) -> None:
+    assert of_japan(Standing(born_on, arrest_request_circulated=True)).available is adult
+
+
 def test_annex_2_a_juvenile_decision_names_the_articles_of_its_day() -> None:
     standing = Standing(ADULT, (Case(Disposition.JUVENILE_NON_CRIMINAL, date(2019, 2, 1)),))
     assert "64(1)" not in of_japan(standing, on=date(2022, 3, 31)).reason
@@ -431,13 +466,17 @@ def test_annex_2_needs_a_party() -> None:
 
 
 @pytest.mark.parametrize("standing", [Standing(ADULT), Standing(None, collected_from_individual=False)])
-@pytest.mark.parametrize("said", [None, 0, "false"])
+@pytest.mark.parametrize(("said", "got"), [(None, "NoneType"), (0, "int"), (1, "int"), ("false", "str")])
 def test_annex_2_1_a_query_must_say_whether_it_relates_to_an_identified_individual(
-    standing: Standing, said: object
+    standing: Standing, said: object, got: str
 ) -> None:
     """The unidentified view is the wider one: nothing but a clear False opens it."""
-    with pytest.raises(StandingError, match=r"Annex II 1: the query must say whether .* True or False; got "):
+    with pytest.raises(StandingError) as refused:
         available(standing, queried=Party.JP, identified=said, on=ON)  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "Annex II 1: the query must say whether it relates to an identified individual, True or False; got "
+        f"{got}: ask the querying contact point to state it"
+    )
 
 
 def test_art_15_1_nothing_is_in_view_before_the_agreement_entered_into_force() -> None:
@@ -464,7 +503,10 @@ def test_art_15_1_nothing_is_in_view_before_the_agreement_entered_into_force() -
         (lambda: Standing(ADULT, (None,)), "cases must be a tuple of Case; got tuple"),  # type: ignore[arg-type]
         (
             lambda: Standing(ADULT, collected_from_individual=None),  # type: ignore[arg-type]
-            "must be True or False; got bool, bool, NoneType, bool",
+            (
+                "^Annex II: arrest_request_circulated, known_or_suspected_terrorist, collected_from_individual and "
+                "criminal_system must be True or False; got bool, bool, NoneType, bool$"
+            ),
         ),
     ],
 )

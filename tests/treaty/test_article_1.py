@@ -6,7 +6,7 @@ The maximum penalties of Japanese law are those of the Penal Code (Act No. 45 of
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,8 @@ def penal_code(
     return Offence(description, JP, f"Penal Code, Art. {article}", maximum, category, form, cited)
 
 
-def unauthorised_access(article: int, maximum: Penalty) -> Offence:
-    return Offence(
-        "unauthorised computer access", JP, f"Act 128/1999, Art. {article}", maximum, Category.COMPUTER_CRIME
-    )
+def unauthorised_access(article: int, maximum: Penalty, category: Category | None = Category.COMPUTER_CRIME) -> Offence:
+    return Offence("unauthorised computer access", JP, f"Act 128/1999, Art. {article}", maximum, category)
 
 
 GOLDEN = {
@@ -104,7 +102,16 @@ GOLDEN = {
         "annex-i",
     ),
     "unauthorised access, Act 128/1999 Art. 11, 3 years, I(19)": (unauthorised_access(11, THREE_YEARS), "annex-i"),
+    "unauthorised access, Act 128/1999 Art. 11, 3 years, I(21)": (
+        unauthorised_access(11, THREE_YEARS, Category.IDENTITY_THEFT),
+        "annex-i",
+    ),
+    "unauthorised access, Act 128/1999 Art. 11, 3 years exactly, without a category": (
+        unauthorised_access(11, THREE_YEARS, None),
+        "three-years",
+    ),
     "Act 128/1999 Art. 12, 1 year exactly, I(19)": (unauthorised_access(12, ONE_YEAR), None),
+    "Act 128/1999 Art. 12, 1 year exactly, I(21)": (unauthorised_access(12, ONE_YEAR, Category.IDENTITY_THEFT), None),
 }
 
 
@@ -165,6 +172,13 @@ def test_art_1_3_a_query_by_the_us_on_an_offence_of_japanese_law_only_is_not_for
         "what is named is theft (Penal Code, Art. 235, law of Japan). Name the offence that the conduct constitutes "
         "under the law of the United States, if there is one; otherwise the query may not be made."
     )
+
+
+def test_art_1_3_what_the_us_may_not_query_japan_may_provide_without_request() -> None:
+    """The same conduct, serious crime by the law of Japan alone: Article 4 looks at the querying Party, Article 6 at both."""
+    conduct = [penal_code("trespass", 130, THREE_YEARS)]
+    assert not serious_crime(conduct, article=4, acting=US, on=ON).serious
+    assert serious_crime(conduct, article=6, acting=JP, on=ON).serious
 
 
 @pytest.mark.parametrize("acting", Party)
@@ -233,6 +247,21 @@ def test_art_1_3_the_finding_advises_a_category_where_one_would_be_enough() -> N
     assert "Name the category" not in one_year.reason
 
 
+def test_art_1_3_the_finding_explains_every_condition_that_is_missed_and_counts_the_offences() -> None:
+    conspiracy = Offence("robbery", US, "18 USC 2113", TWO_YEARS, Category.ROBBERY, Form.CONSPIRACY)
+    gambling = penal_code("gambling", 185, FINE)
+    both = serious_crime([replace(conspiracy, maximum=ONE_YEAR), conspiracy], article=4, acting=JP, on=ON)
+    assert both.reason == (
+        "Annex I takes in conspiracy only when criminalized; no provision that makes it an offence is cited for "
+        "robbery, as conspiracy (18 USC 2113, law of the United States). Cite that provision, with its own maximum "
+        "penalty. For Article 4, Article 1(3) looks only at the law of the Party that queries or uses, here Japan; "
+        "what is named is robbery, as conspiracy (18 USC 2113, law of the United States). Name the offence that the "
+        "conduct constitutes under the law of Japan, if there is one; otherwise the query may not be made. Of the 2 "
+        "offences named this one comes nearest."
+    )
+    assert "comes nearest" not in serious_crime([gambling], article=4, acting=JP, on=ON).reason
+
+
 def test_art_1_3_the_finding_explains_the_nearest_miss() -> None:
     offences = [
         penal_code("gambling", 185, FINE),
@@ -278,6 +307,7 @@ def test_art_1_3_no_offence_is_no_serious_crime() -> None:
         (Penalty(life=True, months=36), "life imprisonment"),
         (FINE, "a fine at most"),
         (ONE_YEAR, "at most 1 year of deprivation of liberty"),
+        (Penalty(months=1), "at most 1 month of deprivation of liberty"),
         (Penalty(months=30), "at most 30 months of deprivation of liberty"),
         (Penalty(months=35, days=30), "at most 35 months and 30 days of deprivation of liberty"),
         (Penalty(months=24, days=1), "at most 2 years and 1 day of deprivation of liberty"),
@@ -429,6 +459,40 @@ def test_art_15_3_an_amended_threshold_decides_from_its_date_on() -> None:
     assert serious_crime(offence, article=4, acting=JP, on=ON).serious
 
 
+def test_art_15_3_a_threshold_that_an_amendment_takes_away_is_told_as_none() -> None:
+    anything = replace(rules_in_force(ON), more_than_months=0, version="2030-01-01")
+    fined = [penal_code("arson by negligence", 116, FINE, Category.ARSON)]
+    finding = serious_crime(fined, article=4, acting=JP, on=ON, rules=anything)
+    assert not finding.serious
+    assert "a maximum deprivation of liberty of more than 0 days under Annex I(32)" in finding.reason
+    one_day = [penal_code("arson by negligence", 116, Penalty(days=1), Category.ARSON)]
+    assert serious_crime(one_day, article=4, acting=JP, on=ON, rules=anything).serious
+
+
+@pytest.mark.parametrize("article", [4, 5, 6, 8])
+def test_art_15_2_an_act_committed_before_the_agreement_is_tested_as_any_other(article: int) -> None:
+    """Nobody is asked when the act was committed, and a statute may be cited as it stood then."""
+    assert {field.name for field in fields(Offence)} == {
+        "description",
+        "law",
+        "citation",
+        "maximum",
+        "category",
+        "form",
+        "form_citation",
+    }
+    of_1995 = Offence(
+        "release of sarin in March 1995", JP, "Penal Code, Art. 199, as of 1995", DEATH, Category.TERRORISM
+    )
+    finding = serious_crime([of_1995], article=article, acting=JP, on=IN_FORCE)
+    assert (finding.serious, finding.clause) == (True, "Art. 1(3), Annex I(1)")
+
+
+def test_annex_1_a_fine_that_a_statute_offers_instead_cannot_be_stated_and_so_counts_for_nothing() -> None:
+    """Theft is punishable by up to ten years or a fine (Penal Code, Art. 235): the maximum is ten years."""
+    assert {field.name for field in fields(Penalty)} == {"death", "life", "months", "days"}
+
+
 def test_a_moment_is_not_a_day() -> None:
     with pytest.raises(RulesError, match="expected a date; got datetime: give the calendar date"):
         rules_version(datetime(2026, 6, 1, tzinfo=UTC))
@@ -482,14 +546,18 @@ def test_the_other_party_and_its_country() -> None:
         (lambda: Penalty(months=1.5), "got a value of type float"),  # type: ignore[arg-type]
         (lambda: Penalty(months=True), "got True"),
         (lambda: Penalty(death=1), "death must be True or False; got 1"),  # type: ignore[arg-type]
+        (lambda: Penalty(life=None), r"Art\. 1\(3\): life must be True or False; got a value of type NoneType$"),  # type: ignore[arg-type]
         (
             lambda: Offence(" ", JP, "PC 235", TEN_YEARS),
             r"Art\. 1\(3\): an offence needs a description that is not blank; got ' ': say what the conduct is",
         ),
-        (lambda: Offence("theft", JP, "", TEN_YEARS), "needs a citation that is not blank; got ''"),
+        (
+            lambda: Offence("theft", JP, "", TEN_YEARS),
+            "needs a citation that is not blank; got '': cite the statute and article$",
+        ),
         (
             lambda: Offence("theft", JP, "PC 235", TEN_YEARS, form_citation=""),
-            "needs a form_citation that is not blank",
+            "needs a form_citation that is not blank; got '': cite the provision, or leave it out$",
         ),
         (
             lambda: Offence("theft", "JP", "PC 235", TEN_YEARS),  # type: ignore[arg-type]
@@ -515,3 +583,28 @@ def test_art_1_3_a_question_that_is_not_well_formed_is_refused(ask: Callable[[],
         ask()
     assert isinstance(refused.value, AnnexError)
     assert isinstance(refused.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (7, "7"),
+        (-7, "-7"),
+        (10**9, "1000000000"),
+        (10**9 + 1, "a value of type int"),
+        (-(10**9) - 1, "a value of type int"),
+        ("x" * 61, f"'{'x' * 60}'"),
+        (None, "a value of type NoneType"),
+    ],
+)
+def test_art_1_3_a_value_that_is_refused_is_shown_only_as_far_as_it_is_short(value: object, shown: str) -> None:
+    with pytest.raises(OffenceError) as refused:
+        serious_crime([], article=value, acting=JP, on=ON)  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        "Art. 1(3) is asked by Articles 4 (query), 5 (request), 6 (information without request) and 8 (use); got "
+        f"{shown}: name the article under which the Party acts"
+    )
+
+
+def test_art_1_3_the_longest_term_that_a_statute_may_state_is_a_thousand_years() -> None:
+    assert Penalty(months=12_000, days=366_000).length > Penalty(months=12_000).length > Penalty(months=11_999).length

@@ -1,0 +1,202 @@
+"""The querying side: ask, look at a match, determine, request further information, accept it, use it, close."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contact_point.cli.terminal import (
+    HERE,
+    Json,
+    Number,
+    Root,
+    app,
+    busy,
+    item_lines,
+    now,
+    opened,
+    positioned,
+    show,
+    show_exchange,
+    toml,
+)
+from pcsc.messages import Conclusion
+from pcsc.use import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annex.offences import Offence
+
+
+class Document(StrEnum):
+    """The documents that `pcsc example` prints."""
+
+    BASIS = "basis"
+    NOTIFICATION = "notification"
+    OFFENCES = "offences"
+
+
+@app.command()
+def example(document: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
+    """Print an example of a document that another command reads."""
+    sys.stdout.write(files("contact_point").joinpath(f"models/{document}.toml").read_text(encoding="utf-8"))
+
+
+@app.command()
+def query(
+    prints: Annotated[
+        list[str],
+        typer.Option(
+            "--print", metavar="[POSITION=]FILE", help="An image of a print of the individual. Repeat for more."
+        ),
+    ],
+    basis: Annotated[
+        Path, typer.Option(help="TOML: why the query may be made (Article 4(3)). `pcsc example basis` prints one.")
+    ],
+    dpi: Annotated[
+        float | None, typer.Option(help="Resolution of the images, where their files do not say it.")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
+    from contact_point import querying
+
+    why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
+    with opened(root) as here, busy("extracting minutiae and asking", quiet=as_json):
+        files = [positioned(each) for each in prints]
+        probe = [here.reader.read(path.read_bytes(), position=at, dpi=dpi) for path, at in files]
+        exchange = querying.open_query(here, probe, why, now())
+    show_exchange(exchange, as_json)
+
+
+@app.command()
+def examine(
+    number: Number,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write both prints side by side to this new .svg or .png; it goes with them.")
+    ] = None,
+    conclude: Annotated[Conclusion | None, typer.Option(help="The examiner's conclusion.")] = None,
+    by: Annotated[str, typer.Option(help="The examiner.")] = "",
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Look at the prints of a match, and note the examiner's conclusion (Article 4(5))."""
+    from contact_point import querying
+
+    said = ""
+    with opened(root) as here, busy("pairing minutiae", quiet=as_json):
+        if picture is not None:
+            querying.write_picture(here, number, picture, now())
+            said = f"Both prints are in {picture}, until the determination (Article 8(2)).\n"
+        if conclude is not None:
+            exchange = querying.examine(here, number, conclude, by, now())
+        else:
+            with here.store.transaction() as tx:
+                exchange = tx.exchange(number)
+    show_exchange(exchange, as_json, said)
+
+
+@app.command()
+def determine(
+    number: Number,
+    will_request: Annotated[
+        bool, typer.Option("--request/--no-request", help="Will further information be requested?")
+    ],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Determine whether to request further information; the received prints are destroyed at once (Article 8(2))."""
+    from contact_point import querying
+
+    with opened(root) as here, busy("telling the other contact point", quiet=as_json):
+        exchange = querying.determine(here, number, will_request=will_request, now=now())
+    show_exchange(exchange, as_json)
+
+
+@app.command()
+def request(
+    number: Number,
+    notification: Annotated[
+        Path, typer.Option(help="TOML: the written notification. `pcsc example notification` prints one.")
+    ],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Request further information on the individual whose prints matched, with its written notification (Article 5(1))."""
+    from contact_point import querying
+    from pcsc.messages import WrittenNotification
+
+    written = toml(
+        notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
+    )
+    with opened(root) as here, busy("sending", quiet=as_json):
+        exchange = querying.request(here, number, written, now())
+    show_exchange(exchange, as_json)
+
+
+@app.command()
+def accept(
+    number: Number,
+    signed_by: Annotated[str, typer.Option(help="Who accepts, or declines, for this Party.")],
+    decline: Annotated[bool, typer.Option("--decline", help="Decline the information instead.")] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Accept the conditions of an offer and be bound by them; then its information can be read (Article 8(8))."""
+    from contact_point import querying
+
+    with opened(root) as here, busy("sending", quiet=as_json):
+        exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=now())
+    show_exchange(exchange, as_json)
+
+
+@app.command()
+def use(
+    number: Number,
+    purpose: Annotated[Purpose, typer.Option("--for", help="What the information is to be used for (Article 8(5)).")],
+    by: Annotated[str, typer.Option(help="Who uses it.")],
+    political: Annotated[
+        bool,
+        typer.Option("--political/--not-political", help="Is the act considered a political offence (Article 13(2))?"),
+    ],
+    offences: Annotated[
+        Path | None, typer.Option(help="TOML with [[offences]]: the serious crime investigated (Article 8(5)(1)(a)).")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Read provided information for a purpose, if the agreement and its conditions allow that use. Every asking is recorded."""
+    from annex.offences import Offence
+    from contact_point import querying
+
+    conduct: Sequence[Offence] = ()
+    if offences is not None:
+        document = toml(
+            offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example offences"
+        )
+        conduct = document.get("offences", ())
+    with opened(root) as here:
+        permission, items = querying.use(here, number, purpose, political=political, offences=conduct, by=by, now=now())
+    show(
+        as_json,
+        {"article": permission.article, "reason": permission.reason, "items": [asdict(item) for item in items]},
+        f"Allowed under Art. {permission.article}: {permission.reason.rstrip('.')}.\n{item_lines(items)}",
+    )
+
+
+@app.command()
+def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
+    """End an exchange whose information is no longer necessary; it is destroyed (Article 8(9))."""
+    from contact_point import querying
+
+    with opened(root) as here, busy("destroying", quiet=as_json):
+        exchange = querying.close(here, number, now())
+    show_exchange(exchange, as_json)

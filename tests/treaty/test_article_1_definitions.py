@@ -1,0 +1,61 @@
+"""Article 1(1), automated querying through contact points alone; and 1(2), what is personal data wherever it is stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+
+from contact_point import store
+from contact_point.certificates import CertificateAuthority
+from contact_point.tls import NotContactPointError, Pin, identify
+
+NOW: Final = datetime(2026, 11, 22, tzinfo=UTC)
+NOTIFIED: Final = Pin("urn:pcsc:ncp:us", frozenset({"ab" * 32}))
+
+# Art. 1(2): "any information relating to an identified or identifiable natural person". What leads to a person through
+# other data is identifiable: control and reference numbers, commitments, and what is sealed under a key that is still there.
+PERSONAL: Final = {
+    "exchange": {"control_number", "reference", "subject", "body"},
+    "content": {"exchange", "number", "sealed"},
+    "entry": {"exchange", "body"},
+    "received": {"message", "exchange", "commitment"},
+    "subject": {"name", "sealed"},
+    "impression": {"subject", "template", "image"},
+}
+NOT_PERSONAL: Final = {
+    "exchange": {"side", "state", "opened_on"},
+    "content": {"id", "kind", "slot"},
+    # Without its entry a leaf tells nothing, for which its salt dies with it (11(3)).
+    "entry": {"number", "salt", "leaf", "link"},
+    "received": {"answer"},
+    "nonce": {"nonce", "until"},
+    "subject": {"revision", "slot"},
+    "impression": {"finger"},
+}
+
+
+def test_1_1_only_a_designated_contact_point_queries() -> None:
+    anybody = CertificateAuthority.create("anybody", NOW).issue("urn:anybody", ["127.0.0.1"], NOW)
+    with pytest.raises(
+        NotContactPointError, match=r"^Art\. 1\(1\), 3\(3\): urn:anybody is not a national contact point"
+    ):
+        identify(anybody.der, [NOTIFIED], NOW)
+    with pytest.raises(NotContactPointError, match=r"^Art\. 1\(1\), 3\(3\): the other end is no contact point"):
+        identify(b"no certificate", [NOTIFIED], NOW)
+
+
+@pytest.mark.parametrize("table", store._TABLES.tables)
+def test_1_2_every_column_says_whether_it_holds_personal_data(table: str) -> None:
+    columns = set(store._TABLES.tables[table].columns.keys())
+    personal, other = PERSONAL.get(table, set()), NOT_PERSONAL.get(table, set())
+    assert not columns - personal - other, (
+        f"say in {__name__} whether these columns of {table} hold personal data (Art. 1(2)): an identifiable person counts"
+    )
+    assert not personal & other
+    assert not (personal | other) - columns, f"the table {table} no longer has these columns"
+
+
+def test_1_2_no_table_is_classified_that_is_not_there() -> None:
+    assert PERSONAL.keys() | NOT_PERSONAL.keys() == store._TABLES.tables.keys()
