@@ -2,6 +2,7 @@
 # make test    every fast test
 # make check   lint, types, layers
 # make lock    resolve requirements/*.in again into requirements/*.lock
+# make mutation    mutants of annex/ and pcsc/ that the tests must notice: some minutes on two cores
 # Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check lock mutation clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,13 +32,18 @@ check: $(VENV)/.test
 	$(BIN)/python docs/treaty.py --check
 
 lock: $(VENV)/.test
-	@set -e; for name in build runtime test; do \
+	@set -e; for name in build runtime test mutation; do \
 	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
 	  echo "requirements/$$name.lock written"; done
 
+mutation: $(VENV)/.mutation
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/python -m benchmarks.mutation
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Python 3.11 or newer is needed and '$(PYTHON)' was not found: install it, or name one with make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -54,4 +60,9 @@ $(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.to
 $(VENV)/.test: $(VENV)/.runtime requirements/test.lock
 	@echo "installing what the tests need"
 	@$(PIP) -r requirements/test.lock || { echo "the test requirements could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.test requirements/mutation.lock
+	@echo "installing what makes mutants"
+	@$(PIP) -r requirements/mutation.lock || { echo "the requirements of make mutation could not be installed: the lines above say why" >&2; exit 1; }
 	@touch $@

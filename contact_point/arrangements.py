@@ -12,7 +12,6 @@ other way round: only what reads as an arrangement is signed here, and what is s
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -77,7 +76,7 @@ class Signatory:
             )
         try:
             self.key.verify(base64.b64decode(self.signature.signature, validate=True), document)
-        except (SignatureError, binascii.Error):
+        except (SignatureError, ValueError):  # ValueError: no base64
             raise DocumentError(
                 f"{name}: expected the signature of {self.party} over these {len(document)} bytes (SHA-256 "
                 f"{fingerprint(document)[:16]}); it is of others: both contact points hold the same document (Art. 4(7)): "
@@ -151,7 +150,11 @@ def parse(document: bytes, name: object) -> Arrangement:
 def _line_said(error: tomllib.TOMLDecodeError, text: str) -> int:
     """Return the line that the parser names; it names none at the end of the document."""
     said = re.search(r"\(at line (\d+),", str(error))
-    return int(said[1]) if said else len(text.splitlines())
+    return int(said[1]) if said else _last_line(text)
+
+
+def _last_line(text: str) -> int:
+    return text.rstrip("\n").count("\n") + 1
 
 
 def _line_of(key: str, text: str) -> int:
@@ -173,7 +176,7 @@ def _line_of(key: str, text: str) -> int:
     table, _, _ = key.rpartition(".")
     if table:
         return _line_of(table, text)
-    return next((number for number, line in enumerate(lines, 1) if line.startswith("[")), len(text.splitlines()))
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("[")), _last_line(text))
 
 
 def _says(document: object, key: str) -> bool:

@@ -27,7 +27,7 @@ from rich.table import Table
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import installation, main, queried, querying, service
+from contact_point import installation, main, provided, queried, querying, service
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.installation import Plan
 from contact_point.querying import Justification
@@ -415,6 +415,7 @@ def _match_and_request(stage: Stage, role: Role, pictures: Path | None) -> None:
         give=("name", "date of birth"),
         refusals=(withheld,),
         conditions=(condition,),
+        by="release officer",
         now=main.clock(),
     )
     stage.done(
@@ -427,12 +428,13 @@ def _match_and_request(stage: Stage, role: Role, pictures: Path | None) -> None:
     _expect(exchange.state is State.PROVIDED, "the accepted information was to be provided", exchange.state)
     stage.done("JP accepts the condition and is bound by it", "8(8)", exchange.state, number)
 
-    permission, items = querying.use(
-        here, number, Purpose.NOTIFIED, political=False, by="investigator", now=main.clock()
-    )
+    notified = provided.Wanted(Purpose.NOTIFIED, by="investigator", political=False)
+    permission, items, _ = provided.use(here, number, notified, main.clock())
     stage.done("JP uses it for the notified purpose", permission.article, f"allowed: {len(items)} items read", number)
     try:
-        querying.use(here, number, Purpose.IMMIGRATION, political=False, by="border officer", now=main.clock())
+        provided.use(
+            here, number, provided.Wanted(Purpose.IMMIGRATION, "border officer", political=False), main.clock()
+        )
     except TreatyError as error:
         stage.done("JP would use it for immigration", "8(8)", f"refused: {error}", number)
     else:

@@ -105,7 +105,7 @@ def recover(here: Installation, now: datetime) -> None:
 
 def discharge(here: Installation, now: datetime) -> list[str]:
     """Do what is due by the clock alone: end holds that reached the arrangement's hard stop; return their exchanges."""
-    arrangement = here.settings.arrangement
+    arrangement = here.settings.arrangement(now)
     with here.store.transaction() as tx:
         late = [exchange for exchange in tx.exchanges() if duties.overstays(exchange, arrangement, now)]
         for exchange in late:

@@ -6,6 +6,7 @@ disposition entered by another process a moment ago counts: eligibility is a mat
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from annex.parameters import Party
-    from contact_point.store import Store, Subject
-    from matcher.gallery import Candidate
+    from contact_point.store import Enrolled, Store
     from matcher.template import Template
     from pcsc.arrangement import Arrangement
+    from pcsc.messages import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,32 @@ def write_particulars(particulars: Particulars) -> str:
     return _PARTICULARS.dump_json(particulars).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a query could search: how many persons there were, how many in view, and which, as a digest (Annex II).
+
+    ``revision`` is that of the gallery: as long as it is the same, the same view comes out again.
+    """
+
+    revision: int
+    persons: int
+    available: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The person whose prints match best, with the number and finger position of the print that does, and their standing."""
+
+    subject: str
+    print: int
+    position: int
+    standing: Standing
+
+
+_Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
 class Holdings:
     """The gallery of one installation. Thread-safe."""
 
@@ -74,6 +101,8 @@ class Holdings:
         self._party = party
         self._gallery = Gallery(threads=threads)
         self._standings: dict[str, Standing] = {}
+        # Which print of a person stands at each place of the gallery's list of theirs.
+        self._prints: dict[str, tuple[int, ...]] = {}
         self._revision = 0
         self._lock = threading.Lock()
         self.refresh()
@@ -92,43 +121,69 @@ class Holdings:
                 changed = list(tx.changed_since(self._revision))
             standings = dict(self._standings)  # a new one, so that a search under way keeps the one it has
             for name, _ in changed:
-                if standings.pop(name, None) is not None:
+                if standings.pop(name, None) is not None and self._prints.pop(name):
                     self._gallery.remove(name)
             self._standings = (
                 standings  # who changed is in no view until both the prints and the standing are the new ones
             )
-            here = [subject for _, subject in changed if subject is not None]
-            self._gallery.add_many((subject.name, _templates(subject)) for subject in here)
+            here = {name: enrolled for name, enrolled in changed if enrolled is not None}
+            self._prints |= {name: tuple(at for at, _, _ in _searched(each)) for name, each in here.items()}
+            self._gallery.add_many((name, _templates(each)) for name, each in here.items() if _searched(each))
             self._standings = standings | {
-                subject.name: read_particulars(subject.particulars).standing for subject in here
+                name: read_particulars(each.particulars).standing for name, each in here.items()
             }
             self._revision = revision
 
     def search(
-        self, probe: Sequence[Template], *, identified: bool, arrangement: Arrangement, on: date
-    ) -> Candidate | None:
-        """Return the one person whose prints match, among those made available to such a query, or None.
+        self, probe: Sequence[Template], *, identified: bool, search: Search, arrangement: Arrangement, on: date
+    ) -> tuple[Found | None, View]:
+        """Return the one person whose prints match, among those made available to such a query, or None; and the view.
 
         Annex II decides what is searched: prints outside the view are never compared, so an excluded person, an absent
         one and one below the threshold come out the same (Article 4(2), 4(4)).
         """
         self.refresh()
-        policy = Policy(arrangement.false_positive_identification_rate, arrangement.candidates)
-        found = self._gallery.search(probe, view=self._view(identified=identified, on=on), policy=policy)
-        return found[0] if found else None
+        policy = Policy(arrangement.false_positive_identification_rate, arrangement.candidates[search])
+        standings, mask, view = self._view(identified=identified, on=on)
+        candidates = self._gallery.search(probe, view=mask, policy=policy)
+        if not candidates:
+            return None, view
+        # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
+        best = max(candidates[0].fingers, key=lambda finger: finger.score)
+        name = candidates[0].subject
+        return Found(name, self._prints[name][best.finger], best.position, standings[name]), view
 
-    def _view(self, *, identified: bool, on: date) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Return, for each place of the gallery, whether its person is made available."""
-        standings = self._standings
-        return np.array(
+    def view(self, *, identified: bool, on: date) -> View:
+        """Return the view of such a query as the gallery is now, so that a decision can be made again."""
+        self.refresh()
+        return self._view(identified=identified, on=on)[2]
+
+    def _view(self, *, identified: bool, on: date) -> tuple[dict[str, Standing], _Mask, View]:
+        """Return the standings, for each place of the gallery whether its person is made available, and what it comes to."""
+        with self._lock:
+            standings, revision, names = self._standings, self._revision, self._gallery.subjects
+        mask = np.array(
             [
                 name in standings
                 and available(standings[name], queried=self._party, identified=identified, on=on).available
-                for name in self._gallery.subjects
+                for name in names
             ],
             dtype=np.bool_,
         )
+        # By name, not by place: places depend on the order of changes, and are other ones after a restart.
+        seen = sorted(name for name, is_available in zip(names, mask.tolist(), strict=True) if is_available)
+        digest = hashlib.sha256("\n".join(seen).encode()).hexdigest()
+        return standings, mask, View(revision, len(standings), len(seen), digest)
 
 
-def _templates(subject: Subject) -> list[Template]:
-    return [read_iso19794_2(impression.template)[0] for impression in subject.impressions]
+def _searched(enrolled: Enrolled) -> tuple[tuple[int, bytes, bool], ...]:
+    """Return the prints that a search may find.
+
+    Art. 4(5): a match is accompanied by the fingerprint data. A print of which only a template is held could not be, so
+    it is not made available for querying (annex.parameters.TEMPLATE_ONLY_PRINTS_IN_VIEW).
+    """
+    return tuple(each for each in enrolled.prints if each[2])
+
+
+def _templates(enrolled: Enrolled) -> list[Template]:
+    return [read_iso19794_2(template)[0] for _, template, _ in _searched(enrolled)]

@@ -1,4 +1,9 @@
-"""Making an installation in an empty folder, and designating the contact point of the other Party (Article 3)."""
+"""Making an installation in an empty folder, designating the other Party's contact point, and further arrangements with it.
+
+Articles 3 and 4(7). Both installations begin with the same arrangement: each signs it when it is made, its card carries the
+signature, and designating the other contact point by its card joins the two. A later version is signed by each with
+:func:`sign_arrangement` and entered by each, with the other's signature, by :func:`enter_arrangement`.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,8 @@ from contact_point.tls import Pin, TlsError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pcsc.arrangement import Arrangement
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +184,51 @@ def _signatory(settings: Settings, other: Designation) -> Signatory:
     except DocumentError as error:
         raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None
     return signatory
+
+
+def sign_arrangement(settings: Settings, path: Path, now: datetime) -> Path:
+    """Sign the document at ``path`` as a further arrangement, and return where our signature lies, for the other Party.
+
+    A document that is held already is not signed again.
+
+    Raises:
+        DocumentError: it is malformed, contradicts itself, or cannot follow those that are held.
+
+    """
+    document = path.read_bytes()
+    arrangement = arrangements.parse(document, path)
+    folder, version = settings.folder.arrangements, arrangement.version
+    held = arrangements.document_path(folder, version)
+    if held.is_file() and held.read_bytes() == document:
+        return arrangements.signature_path(folder, version, settings.party)
+    arrangements.admit(arrangement, settings.arrangements, now, path)
+    signed = arrangements.sign(document, settings.party, SigningKey.load(settings.folder.signing_key))
+    beside = arrangements.signature_path(path.parent, version, settings.party)
+    beside.write_text(arrangements.write_signature(signed.signature), encoding="utf-8")
+    return beside
+
+
+def enter_arrangement(settings: Settings, path: Path, theirs: Path, now: datetime) -> Arrangement:
+    """Hold the document at ``path`` as a further arrangement: signed by us, and by the other Party in the file ``theirs``.
+
+    Raises:
+        SettingsError: no contact point of the other Party is designated.
+        DocumentError: it is malformed, contradicts itself, cannot follow those that are held, or is not what the other Party
+            signed.
+
+    """
+    other = settings.other
+    if other is None:
+        raise SettingsError(
+            "Art. 4(7): an arrangement is between both contact points, and that of the other Party is not designated: enter "
+            "its card with `pcsc designate CARD --note NOTE`"
+        )
+    document = path.read_bytes()
+    ours = arrangements.sign(document, settings.party, SigningKey.load(settings.folder.signing_key))
+    key = VerifyingKey.from_pem(other.signing_key_pem.encode())
+    signatories = {
+        settings.party: ours,
+        other.party: Signatory(other.party, key, arrangements.read_signature(theirs)),
+    }
+    folder, held = settings.folder.arrangements, settings.arrangements
+    return arrangements.enter(folder, document, signatories, held, now, name=path)

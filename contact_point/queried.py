@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from contact_point import delivery, disposal, prints, querying, service, wire
+from contact_point import correspondence, delivery, disposal, prints, querying, service, unasked, wire
 from contact_point.holdings import read_particulars
 from contact_point.nist import NistError
 from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
@@ -28,13 +29,14 @@ from pcsc.errors import (
     FieldNotAllowedError,
     IdempotencyError,
     NoAnswerError,
+    NoReasonError,
     OutOfOrderError,
     QuotaError,
     RecordError,
     TreatyError,
     WrongPartyError,
 )
-from pcsc.exchange import Exchange, Side, State
+from pcsc.exchange import Exchange, MatterKind, Side, State
 from pcsc.messages import (
     Acceptance,
     Condition,
@@ -43,7 +45,9 @@ from pcsc.messages import (
     Match,
     NoMatch,
     Provision,
+    ProvisionWithoutRequest,
     Query,
+    Receipt,
     Refusal,
     Reply,
     Request,
@@ -54,9 +58,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from contact_point.holdings import Found
     from contact_point.service import Installation
     from contact_point.store import Transaction
-    from matcher.gallery import Candidate
     from pcsc.messages import Message
 
 _log = logging.getLogger("contact_point.queried")
@@ -101,8 +105,8 @@ UNRECORDED: Final = (QuotaError, NoAnswerError, RecordError, WrongPartyError)
 def _record_refusal(here: Installation, message: Message, body: bytes, error: Exception, now: datetime) -> None:
     """Record that a message was received and not accepted: Article 11(1) is about receipt, not about what came of it."""
     with here.store.transaction() as tx:
-        if isinstance(message, Query):
-            exchange = life.turned_away(message, here.settings.arrangement, now)
+        if isinstance(message, Query | ProvisionWithoutRequest):
+            exchange = life.turned_away(message, here.settings.arrangement(now), now)
             if tx.has_exchange(message.control_number) or exchange is None:
                 return
             tx.open(exchange)
@@ -145,8 +149,12 @@ def _act_on(here: Installation, message: Message, body: bytes, committed: str, n
             return querying.receive_reply(here, message, body, committed, now)
         case Acceptance():
             return receive_acceptance(here, message, body, committed, now)
-        case _:
+        case ProvisionWithoutRequest():
+            return unasked.receive(here, message, body, committed, now)
+        case Match() | NoMatch() | Provision() | Receipt():
             raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
+        case _:
+            return correspondence.receive(here, message, body, committed, now)
 
 
 # Article 4
@@ -158,7 +166,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     The received print lives in memory; it is stored, under a key of its own, only where there is a match (8(1), second
     sentence). No match, no print: nothing of it was ever written.
     """
-    arrangement = here.settings.arrangement
+    arrangement = here.settings.arrangement(now)
     if query.querying is not here.settings.party.other:
         raise WrongPartyError(
             f"this contact point answers {here.settings.party.other}; the query speaks for {query.querying}"
@@ -168,13 +176,16 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     if here.holdings is None:
         raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")
     probe = [each.template for each in here.reader.of_transaction(query.prints)]
-    found = here.holdings.search(probe, identified=query.identified, arrangement=arrangement, on=now.date())
+    found, view = here.holdings.search(
+        probe, identified=query.identified, search=query.search, arrangement=arrangement, on=now.date()
+    )
     answer = (
         NoMatch(query.control_number, now, service.new_salt()) if found is None else _match(here, query, found, now)
     )
     with here.store.transaction() as tx:
-        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED)
-        exchange = life.answered(life.receive_query(query, arrangement, made_today=made, now=now), answer, now)
+        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED, query.search)
+        admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=here.settings.agreement)
+        exchange = life.answered(admitted, answer, now)
         answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
         tx.open(exchange, subject=None if found is None else found.subject)
         service.record(tx, exchange, query, body, Direction.RECEIVED, now)
@@ -190,19 +201,18 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
 
 def _admit(here: Installation, query: Query, now: datetime) -> None:
     with here.store.transaction() as tx:
-        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED)
-    life.receive_query(query, here.settings.arrangement, made_today=made, now=now)
+        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED, query.search)
+    settings = here.settings
+    life.receive_query(query, settings.arrangement(now), made_today=made, now=now, agreement=settings.agreement)
 
 
-def _match(here: Installation, query: Query, found: Candidate, now: datetime) -> Match:
+def _match(here: Installation, query: Query, found: Found, now: datetime) -> Match:
     """Return the match, and nothing of how it was found: no score, rank, name, category or quality (Article 4(4))."""
-    # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
-    best = max(found.fingers, key=lambda finger: finger.score)
     with here.store.transaction() as tx:
-        picture = tx.image(found.subject, best.finger)
-    if picture is None:
-        # Art. 4(5): a match goes with its prints. What we say is the same as for any other failure; the log says which.
-        _log.error("subject %r is enrolled as a template only and cannot be shown: enrol the images", found.subject)
+        picture = tx.image(found.subject, found.print)
+    if (
+        picture is None
+    ):  # removed between the search and here: the same query, sent again, finds the gallery as it is now
         raise NoAnswerError("the answer could not be made; this says nothing about whether there is a match")
     return Match(
         control_number=query.control_number,
@@ -212,7 +222,7 @@ def _match(here: Installation, query: Query, found: Candidate, now: datetime) ->
         reference=base64.b32encode(secrets.token_bytes(15)).decode(),
         prints=service.fingerprint_data(
             here,
-            [(images.read(picture), best.position)],
+            [(images.read(picture), found.position)],
             kind=prints.RESULT,
             control_number=service.new_number(here, now),
             answers=query.control_number,
@@ -226,7 +236,7 @@ def receive_determination(
 ) -> bytes:
     """Learn whether further information will be requested; if not, the held print goes: Article 8(1)."""
     with here.store.transaction() as tx:
-        before = service.matched(tx, notice.reference, Side.QUERIED)
+        before = service.referred(tx, notice.reference, Side.QUERIED)
         exchange = life.determine(before, will_request=notice.will_request, now=now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
@@ -244,26 +254,32 @@ def receive_request(here: Installation, request: Request, body: bytes, committed
     What is available is what is available *now*: a snapshot is kept, and the answer is drawn from it.
     """
     with here.store.transaction() as tx:
-        before = service.matched(tx, request.reference, Side.QUERIED)
-        exchange = life.request(before, request, here.settings.arrangement, now)
+        before = service.referred(tx, request.reference, Side.QUERIED)
+        settings = here.settings
+        exchange = life.request(before, request, settings.arrangement(now), now, agreement=settings.agreement)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, request, body, Direction.RECEIVED, now)
+        if any(matter.kind is MatterKind.EXPLANATION for matter in before.matters):
+            # Art. 5(1) sets no time for a request, so it is taken in; that it comes after the question is noted.
+            note = "a request came after an explanation of the query had been asked for"
+            service.record_act(tx, exchange, "late request", article="4(6)", note=note, now=now)
         tx.hold(exchange.control_number, Content.NOTIFICATION, body, number=request.control_number)
-        snapshot = _available(here, tx, exchange)
+        snapshot = _available(here, tx, exchange, now)
         tx.hold(exchange.control_number, Content.SNAPSHOT, service.items_text(snapshot), number=request.control_number)
         answered = service.receipt(tx, exchange, request, committed, now)
     disposal.dispose(here, exchange.control_number, now)
     return answered
 
 
-def _available(here: Installation, tx: Transaction, exchange: Exchange) -> list[Item]:
+def _available(here: Installation, tx: Transaction, exchange: Exchange, now: datetime) -> list[Item]:
     """Return the items that this Party holds on the matched person and may give: Article 5(2)."""
     subject = tx.subject_of(exchange.control_number)
     try:
         known = read_particulars(tx.particulars(subject or "")).items
     except SubjectError:
         known = {}  # removed since the match: nothing is available at the time of receipt
-    return [Item(kind, known[kind]) for kind in here.settings.arrangement.items[exchange.queried] if kind in known]
+    listed = here.settings.arrangement(now).items[exchange.queried]
+    return [Item(kind, known[kind]) for kind in listed if kind in known]
 
 
 def notification_of(here: Installation, control_number: str) -> tuple[Request, tuple[Item, ...]]:
@@ -284,17 +300,25 @@ def answer_request(
     give: Sequence[str],
     refusals: Sequence[Refusal] = (),
     conditions: Sequence[Condition] = (),
+    by: str,
     now: datetime,
 ) -> Exchange:
     """Answer a request: give items of the snapshot, under conditions or not, and refuse with reasons: Articles 5(2)-(5), 8(8).
 
+    ``by`` is the person who deems what is given relevant to the notified purpose. What changed since the request came is
+    given as it was then, and says so: the notice of Article 10(1) is for the new value.
+
     With conditions the items are offered, and given on acceptance. Either way this is the response that ends the hold of
     Article 8(1).
     """
+    if not by.strip():
+        raise NoReasonError(
+            "a person decides what is relevant to the purpose and is given (Art. 5(2)); no name was given"
+        )
     request, snapshot = notification_of(here, control_number)
-    items = _chosen(give, snapshot)
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
+        items = _as_noted(_chosen(give, snapshot), _available(here, tx, before, now))
         message = Reply(
             control_number=service.new_number(here, now),
             made_at=now,
@@ -326,22 +350,33 @@ def _chosen(give: Sequence[str], snapshot: Sequence[Item]) -> tuple[Item, ...]:
     return tuple(available[kind] for kind in give)
 
 
+def _as_noted(given: Sequence[Item], today: Sequence[Item]) -> tuple[Item, ...]:
+    """Note on each item whether it is another one today: given is what was available at the time of receipt (5(2))."""
+    return tuple(item if item in today else replace(item, note=CHANGED) for item in given)
+
+
+CHANGED: Final = "changed after the request came; this is what was available then"
+
+
 def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, committed: str, now: datetime) -> bytes:
     """Give the offered information on acceptance of its conditions, or note that it was declined: Article 8(8)."""
     with here.store.transaction() as tx:
-        before = service.matched(tx, acceptance.reference, Side.QUERIED)
+        before = service.referred(tx, acceptance.reference, Side.QUERIED)
         exchange = life.accept(before, acceptance, now)
-        tx.step(exchange, before=before.state)
         service.record(tx, exchange, acceptance, body, Direction.RECEIVED, now)
         if acceptance.accepted:
-            answered = _provide(tx, exchange, acceptance, committed, now)
+            exchange, answered = _provide(tx, exchange, acceptance, committed, now)
         else:
             answered = service.receipt(tx, exchange, acceptance, committed, now)
+        tx.step(exchange, before=before.state)
     disposal.dispose(here, exchange.control_number, now)
     return answered
 
 
-def _provide(tx: Transaction, exchange: Exchange, acceptance: Acceptance, committed: str, now: datetime) -> bytes:
+def _provide(
+    tx: Transaction, exchange: Exchange, acceptance: Acceptance, committed: str, now: datetime
+) -> tuple[Exchange, bytes]:
+    """Return the exchange once the offered information is given, and the bytes of the provision."""
     provision = Provision(
         control_number=acceptance.control_number,
         made_at=now,
@@ -350,7 +385,7 @@ def _provide(tx: Transaction, exchange: Exchange, acceptance: Acceptance, commit
         reference=acceptance.reference,
         items=service.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
     )
-    life.provide(exchange, provision, now)
+    provided = life.provide(exchange, provision, now)
     answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)
     service.record(tx, exchange, provision, answered, Direction.PROVIDED, now)
-    return answered
+    return provided, answered

@@ -1,4 +1,6 @@
-"""The acts of the querying side: ask, examine, determine, request, accept, use.
+"""The acts of the querying side: ask, examine, determine, request, accept.
+
+What is done with the information afterwards is in :mod:`contact_point.provided`.
 
 Each act is the operator's: the agreement lets a person of this contact point decide, and the code holds the person to it.
 """
@@ -7,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from contact_point import delivery, disposal, prints, service
@@ -15,29 +16,26 @@ from contact_point.examination import Examination, Panel
 from matcher.comparison import compare
 from pcsc import exchange as life
 from pcsc.duties import Content, permitted
-from pcsc.errors import BulkQueryError, ConditionsError, OutOfOrderError, UseError
+from pcsc.errors import BulkQueryError, OutOfOrderError
 from pcsc.exchange import Side
 from pcsc.messages import (
     Acceptance,
     Authority,
     Basis,
-    Condition,
     Determination,
     Expectation,
-    Item,
     Query,
     Reply,
     Request,
+    Search,
 )
 from pcsc.records import Direction
-from pcsc.use import Information, Permission, Purpose, Refusal, may_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from annex.offences import Offence
     from contact_point.prints import Print
     from contact_point.service import Installation
     from contact_point.store import Transaction
@@ -58,6 +56,7 @@ class Justification:
     circumstances: str
     identified: bool
     case_reference: str
+    search: Search = Search.TENPRINT
 
 
 def open_query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Exchange:
@@ -78,17 +77,24 @@ def open_query(here: Installation, probe: Sequence[Print], justification: Justif
         )
     query = _query(here, probe, justification, now)
     why = {"circumstances": justification.circumstances, "case": justification.case_reference}
+    reason = service.reason_digest(justification.circumstances, justification.case_reference)
     with here.store.transaction() as tx:
-        made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING)
-        arrangement = here.settings.arrangement
-        exchange = life.open_query(query, justification.circumstances, arrangement, made_today=made, now=now)
-        body = service.commit_message(tx, exchange, query, before=None, now=now)
+        exchange = life.open_query(
+            query,
+            justification.circumstances,
+            here.settings.arrangement(now),
+            made_today=tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING, query.search),
+            said_elsewhere=tx.said_elsewhere(reason),
+            now=now,
+            agreement=here.settings.agreement,
+        )
+        body = service.commit_message(tx, exchange, query, before=None, reason=reason, now=now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
     return delivery.deliver(here, exchange.control_number, query, body, now)
 
 
-def _ours(tx: Transaction, control_number: str) -> Exchange:
+def ours(tx: Transaction, control_number: str) -> Exchange:
     """Return an exchange that we opened: the acts of the querying side are for it alone."""
     exchange = tx.exchange(control_number)
     if exchange.side is not Side.QUERYING:
@@ -107,6 +113,7 @@ def _query(here: Installation, probe: Sequence[Print], justification: Justificat
         querying=here.settings.party,
         authority=justification.authority,
         identified=justification.identified,
+        search=justification.search,
         basis=justification.basis,
         expectation=justification.expectation,
         prints=service.fingerprint_data(
@@ -171,7 +178,7 @@ def write_picture(here: Installation, control_number: str, path: Path, now: date
     path.touch(mode=0o600, exist_ok=False)  # ours from here on, and empty until the promise to delete it is durable
     promise = service.new_salt()
     with here.store.transaction() as tx:
-        exchange = _ours(tx, control_number)
+        exchange = ours(tx, control_number)
         tx.hold(control_number, Content.PICTURE, str(path.resolve()).encode(), number=promise)
         note = "the prints were written side by side to a file, which goes with them"
         service.record_act(tx, exchange, "picture", article="4(5)", note=note, now=now)
@@ -184,7 +191,7 @@ def write_picture(here: Installation, control_number: str, path: Path, now: date
 def examine(here: Installation, control_number: str, conclusion: Conclusion, by: str, now: datetime) -> Exchange:
     """Note the examiner's conclusion: Article 4(5)."""
     with here.store.transaction() as tx:
-        before = _ours(tx, control_number)
+        before = ours(tx, control_number)
         exchange = life.examine(before, conclusion, by, now)
         tx.step(exchange, before=before.state)
         note = f"{conclusion} by {by}"
@@ -198,7 +205,7 @@ def determine(here: Installation, control_number: str, *, will_request: bool, no
     They are gone before the other side is told.
     """
     with here.store.transaction() as tx:
-        before = _ours(tx, control_number)
+        before = ours(tx, control_number)
         exchange = life.determine(before, will_request=will_request, now=now)
         notice = Determination(
             service.new_number(here, now), now, service.new_salt(), exchange.reference or "", will_request
@@ -211,10 +218,12 @@ def determine(here: Installation, control_number: str, *, will_request: bool, no
 # Article 5
 
 
-def request(here: Installation, control_number: str, notification: WrittenNotification, now: datetime) -> Exchange:
-    """Request further information, with its written notification: Article 5(1)."""
+def request(
+    here: Installation, control_number: str, notification: WrittenNotification, now: datetime, *, risk: str = ""
+) -> Exchange:
+    """Request further information, with its written notification: Article 5(1). ``risk``, stated, makes it urgent."""
     with here.store.transaction() as tx:
-        before = _ours(tx, control_number)
+        before = ours(tx, control_number)
         message = Request(
             service.new_number(here, now),
             now,
@@ -222,8 +231,10 @@ def request(here: Installation, control_number: str, notification: WrittenNotifi
             before.reference or "",
             before.authority,
             notification,
+            risk,
         )
-        exchange = life.request(before, message, here.settings.arrangement, now)
+        settings = here.settings
+        exchange = life.request(before, message, settings.arrangement(now), now, agreement=settings.agreement)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
         tx.hold(control_number, Content.NOTIFICATION, body, number=message.control_number)
     return delivery.deliver(here, control_number, message, body, now)
@@ -232,7 +243,7 @@ def request(here: Installation, control_number: str, notification: WrittenNotifi
 def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str, now: datetime) -> bytes:
     """Take in the reply to our request, from the other contact point: Articles 5(2), 5(5), 8(8)."""
     with here.store.transaction() as tx:
-        before = service.matched(tx, reply.reference, Side.QUERYING)
+        before = service.referred(tx, reply.reference, Side.QUERYING)
         exchange = life.reply(before, reply, now)
         tx.step(exchange, before=before.state)
         service.record(tx, exchange, reply, body, Direction.RECEIVED, now)
@@ -245,7 +256,7 @@ def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str,
 def accept(here: Installation, control_number: str, *, accepted: bool, signed_by: str, now: datetime) -> Exchange:
     """Accept the conditions of an offer and be bound by them, or decline the information: Article 8(8)."""
     with here.store.transaction() as tx:
-        before = _ours(tx, control_number)
+        before = ours(tx, control_number)
         message = Acceptance(
             service.new_number(here, now),
             now,
@@ -258,61 +269,3 @@ def accept(here: Installation, control_number: str, *, accepted: bool, signed_by
         exchange = life.accept(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
     return delivery.deliver(here, control_number, message, body, now)
-
-
-def use(
-    here: Installation,
-    control_number: str,
-    purpose: Purpose,
-    *,
-    political: bool,
-    offences: Sequence[Offence] = (),
-    by: str,
-    now: datetime,
-) -> tuple[Permission, tuple[Item, ...]]:
-    """Use provided information for a purpose, if the agreement lets it: Article 8(5), 8(8), 13(2). Every answer is recorded.
-
-    Raises:
-        UseError: it may not be used so; the message carries the clause.
-        ConditionsError: there is nothing to use: nothing was provided, or its conditions are not accepted.
-
-    """
-    if not by.strip():
-        raise UseError("a use is recorded with who makes it, so that its result can be told; no name was given", "7")
-    with here.store.transaction() as tx:
-        exchange = _ours(tx, control_number)
-        items, conditions = _provided(tx, exchange)
-        information = Information(article=5, conditions=conditions)
-        verdict = may_use(information, purpose, by=here.settings.party, political=political, offences=offences, now=now)
-        allowed = "allowed" if isinstance(verdict, Permission) else "refused"
-        note = f"use for {purpose} by {by}: {allowed}"
-        service.record_act(tx, exchange, "use", article=verdict.article, note=note, now=now)
-    if isinstance(verdict, Refusal):
-        raise UseError(f"the information may not be used for '{purpose}': {verdict.reason}", verdict.article)
-    return verdict, items
-
-
-def _provided(tx: Transaction, exchange: Exchange) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:
-    """Return all that was provided in an exchange, and all the conditions that bind it."""
-    number = exchange.control_number
-    pieces = [held.number for held in tx.held(number) if held.kind is Content.INFORMATION]
-    if not pieces:
-        raise ConditionsError(
-            f"exchange {number} is at '{exchange.state}': there is no provided information to use; what is offered under "
-            "conditions is read after their acceptance"
-        )
-    read = [service.read_information(tx.content(number, Content.INFORMATION, number=piece)) for piece in pieces]
-    return tuple(chain(*(items for items, _ in read))), tuple(chain(*(conditions for _, conditions in read)))
-
-
-def close(here: Installation, control_number: str, now: datetime) -> Exchange:
-    """End an exchange whose information is no longer necessary; it is destroyed: Article 8(9)."""
-    with here.store.transaction() as tx:
-        before = _ours(tx, control_number)
-        exchange = life.close(before, now)
-        tx.step(exchange, before=before.state)
-        service.record_act(
-            tx, exchange, "closing", article="8(9)", note="the information is no longer necessary", now=now
-        )
-    disposal.dispose(here, control_number, now)
-    return exchange

@@ -11,6 +11,7 @@ agreement, one transaction each. Three orders are kept everywhere:
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from matcher.images import Image
     from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message
+    from pcsc.traces import Trace
 
 
 class Transport(Protocol):
@@ -77,7 +79,7 @@ def fingerprint_data(
     now: datetime,
 ) -> bytes:
     """Return images with their finger positions as a transaction to the other Party, with the day to delete them by."""
-    party, days = here.settings.party, here.settings.arrangement.follow_up_days
+    party, days = here.settings.party, here.settings.arrangement(now).follow_up_days
     return prints.transaction(
         images,
         kind=kind,
@@ -90,21 +92,45 @@ def fingerprint_data(
     )
 
 
+def reason_digest(text: str, case_reference: str) -> tuple[str, str]:
+    """Return digests of a stated reason, whatever its spacing and case, and of the case it was stated for."""
+    words = " ".join(text.casefold().split())
+    return hashlib.sha256(words.encode()).hexdigest(), hashlib.sha256(case_reference.strip().encode()).hexdigest()
+
+
 # Recording
 
 
 def record(
-    tx: Transaction, exchange: Exchange, message: Message, body: bytes, direction: Direction, now: datetime
+    tx: Transaction,
+    exchange: Exchange,
+    message: Message,
+    body: bytes,
+    direction: Direction,
+    now: datetime,
+    *,
+    trace: Trace | None = None,
 ) -> None:
-    """Record a message in the transaction of its effect: Article 11(1)."""
+    """Record a message in the transaction of its effect, with how it was decided: Article 11(1)."""
     committed = records.commitment(message.salt, body)
-    entry = records.of_message(tx.next_entry(), exchange, message, direction, committed=committed, now=now)
+    why = "" if trace is None else trace.canonical()
+    entry = records.of_message(tx.next_entry(), exchange, message, direction, committed=committed, trace=why, now=now)
     tx.append(entry, new_salt())
 
 
-def record_act(tx: Transaction, exchange: Exchange, event: str, *, article: str, note: str, now: datetime) -> None:
-    """Record an act of our own in the transaction of its effect."""
-    entry = records.of_act(tx.next_entry(), exchange, event, article=article, note=note, now=now)
+def record_act(
+    tx: Transaction,
+    exchange: Exchange,
+    event: str,
+    *,
+    article: str,
+    note: str,
+    trace: Trace | None = None,
+    now: datetime,
+) -> None:
+    """Record an act of our own in the transaction of its effect, with how it was decided."""
+    why = "" if trace is None else trace.canonical()
+    entry = records.of_act(tx.next_entry(), exchange, event, article=article, note=note, trace=why, now=now)
     tx.append(entry, new_salt())
 
 
@@ -112,7 +138,14 @@ def record_act(tx: Transaction, exchange: Exchange, event: str, *, article: str,
 
 
 def commit_message(
-    tx: Transaction, exchange: Exchange, message: Message, *, before: State | None, now: datetime
+    tx: Transaction,
+    exchange: Exchange,
+    message: Message,
+    *,
+    before: State | None,
+    reason: tuple[str, str] | None = None,
+    trace: Trace | None = None,
+    now: datetime,
 ) -> bytes:
     """Store a step together with the message that tells the other side, and return the message's bytes.
 
@@ -120,11 +153,11 @@ def commit_message(
     """
     body = wire.encode(message)
     if before is None:
-        tx.open(exchange)
+        tx.open(exchange, reason=reason)
     else:
         tx.step(exchange, before=before)
     tx.hold(exchange.control_number, Content.MESSAGE, body, number=message.control_number)
-    record(tx, exchange, message, body, Direction.PROVIDED, now)
+    record(tx, exchange, message, body, Direction.PROVIDED, now, trace=trace)
     return body
 
 
@@ -148,8 +181,8 @@ def receipt(tx: Transaction, exchange: Exchange, message: Message, committed: st
     return answer(tx, exchange, message, committed, Receipt(message.control_number, now, new_salt()), Content.RECEIPT)
 
 
-def matched(tx: Transaction, reference: str, side: Side) -> Exchange:
-    """Return the exchange of a reference number in which we are on ``side``.
+def referred(tx: Transaction, reference: str, side: Side | None = None) -> Exchange:
+    """Return the exchange of a reference number; with ``side``, only one in which we are on that side.
 
     Raises:
         NotAMatchError: there is none.
@@ -159,10 +192,11 @@ def matched(tx: Transaction, reference: str, side: Side) -> Exchange:
         exchange = tx.exchange_of(reference)
     except UnknownExchangeError:
         exchange = None
-    if exchange is None or exchange.side is not side:
+    if exchange is None or side not in {None, exchange.side}:
+        role = "" if side is None else f" in which this contact point is the {side} one"
         raise NotAMatchError(
-            f"{reference!r} is not the reference number of a match in which this contact point is the {side} one: use the "
-            "number that came with the match"
+            f"{reference!r} is not the reference number of a match, or of information without request,{role}: use the number "
+            "that came with it"
         )
     return exchange
 
@@ -172,18 +206,18 @@ def matched(tx: Transaction, reference: str, side: Side) -> Exchange:
 
 def items_text(items: Sequence[Item]) -> bytes:
     """Return items as they are stored."""
-    return json.dumps([[item.kind, item.value] for item in items], ensure_ascii=False).encode()
+    return json.dumps([[item.kind, item.value, item.note] for item in items], ensure_ascii=False).encode()
 
 
 def read_items(text: bytes) -> tuple[Item, ...]:
     """Return items as they were stored."""
-    return tuple(Item(kind, value) for kind, value in json.loads(text))
+    return tuple(Item(*stored) for stored in json.loads(text))
 
 
 def information_text(items: Sequence[Item], conditions: Sequence[Condition]) -> bytes:
     """Return provided information as it is stored: the conditions that bind it stay with it (Article 8(8))."""
     stored = {
-        "items": [[item.kind, item.value] for item in items],
+        "items": [[item.kind, item.value, item.note] for item in items],
         "conditions": [[condition.text, condition.forbids] for condition in conditions],
     }
     return json.dumps(stored, ensure_ascii=False).encode()
@@ -192,7 +226,7 @@ def information_text(items: Sequence[Item], conditions: Sequence[Condition]) -> 
 def read_information(text: bytes) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:
     """Return provided information as it was stored, with the conditions that bind it."""
     stored = json.loads(text)
-    items = tuple(Item(kind, value) for kind, value in stored["items"])
+    items = tuple(Item(*each) for each in stored["items"])
     return items, tuple(Condition(words, tuple(forbids)) for words, forbids in stored["conditions"])
 
 

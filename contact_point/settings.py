@@ -16,7 +16,9 @@ from annex.parameters import Party
 from contact_point import arrangements
 from contact_point.arrangements import DocumentError
 from contact_point.parsing import first_fault
+from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangement, Arrangements
+from pcsc.errors import TreatyError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -120,6 +122,11 @@ class Folder:
         return self.root / "note.txt"
 
     @property
+    def termination(self) -> Path:
+        """The notice that ends the agreement (Article 15(4)), once one was given."""
+        return self.root / "termination.json"
+
+    @property
     def authority(self) -> Path:
         """The certificate authority: certificate and key."""
         return self.root / "authority"
@@ -166,6 +173,8 @@ class Settings:
     host: str
     port: int
     threads: int
+    agreement: Agreement
+    """The agreement as it stands, with the notice that ends it where one was given (Article 15(4))."""
     arrangements: Arrangements
     """Every version held, past and to come; each signed by both Parties once the other one is designated."""
     other: Designation | None
@@ -230,9 +239,29 @@ def read(root: Path) -> Settings:
         host=installation.host,
         port=installation.port,
         threads=installation.threads,
+        agreement=_agreement(folder),
         arrangements=_arrangements(folder, installation.party, other),
         other=other,
     )
+
+
+_TERMINATION = TypeAdapter(Termination)
+
+
+def _agreement(folder: Folder) -> Agreement:
+    """Return the agreement, with the notice of termination where one was entered."""
+    if not folder.termination.is_file():
+        return Agreement()
+    try:
+        return Agreement(_TERMINATION.validate_json(folder.termination.read_bytes()))
+    except (ValidationError, TreatyError) as error:
+        fault = first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise SettingsError(f"{folder.termination}: {fault}; enter the notice again with `pcsc terminate`") from None
+
+
+def write_termination(folder: Folder, notice: Termination) -> None:
+    """Enter the notice that ends the agreement; it counts from the next start of the service."""
+    folder.termination.write_bytes(_TERMINATION.dump_json(notice, indent=2) + b"\n")
 
 
 def _arrangements(folder: Folder, party: Party, other: Designation | None) -> Arrangements:

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pcsc.messages import Search
+
 _TABLES: Final = MetaData()
 
 _EXCHANGE = Table(
@@ -59,7 +61,12 @@ _EXCHANGE = Table(
     Column("side", String, nullable=False),
     Column("state", String, nullable=False),
     Column("opened_on", String, nullable=False, index=True),
+    # What a query searches with, for the quotas of Article 4(7); empty where no query opened the exchange.
+    Column("search", String, nullable=False),
     Column("reference", String, unique=True),
+    # Digests of the reason that was stated and of its case: the same words for two cases are no reason (4(3), 6).
+    Column("reason", String, index=True),
+    Column("reason_case", String),
     # Whose prints matched: known on the queried side alone, and never sent.
     Column("subject", String),
     Column("body", Text, nullable=False),
@@ -179,6 +186,14 @@ class Subject:
     name: str
     particulars: str
     impressions: tuple[Impression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A person of the gallery as a search needs them: each print by its number and template, and whether an image is held."""
+
+    particulars: str
+    prints: tuple[tuple[int, bytes, bool], ...]
 
 
 class Store:
@@ -317,8 +332,8 @@ class Transaction:
         found = [_STORED_EXCHANGE.validate_json(body) for (body,) in rows]
         return sorted(found, key=lambda exchange: exchange.opened_at)
 
-    def open(self, exchange: Exchange, *, subject: str | None = None) -> None:
-        """Store a new exchange.
+    def open(self, exchange: Exchange, *, subject: str | None = None, reason: tuple[str, str] | None = None) -> None:
+        """Store a new exchange; ``reason`` is the digest of the reason that was stated for it, and that of its case.
 
         Raises:
             AlreadyReceivedError: there is an exchange of this control number.
@@ -328,7 +343,10 @@ class Transaction:
             "control_number": exchange.control_number,
             "side": exchange.side.value,
             "opened_on": exchange.opened_at.date().isoformat(),
+            "search": exchange.search or "",
             "subject": subject,
+            "reason": None if reason is None else reason[0],
+            "reason_case": None if reason is None else reason[1],
         }
         try:
             self._connection.execute(_EXCHANGE.insert(), row)
@@ -360,9 +378,20 @@ class Transaction:
         where = _EXCHANGE.c.control_number == control_number
         return self._connection.execute(select(_EXCHANGE.c.subject).where(where)).scalar()
 
-    def queries_on(self, day: str, side: Side) -> int:
-        """Count the queries made (or answered) on a UTC day, given as 2026-11-22."""
-        where = (_EXCHANGE.c.opened_on == day) & (_EXCHANGE.c.side == side.value)
+    def matched(self, subject: str) -> list[Exchange]:
+        """Return every exchange that we answered with the prints of a person: whom a correction concerns (Article 10(1))."""
+        where = _EXCHANGE.c.subject == subject
+        rows = self._connection.execute(select(_EXCHANGE.c.body).where(where).order_by(_EXCHANGE.c.control_number))
+        return [_STORED_EXCHANGE.validate_json(body) for (body,) in rows]
+
+    def queries_on(self, day: str, side: Side, search: Search) -> int:
+        """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22."""
+        where = (_EXCHANGE.c.opened_on == day) & (_EXCHANGE.c.side == side.value) & (_EXCHANGE.c.search == search.value)
+        return self._connection.execute(select(func.count()).select_from(_EXCHANGE).where(where)).scalar_one()
+
+    def said_elsewhere(self, reason: tuple[str, str]) -> int:
+        """Count the exchanges of other cases that were opened with the same reason, word for word."""
+        where = (_EXCHANGE.c.reason == reason[0]) & (_EXCHANGE.c.reason_case != reason[1])
         return self._connection.execute(select(func.count()).select_from(_EXCHANGE).where(where)).scalar_one()
 
     # Content
@@ -545,13 +574,13 @@ class Transaction:
         """Return the number of the gallery's last change."""
         return cast("int | None", self._connection.execute(select(func.max(_SUBJECT.c.revision))).scalar()) or 0
 
-    def changed_since(self, revision: int) -> Iterator[tuple[str, Subject | None]]:
-        """Yield each person enrolled after a revision, without images, or None in place of one removed."""
+    def changed_since(self, revision: int) -> Iterator[tuple[str, Enrolled | None]]:
+        """Yield each person enrolled after a revision, or None in place of one removed."""
         rows = self._connection.execute(
             _SUBJECT.select().where(_SUBJECT.c.revision > revision).order_by(_SUBJECT.c.name)
         )
         for row in rows.all():
-            yield row.name, None if row.slot is None else self._subject(row.name, row.slot, row.sealed)
+            yield row.name, None if row.slot is None else self._enrolled(row.name, row.slot, row.sealed)
 
     def particulars(self, name: str) -> str:
         """Return the particulars of a person as JSON."""
@@ -577,16 +606,19 @@ class Transaction:
             raise SubjectError(f"{name!r} is not enrolled")
         return slot
 
-    def _subject(self, name: str, slot: int, sealed: bytes) -> Subject:
+    def _enrolled(self, name: str, slot: int, sealed: bytes) -> Enrolled:
         key = self._gallery.get(slot)
-        where = _IMPRESSION.c.subject == name
+        held = _IMPRESSION.c.image.is_not(None).label("held")
         rows = self._connection.execute(
-            select(_IMPRESSION.c.finger, _IMPRESSION.c.template).where(where).order_by(_IMPRESSION.c.finger)
+            select(_IMPRESSION.c.finger, _IMPRESSION.c.template, held)
+            .where(_IMPRESSION.c.subject == name)
+            .order_by(_IMPRESSION.c.finger)
         )
-        impressions = tuple(
-            Impression(unseal(key, row.template, bound_to=_print_place(name, row.finger, "template"))) for row in rows
+        prints = tuple(
+            (row.finger, unseal(key, row.template, bound_to=_print_place(name, row.finger, "template")), bool(row.held))
+            for row in rows
         )
-        return Subject(name, unseal(key, sealed, bound_to=f"subject/{name}").decode(), impressions)
+        return Enrolled(unseal(key, sealed, bound_to=f"subject/{name}").decode(), prints)
 
 
 def _row(exchange: Exchange) -> dict[str, str | None]:

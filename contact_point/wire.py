@@ -26,17 +26,28 @@ from http_message_signatures.exceptions import HTTPMessageSignaturesException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contact_point.parsing import first_fault
+from pcsc import records
 from pcsc.messages import (
     Acceptance,
+    BreachNotice,
+    ConsentDecision,
+    ConsentRequest,
+    Consultation,
+    CorrectionNotice,
     Determination,
+    Explanation,
+    ExplanationRequest,
     Match,
     Message,
     NoMatch,
     Provision,
+    ProvisionWithoutRequest,
     Query,
     Receipt,
     Reply,
     Request,
+    ResultOfUse,
+    ResultRequest,
 )
 
 if TYPE_CHECKING:
@@ -54,16 +65,10 @@ MAX_AGE: Final = timedelta(minutes=5)
 """How far a signature's time may lie from ours, either way."""
 
 KINDS: Final[dict[str, type[Message]]] = {
-    "query": Query,
-    "match": Match,
-    "no-match": NoMatch,
-    "determination": Determination,
-    "request": Request,
-    "reply": Reply,
-    "acceptance": Acceptance,
-    "provision": Provision,
+    **{event.replace(" ", "-"): kind for kind, (event, _) in records.KINDS.items()},
     "receipt": Receipt,
 }
+"""Every message by its name on the wire: that of its event in the record, hyphenated. A receipt is no event."""
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 
 PATHS: Final[dict[type[Message], str]] = {
@@ -72,17 +77,25 @@ PATHS: Final[dict[type[Message], str]] = {
     Request: "/v1/requests",
     Reply: "/v1/replies",
     Acceptance: "/v1/acceptances",
+    ProvisionWithoutRequest: "/v1/provisions-without-request",
+    ExplanationRequest: "/v1/explanation-requests",
+    Explanation: "/v1/explanations",
+    ResultRequest: "/v1/result-requests",
+    ResultOfUse: "/v1/results-of-use",
+    ConsentRequest: "/v1/consent-requests",
+    ConsentDecision: "/v1/consent-decisions",
+    CorrectionNotice: "/v1/correction-notices",
+    BreachNotice: "/v1/breach-notices",
+    Consultation: "/v1/consultations",
 }
 """Where each message that opens a conversation is posted."""
 
 ANSWERS: Final[dict[type[Message], tuple[type[Message], ...]]] = {
+    **dict.fromkeys(PATHS, (Receipt,)),
     Query: (Match, NoMatch),
-    Determination: (Receipt,),
-    Request: (Receipt,),
-    Reply: (Receipt,),
     Acceptance: (Provision, Receipt),
 }
-"""What each of them may be answered with."""
+"""What each of them may be answered with: a receipt, where a person answers later or nothing is asked."""
 
 # Strict: a Party's declaration is true or false, never "no" or 0, and reads the same whoever wrote the reader.
 _CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid", strict=True)
@@ -107,7 +120,7 @@ class StaleError(SignatureRefusedError):
 
 
 def kind_of(message: Message) -> str:
-    """Return the name of a message's kind, as it stands in the body and in the record."""
+    """Return the name of a message's kind, as it stands in the body."""
     return _NAMES[type(message)]
 
 

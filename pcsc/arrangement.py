@@ -314,7 +314,13 @@ def _names(key: str, given: Any, why: str) -> tuple[str, ...]:
         raise _fault(key, "a list of names", given, why)
     for item in given:
         if given.count(item) > 1:
-            raise _fault(key, "each name once", [item] * given.count(item), why, "remove the repetition")
+            raise _fault(
+                key,
+                "each name once",
+                [item] * given.count(item),
+                "what stands twice was meant to be another item, or none",
+                "correct or remove the repetition",
+            )
     return tuple(given)
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CONTRIBUTION: Final = "Japan's contribution on a convention on cybercrime"
 """A position in negotiations, not law."""
-ACT_69: Final = "Act No. 69 of 1980"
-"""Act on International Assistance in Investigation and Other Related Matters, in the text in force on 1 June 2025."""
 
 PRESERVATION_DAYS: Final = Dated(
     "longest period of a first request to preserve",
@@ -29,7 +27,7 @@ PRESERVATION_DAYS: Final = Dated(
         Value(
             IN_FORCE,
             30,
-            f"{ACT_69}, Art. 8(1)(vi)",
+            "Act No. 69 of 1980, Art. 8(1)(vi)",
             "a period of at most thirty days; read in the text of 2025-06-01, earlier texts not compared",
         ),
     ),
@@ -40,7 +38,7 @@ PRESERVATION_DAYS_IN_ALL: Final = Dated(
         Value(
             IN_FORCE,
             60,
-            f"{ACT_69}, Art. 8(1)(vi)",
+            "Act No. 69 of 1980, Art. 8(1)(vi)",
             "at most sixty days in all where it is extended; read in the text of 2025-06-01, earlier texts not compared",
         ),
     ),

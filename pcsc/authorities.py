@@ -216,7 +216,13 @@ class Directory:
                 raise DirectoryError(f"{entry.id}: two entries have this id: give each its own")
             seen.add(entry.id)
         statements = [statement for sheet in self.sheets for statement in sheet.sections.values()]
-        for cited in (*self.entries, *self.partners, *self.links, *statements):
+        citing: tuple[Entry | Partner | Link | Statement, ...] = (
+            *self.entries,
+            *self.partners,
+            *self.links,
+            *statements,
+        )
+        for cited in citing:
             if cited.source not in self.sources:
                 raise DirectoryError(
                     f"{cited.source!r} is cited and is no source of the directory, which are {', '.join(self.sources)}"

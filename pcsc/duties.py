@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from pcsc.exchange import Exchange, Matter, MatterKind, Side, State
+from pcsc.exchange import NOT_ACCEPTED, Exchange, Matter, MatterKind, Side, State
 from pcsc.matters import report_wanted
 from pcsc.messages import PRINTS
 
@@ -101,6 +101,10 @@ class Standing:
     state: State
     responded: bool
     """Whether a request was replied to."""
+    hold_ended: bool
+    """Whether the hold of received prints has ended without a request."""
+    needed: bool
+    """Whether a purpose is open for which provided information is held."""
     prints_restricted: bool
     """Whether the prints are incorrect or unreliable (Article 10)."""
     asked: bool
@@ -113,6 +117,8 @@ def standing(exchange: Exchange) -> Standing:
         exchange.side,
         exchange.state,
         responded=exchange.reply is not None,
+        hold_ended=exchange.hold_ended,
+        needed=bool(exchange.open_purposes),
         prints_restricted=PRINTS in exchange.restricted,
         asked=bool(exchange.matters),
     )
@@ -131,9 +137,13 @@ def permitted_in(at: Standing) -> frozenset[Content]:
     # something is asked or notified beside it.
     if at.state is not State.LAPSED or at.asked:
         kinds = kinds | {Content.MESSAGE}
-    # Art. 10(2): prints that are incorrect or unreliable are not kept, by either side.
-    if at.prints_restricted:
+    # Art. 10(2): prints that are incorrect or unreliable are not kept, by either side. A hold that has ended does not begin
+    # again with a late request.
+    if at.prints_restricted or at.hold_ended:
         kinds = kinds - {Content.PROBE, Content.CANDIDATE, Content.PICTURE}
+    # Art. 8(9): "only so long as necessary", also while more is asked for.
+    if not at.needed:
+        kinds = kinds - {Content.INFORMATION}
     # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
     responded = at.side is Side.QUERIED and at.responded
     return frozenset(kinds - {Content.PROBE} if responded else kinds)
@@ -153,19 +163,27 @@ class Duty:
 
 def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Duty, ...]:
     """Return what ``exchange`` waits for here: its next act, an explanation to ask for, and every matter that is open."""
-    found = [_act(exchange, arrangement), _unexplained(exchange, arrangement, rules)]
+    found = [_act(exchange, arrangement), _review(exchange, arrangement), _unexplained(exchange, arrangement, rules)]
     found += [_of_matter(exchange, matter, rules) for matter in exchange.matters]
     found += [
-        Duty(exchange.control_number, f"tell {each.recipient.name} of the correction", "10(2)", exchange.last_event_at)
+        Duty(exchange.control_number, f"tell {each.recipient.name} of the correction", "10(2)", _measured_at(exchange))
         for each in exchange.releases
         if not each.told
     ]
     return tuple(duty for duty in found if duty is not None)
 
 
+def _measured_at(exchange: Exchange) -> datetime:
+    """Return when the last measure was taken, of which whoever the information was released to is told: Article 10(2)."""
+    return max(
+        (each.settled_at for each in exchange.matters if each.kind is MatterKind.CORRECTION and each.settled_at),
+        default=exchange.since,
+    )
+
+
 def _act(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
     """Return the next act in the life of the exchange."""
-    number, since = exchange.control_number, exchange.last_event_at
+    number, since = exchange.control_number, exchange.since
     if exchange.side is Side.QUERIED and exchange.state is State.REQUESTED:
         urgent, name = ("urgent ", "urgent_reply_hours") if exchange.urgent else ("", "reply_days")
         what = f"answer the {urgent}request for further information"
@@ -175,10 +193,20 @@ def _act(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
         return Duty(number, what, article, exchange.opened_at + _within(arrangement, name))
     if exchange.side is Side.QUERIED or exchange.state not in _QUERYING_ACTS:
         return None
-    what, article, days = _QUERYING_ACTS[exchange.state]
-    if exchange.state is State.PROVIDED:
-        since = exchange.reviewed_at or exchange.provided_at or since
-    return Duty(number, what, article, since + _within(arrangement, days))
+    what, article, name = _QUERYING_ACTS[exchange.state]
+    # Both count from the match: examining again does not put the determination off.
+    if exchange.state in {State.MATCH, State.EXAMINED}:
+        since = exchange.answered_at or since
+    return Duty(number, what, article, since + _within(arrangement, name))
+
+
+def _review(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
+    """Article 8(9): what is held is reviewed from time to time, also while more is asked for, offered or refused."""
+    since = exchange.reviewed_at or exchange.provided_at
+    if exchange.side is Side.QUERIED or since is None or not exchange.open_purposes:
+        return None
+    by = since + timedelta(days=arrangement.review_days)
+    return Duty(exchange.control_number, "review whether the information is still necessary", "8(9)", by)
 
 
 def _within(arrangement: Arrangement, name: str) -> timedelta:
@@ -190,12 +218,12 @@ def _within(arrangement: Arrangement, name: str) -> timedelta:
 def _unexplained(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> Duty | None:
     """Article 4(6): a match that no request followed. Japan must ask (Rule 16 of 2018, Article 3), the treaty lets ask."""
     unfollowed = exchange.state in {State.NO_REQUEST, State.LAPSED} and exchange.request is None
-    asked = any(matter.kind is MatterKind.EXPLANATION for matter in exchange.matters)
+    asked = any(matter.kind is MatterKind.EXPLANATION and matter.outcome != NOT_ACCEPTED for matter in exchange.matters)
     if exchange.side is Side.QUERYING or exchange.reference is None or not unfollowed or asked:
         return None
     must = exchange.ours in rules.explanation_mandatory
     what = f"{'ask' if must else 'you may ask'} for the purpose of the query"
-    by = exchange.last_event_at + timedelta(days=arrangement.explanation_request_days)
+    by = exchange.since + timedelta(days=arrangement.explanation_request_days)
     return Duty(exchange.control_number, what, "4(6)", by)
 
 
@@ -226,12 +254,11 @@ _NOTICES: Final = {
 
 
 _QUERYING_ACTS: Final = {
-    State.SENT: ("send the query again: no answer has come", "4(4)", "examination_days"),
+    State.SENT: ("send the query again: no answer has come", "4(4)", "answer_hours"),
     State.MATCH: ("examine the matching prints", "4(5)", "examination_days"),
     State.EXAMINED: ("determine whether to request further information", "8(2)", "determination_days"),
     State.WILL_REQUEST: ("request further information", "5(1)", "determination_days"),
     State.OFFERED: ("accept the conditions, or decline the information", "8(8)", "acceptance_days"),
-    State.PROVIDED: ("review whether the information is still necessary", "8(9)", "review_days"),
 }
 
 
@@ -244,7 +271,7 @@ def overstays(exchange: Exchange, arrangement: Arrangement, now: datetime) -> bo
     # From the answer, not from the last event: examining again and again must not keep a print.
     since = exchange.answered_at or exchange.opened_at
     if exchange.state is State.PROVIDED:
-        since = exchange.last_event_at
+        since = exchange.provided_at or exchange.since
     return exchange.state in _HOLDS[exchange.side] and now >= since + timedelta(days=arrangement.follow_up_days)
 
 

@@ -56,6 +56,12 @@ class PrintQualityError(TreatyError):
     article, code = "4(4)", "4-4.QUALITY"
 
 
+class DuplicateTextError(TreatyError):
+    """The particular circumstances are those of another case, word for word."""
+
+    article, code = "4(3)", "4-3.DUPLICATE_TEXT"
+
+
 class NoAnswerError(TreatyError):
     """No answer could be given for a technical reason; that is not the same as no match."""
 
@@ -144,6 +150,12 @@ class NoReasonToBelieveError(TreatyError):
     """Information is provided without request in an individual case, with reason to believe in a serious crime."""
 
     article, code = "6", "6.NO_REASON"
+
+
+class BulkProvisionError(TreatyError):
+    """Information is provided without request in individual cases: one case at a time, each with its own reason."""
+
+    article, code = "6", "6.BULK"
 
 
 class NotProvidedError(TreatyError):

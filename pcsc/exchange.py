@@ -20,13 +20,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annex.offences import Finding, serious_crime
 from annex.parameters import IN_FORCE, Party, rules_version
 from pcsc.agreement import IN_FORCE_WITHOUT_NOTICE, Agreement
 from pcsc.errors import (
+    BulkProvisionError,
     ConditionsError,
+    DuplicateTextError,
     FieldNotAllowedError,
     NoCircumstancesError,
     NoNotificationError,
@@ -47,8 +49,11 @@ from pcsc.messages import (
     BreachNotice,
     Conclusion,
     Condition,
+    ConsentDecision,
     ConsentTo,
+    Consultation,
     Expectation,
+    Explanation,
     Item,
     Match,
     Notice,
@@ -58,6 +63,7 @@ from pcsc.messages import (
     Recipient,
     Reply,
     Request,
+    ResultOfUse,
     Search,
     Use,
 )
@@ -101,6 +107,10 @@ class MatterKind(StrEnum):
     RESULT = "result of use"
     CONSENT = "consent"
     CORRECTION = "correction"
+
+
+NOT_ACCEPTED = "not accepted"
+"""The outcome of a matter that the other side did not accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +175,12 @@ class Exchange:
     article: int = 4
     search: Search | None = None
     expectation: Expectation | None = None
+    state_since: datetime | None = None
+    """When the state was reached, from which its time limits count; None where it is the one that the exchange opened in."""
     reference: str | None = None
     answered_at: datetime | None = None
+    hold_ended: bool = False
+    """Whether the hold of received prints has ended without a request: a late one gives them no second stay (Article 8(1))."""
     conclusion: Conclusion | None = None
     examined_by: str | None = None
     request: str | None = None
@@ -186,6 +200,11 @@ class Exchange:
     restricted: tuple[str, ...] = ()
     """Items, or the prints, that are incorrect or unreliable and not disclosed (Article 10(2))."""
     matters: tuple[Matter, ...] = ()
+
+    @property
+    def since(self) -> datetime:
+        """When the state was reached: what is asked and notified beside the life of the exchange puts no time limit off."""
+        return self.state_since or self.opened_at
 
     @property
     def queried(self) -> Party:
@@ -209,13 +228,15 @@ def open_query(
     arrangement: Arrangement,
     *,
     made_today: int,
+    said_elsewhere: int = 0,
     now: datetime,
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
 ) -> Exchange:
     """Admit a query of our own: Articles 1(3), 4(3), 4(7), 13(2), 15(1), under the law of the querying Party.
 
     ``circumstances`` are the particular circumstances of Article 4(3), which stay here; ``made_today`` counts the queries of
-    this UTC day and kind of search before this one.
+    this UTC day and kind of search before this one, ``said_elsewhere`` the queries of other cases with the same circumstances,
+    word for word.
 
     Raises:
         TreatyError: NotInForceError, TerminatedError, PoliticalOffenceError, NotSeriousCrimeError, NoCircumstancesError,
@@ -229,6 +250,12 @@ def open_query(
             f"the particular circumstances that give reason to inquire are stated in at least "
             f"{arrangement.circumstances_characters} characters (arrangement {arrangement.version}); got {said}: say what "
             "is known of this individual and this case"
+        )
+    # Art. 4(3): "particular" circumstances of "an individual": what is said of two cases word for word is of neither.
+    if said_elsewhere:
+        raise DuplicateTextError(
+            f"the particular circumstances are word for word those of {said_elsewhere} queries of other cases; say what is "
+            "known of this individual and this case"
         )
     return _admit(query, Side.QUERYING, arrangement, made_today=made_today, now=now, agreement=agreement)
 
@@ -273,14 +300,16 @@ def _admit(
     return _opened(query, side, State.SENT, arrangement, now)
 
 
-def turned_away(query: Query, arrangement: Arrangement, now: datetime) -> Exchange | None:
-    """Return the exchange of a query that we received and did not admit, for the record of its receipt: Article 11(1).
+def turned_away(message: Query | ProvisionWithoutRequest, arrangement: Arrangement, now: datetime) -> Exchange | None:
+    """Return the exchange of a message that we received and did not admit, for the record of its receipt: Article 11(1).
 
     None before the agreement was in force: nothing was communicated under it.
     """
     if now.date() < IN_FORCE:
         return None
-    return _opened(query, Side.QUERIED, State.CLOSED, arrangement, now)
+    if isinstance(message, Query):
+        return _opened(message, Side.QUERIED, State.CLOSED, arrangement, now)
+    return _unasked(message, Side.QUERYING, State.CLOSED, arrangement, now)
 
 
 def _opened(query: Query, side: Side, state: State, arrangement: Arrangement, now: datetime) -> Exchange:
@@ -335,25 +364,43 @@ def provide_unasked(
     arrangement: Arrangement,
     now: datetime,
     *,
+    said_elsewhere: int = 0,
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
 ) -> Exchange:
     """Give, or take in, information without request on one case: Article 6. The providing Party is the queried side.
 
+    ``said_elsewhere`` counts the provisions of other cases with the same reason to believe, word for word; the receiving
+    side does not know it.
+
     Raises:
+        BulkProvisionError: the reason is that of another case.
         TreatyError: NotInForceError, TerminatedError, PoliticalOffenceError, NotSeriousCrimeError.
         ConditionsError: a condition forbids what is not a purpose.
 
     """
     agreement.check("provision without request", now)
+    if said_elsewhere:
+        raise BulkProvisionError(
+            f"information is provided without request in individual cases; the reason to believe is word for word that of "
+            f"{said_elsewhere} other cases: say what is known of this case"
+        )
     # Art. 1(3): the law of either Party carries a provision; only Articles 4 and 8 look at one Party's alone.
     lawful(message.basis, article=6, acting=message.providing, now=now)
     _tellable(message.conditions)
-    at_once = not message.offered
+    if message.offered:
+        return _unasked(message, side, State.OFFERED, arrangement, now)
+    return _holding(_unasked(message, side, State.PROVIDED, arrangement, now), now)
+
+
+def _unasked(
+    message: ProvisionWithoutRequest, side: Side, state: State, arrangement: Arrangement, now: datetime
+) -> Exchange:
+    """Return the exchange that a provision without request opens."""
     return Exchange(
         control_number=message.control_number,
         side=side,
         querying=message.providing.other,
-        state=State.PROVIDED if at_once else State.OFFERED,
+        state=state,
         opened_at=now,
         last_event_at=now,
         authority=NO_QUERY,
@@ -367,8 +414,6 @@ def provide_unasked(
         reply=message.control_number,
         offered=message.offered,
         conditions=message.conditions,
-        provided_at=now if at_once else None,
-        open_purposes=(Purpose.SERIOUS_CRIME.value,) if at_once else (),
     )
 
 
@@ -397,8 +442,13 @@ def answered(exchange: Exchange, answer: Answer, now: datetime) -> Exchange:
     """Take in, or give, the answer to a query: Articles 4(4) and 4(5)."""
     follows(exchange, "an answer", State.SENT)
     if isinstance(answer, Match):
-        return replace(exchange, state=State.MATCH, reference=answer.reference, answered_at=now, last_event_at=now)
-    return replace(exchange, state=State.NO_MATCH, answered_at=now, last_event_at=now)
+        return _moved(exchange, State.MATCH, now, reference=answer.reference, answered_at=now)
+    return _moved(exchange, State.NO_MATCH, now, answered_at=now)
+
+
+def _moved(exchange: Exchange, state: State, now: datetime, **changes: Any) -> Exchange:
+    """Return the exchange in a state that it reaches now."""
+    return replace(exchange, state=state, state_since=now, last_event_at=now, **changes)
 
 
 def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchange:
@@ -406,19 +456,36 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
 
     A query that was not admitted has no answer and will have none. A request or an acceptance can be made anew.
     """
+    at = replace(
+        exchange, matters=tuple(_not_accepted(matter, message, now) for matter in exchange.matters), last_event_at=now
+    )
     state = exchange.state
     match message:
         case Query():
             on_side(exchange, Side.QUERYING, "the refusal of a query")
             follows(exchange, "the refusal of a query", State.SENT)
-            state = State.CLOSED
-        case Request() if exchange.request == message.control_number:
-            state = State.WILL_REQUEST
-        case Acceptance() if exchange.reply == message.reply:
-            state = State.OFFERED
+            return _moved(at, State.CLOSED, now)
+        case Request() if exchange.request == message.control_number and state is State.REQUESTED:
+            # One that was answered before still followed the match (4(6)); this one did not.
+            followed = message.control_number if exchange.reply else None
+            return _moved(at, State.WILL_REQUEST, now, request=followed)
+        case Acceptance() if exchange.reply == message.reply and state in {State.PROVIDED, State.DECLINED}:
+            return _moved(at, State.OFFERED, now)
+        case ProvisionWithoutRequest():
+            return _moved(at, State.CLOSED, now, provided_at=None, open_purposes=())
+        case BreachNotice() | Consultation():
+            return _moved(at, State.CLOSED, now)
         case _:
-            pass
-    return replace(exchange, state=state, last_event_at=now)
+            return at
+
+
+def _not_accepted(matter: Matter, message: Message, now: datetime) -> Matter:
+    """Withdraw a matter of ours that was not accepted, and open one again whose answer was not."""
+    if matter.number == message.control_number:
+        return replace(matter, settled_at=now, outcome=NOT_ACCEPTED)
+    if isinstance(message, Explanation | ResultOfUse | ConsentDecision) and matter.number == message.question:
+        return replace(matter, settled_at=None, outcome="", granted=None)
+    return matter
 
 
 def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) -> Exchange:
@@ -427,7 +494,7 @@ def examine(exchange: Exchange, conclusion: Conclusion, by: str, now: datetime) 
     follows(exchange, "an examination", State.MATCH, State.EXAMINED)
     if not by.strip():
         raise UnconfirmedError("an examination names its examiner; no name was given")
-    return replace(exchange, state=State.EXAMINED, conclusion=conclusion, examined_by=by, last_event_at=now)
+    return _moved(exchange, State.EXAMINED, now, conclusion=conclusion, examined_by=by)
 
 
 def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Exchange:
@@ -451,7 +518,9 @@ def determine(exchange: Exchange, *, will_request: bool, now: datetime) -> Excha
             "further information is requested about the individual whose prints match, and the examiner's conclusion is "
             f"{exchange.conclusion or 'not there yet'}: examine the prints first, or determine not to request"
         )
-    return replace(exchange, state=State.WILL_REQUEST if will_request else State.NO_REQUEST, last_event_at=now)
+    if will_request:
+        return _moved(exchange, State.WILL_REQUEST, now)
+    return _moved(exchange, State.NO_REQUEST, now, hold_ended=True)
 
 
 def request(
@@ -468,7 +537,8 @@ def request(
     queried side takes one in also after its hold has lapsed: Article 5(1) sets no time, only the print is gone.
 
     Raises:
-        NotAMatchError: the reference number is not of this match, or there is no match.
+        NotAMatchError: the reference number is not of this match, or there is no match: none precedes what was provided
+            without request.
         FieldNotAllowedError: an item is not on the queried Party's list.
         NoNotificationError: it is to be urgent and the risk is not stated.
         TerminatedError: the agreement has ended.
@@ -476,7 +546,7 @@ def request(
 
     """
     agreement.check("request", now)
-    if exchange.reference is None or message.reference != exchange.reference:
+    if exchange.article != 4 or exchange.reference is None or message.reference != exchange.reference:
         raise NotAMatchError(
             f"further information follows a match; {message.reference!r} is not the reference number of one given to you in "
             "this exchange: use the number that came with the match"
@@ -502,27 +572,33 @@ def request(
                 f"{exchange.queried} may give {', '.join(listed)} (arrangement {arrangement.version}); {item!r} is not on the "
                 "list: ask for listed items only"
             )
-    return replace(
+    return _moved(
         exchange,
-        state=State.REQUESTED,
+        State.REQUESTED,
+        now,
         request=message.control_number,
         requested_items=message.notification.items,
         notified_basis=basis,
         urgent=bool(message.risk),
-        last_event_at=now,
     )
 
 
-def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
+def reply(
+    exchange: Exchange, message: Reply, now: datetime, *, agreement: Agreement = IN_FORCE_WITHOUT_NOTICE
+) -> Exchange:
     """Give, or take in, the reply to a request: Articles 5(2), 5(5) and 8(8).
 
     Raises:
+        TerminatedError: we would give or offer information, and the agreement has ended; a refusal is still told.
         FieldNotAllowedError: an item was not asked for.
         NoReasonError: an item that was asked for is neither given nor refused with a reason.
         ConditionsError: a condition forbids what is not a purpose, so no gate could hold anybody to it.
 
     """
     follows(exchange, "a reply", State.REQUESTED)
+    # Art. 15(4): what was given before the end may arrive after it, so only who gives is held to it.
+    if exchange.side is Side.QUERIED and not message.refused:
+        agreement.check("provision", now)
     if message.request != exchange.request or message.reference != exchange.reference:
         raise OutOfOrderError(
             f"the reply is to request {message.request!r} on {message.reference!r}; the open request is {exchange.request!r} "
@@ -541,13 +617,13 @@ def reply(exchange: Exchange, message: Reply, now: datetime) -> Exchange:
         raise NoReasonError(f"{', '.join(sorted(silent))} was asked for and is neither given nor refused with a reason")
     _tellable(message.conditions)
     state = State.REFUSED if message.refused else State.OFFERED if message.conditions else State.PROVIDED
-    replied = replace(
+    replied = _moved(
         exchange,
-        state=state,
+        state,
+        now,
         reply=message.control_number,
         offered=message.offered,
         conditions=message.conditions,
-        last_event_at=now,
     )
     return _holding(replied, now) if state is State.PROVIDED else replied
 
@@ -576,22 +652,31 @@ def accept(exchange: Exchange, message: Acceptance, now: datetime) -> Exchange:
         raise ConditionsError(
             f"the acceptance is of reply {message.reply!r}; the one waiting is {exchange.reply!r}: accept that one"
         )
-    return replace(exchange, state=State.PROVIDED if message.accepted else State.DECLINED, last_event_at=now)
+    return _moved(exchange, State.PROVIDED if message.accepted else State.DECLINED, now)
 
 
-def provide(exchange: Exchange, message: Provision, now: datetime) -> Exchange:
-    """Give, or take in, what was offered, after the acceptance of its conditions: Articles 5(2) and 8(8).
+def provide(
+    exchange: Exchange, message: Provision, now: datetime, *, agreement: Agreement = IN_FORCE_WITHOUT_NOTICE
+) -> Exchange:
+    """Give, or take in, what was offered, after the acceptance of its conditions, and once: Articles 5(2) and 8(8).
 
     Raises:
-        OutOfOrderError: it is not what the accepted reply offered.
+        OutOfOrderError: it is not what the accepted reply offered, or that was given already.
+        TerminatedError: it is ours to give, and the agreement has ended.
         FieldNotAllowedError: items came that were not offered, or offered ones are missing.
 
     """
     follows(exchange, "a provision", State.PROVIDED)
+    if exchange.side is Side.QUERIED:
+        agreement.check("provision", now)
     if message.reply != exchange.reply or message.reference != exchange.reference:
         raise OutOfOrderError(
             f"the provision follows reply {message.reply!r} on {message.reference!r}; the accepted one is {exchange.reply!r} "
             f"on {exchange.reference!r}"
+        )
+    if not exchange.offered:
+        raise OutOfOrderError(
+            f"a provision gives what was offered; in exchange {exchange.control_number} nothing more is on offer: it came once"
         )
     kinds = kinds_of(message.items)
     if kinds != set(exchange.offered):
@@ -599,7 +684,7 @@ def provide(exchange: Exchange, message: Provision, now: datetime) -> Exchange:
             f"what was offered is given, {', '.join(exchange.offered) or 'nothing'}; what came is "
             f"{', '.join(sorted(kinds)) or 'nothing'}"
         )
-    return _holding(replace(exchange, last_event_at=now), now)
+    return _holding(replace(exchange, offered=(), last_event_at=now), now)
 
 
 def kinds_of(items: tuple[Item, ...]) -> set[str]:
@@ -612,7 +697,7 @@ def close(exchange: Exchange, now: datetime) -> Exchange:
     follows(
         exchange, "closing", State.PROVIDED, State.REFUSED, State.DECLINED, State.LAPSED, State.NO_REQUEST, State.OPEN
     )
-    return replace(exchange, state=State.CLOSED, open_purposes=(), last_event_at=now)
+    return _moved(exchange, State.CLOSED, now, open_purposes=())
 
 
 def lapse(exchange: Exchange, now: datetime) -> Exchange:
@@ -621,7 +706,7 @@ def lapse(exchange: Exchange, now: datetime) -> Exchange:
     # What was provided to us is kept as long as it is necessary (8(9)); only our own copy of what we gave lapses. A query
     # of ours that is never answered keeps its print no longer than an answered one.
     follows(exchange, "a lapse", *holds, State.PROVIDED if exchange.side is Side.QUERIED else State.SENT)
-    return replace(exchange, state=State.LAPSED, last_event_at=now)
+    return _moved(exchange, State.LAPSED, now, hold_ended=True)
 
 
 def follows(exchange: Exchange, step: str, *states: State) -> None:

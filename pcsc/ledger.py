@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pcsc.messages import Use
-    from pcsc.use import Purpose
 
 
 def use(exchange: Exchange, made: Use, now: datetime) -> Exchange:
-    """Enter a use that the gate allowed; its purpose is open until it is ended: Articles 7 and 8(9)."""
+    """Enter a use that the gate allowed; its purpose is open until it is ended: Articles 7 and 8(9).
+
+    Raises:
+        NotProvidedError: no information is held any more, or none was provided yet.
+
+    """
     on_side(exchange, Side.QUERYING, "a use")
+    if not exchange.open_purposes:
+        raise NotProvidedError(
+            f"a use is of information that was provided and is still held; in exchange {exchange.control_number}, at "
+            f"'{exchange.state}', there is none"
+        )
     purposes = tuple(dict.fromkeys((*exchange.open_purposes, made.purpose)))
     return replace(exchange, uses=(*exchange.uses, made), open_purposes=purposes, last_event_at=now)
 
@@ -47,22 +56,27 @@ def release(exchange: Exchange, made: Release, now: datetime) -> Exchange:
     return replace(exchange, releases=(*exchange.releases, made), last_event_at=now)
 
 
-def end_purpose(exchange: Exchange, purpose: Purpose, now: datetime) -> Exchange:
-    """End a purpose for which information is held; with the last one the exchange is closed: Article 8(9).
+def end_purpose(exchange: Exchange, purpose: str, now: datetime) -> Exchange:
+    """End a purpose for which information is held; with the last one the information goes: Article 8(9).
+
+    The exchange is then closed, unless more is asked for or offered in it.
+
+    ``purpose`` is the value of a :class:`pcsc.use.Purpose`, or another one in the words that were consented to.
 
     Raises:
         RetentionError: it is not one of the open purposes.
 
     """
     on_side(exchange, Side.QUERYING, "the end of a purpose")
-    if purpose.value not in exchange.open_purposes:
+    if purpose not in exchange.open_purposes:
         raise RetentionError(
             f"the information of exchange {exchange.control_number} is held for "
             f"{', '.join(exchange.open_purposes) or 'no purpose'}; '{purpose}' is not among them: end one that is"
         )
-    rest = tuple(each for each in exchange.open_purposes if each != purpose.value)
+    rest = tuple(each for each in exchange.open_purposes if each != purpose)
     left = replace(exchange, open_purposes=rest, last_event_at=now)
-    return left if rest else close(left, now)
+    under_way = {State.WILL_REQUEST, State.REQUESTED, State.OFFERED}
+    return left if rest or left.state in under_way else close(left, now)
 
 
 def review(exchange: Exchange, by: str, now: datetime) -> Exchange:

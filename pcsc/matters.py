@@ -66,9 +66,13 @@ def raised(
         NotUnfollowedError, FollowedError: there is no match to explain, or a request followed it or still may.
         NotProvidedError: ``by`` provided nothing whose result could be told.
         ConsentError: ``by`` received nothing that the consent would be about.
-        OutOfOrderError: the same is asked already and not answered yet.
+        OutOfOrderError: the same is asked already and not answered yet, or it came before.
 
     """
+    if any(each.number == message.control_number for each in exchange.matters):
+        raise OutOfOrderError(
+            f"exchange {exchange.control_number} has matter {message.control_number} already: each has a number of its own"
+        )
     match message:
         case ExplanationRequest():
             matter = _explanation(exchange, message, by, arrangement, now)
@@ -96,7 +100,9 @@ def _explanation(
             f"at '{exchange.state}' and {by} was {'queried' if by is exchange.queried else 'not queried'} in it"
         )
     window_end = exchange.answered_at + timedelta(days=arrangement.follow_up_days)
-    open_to_follow = exchange.state in {State.MATCH, State.EXAMINED, State.WILL_REQUEST} and now < window_end
+    # Whether one may still follow is for the asking side to see, by its own clock; the other "shall respond".
+    asking = by is exchange.ours and exchange.state in {State.MATCH, State.WILL_REQUEST}
+    open_to_follow = asking and now < window_end
     if exchange.request is not None or open_to_follow:
         raise FollowedError(
             f"an explanation is for a match that no request followed; of exchange {exchange.control_number} "
@@ -135,10 +141,7 @@ def _consent(exchange: Exchange, message: ConsentRequest, by: Party, arrangement
     """Article 8(5)(2): who received information under Article 5. Article 8(7): who received any under Articles 4 to 7."""
     received = by is exchange.querying and exchange.provided_at is not None
     if message.to is ConsentTo.RELEASE:
-        # The prints of the query were provided to the queried side, and the answer to the querying side.
-        received = exchange.article in {4, 6} and (
-            by is exchange.queried or exchange.answered_at is not None or received
-        )
+        received = received or _received_other(exchange, by)
     if not received:
         raise ConsentError(
             f"consent under Article {message.to} is asked for by the Party that received the information; {by} received none "
@@ -154,6 +157,14 @@ def _consent(exchange: Exchange, message: ConsentRequest, by: Party, arrangement
         purpose=message.purpose,
         recipient=message.recipient,
     )
+
+
+def _received_other(exchange: Exchange, by: Party) -> bool:
+    """Whether ``by`` received anything else under Articles 4 to 7: prints, an answer, or the result of a use."""
+    if by is exchange.querying:
+        return exchange.answered_at is not None
+    told = any(each.kind is MatterKind.RESULT and each.settled_at is not None for each in exchange.matters)
+    return exchange.article == 4 or told
 
 
 def _correction(
@@ -242,7 +253,8 @@ def measure_taken(exchange: Exchange, number: str, measure: Measure, now: dateti
             "prints that are incorrect or unreliable are deleted or not disclosed; they cannot be corrected"
         )
     others = {kind for each in exchange.matters if each is not matter and _restricts(each) for kind in each.concerns}
-    released = set(matter.concerns) - others if measure is not Measure.NON_DISCLOSURE else set()
+    # Prints stay what they are: after their deletion no others take their place.
+    released = set(matter.concerns) - others - {PRINTS} if measure is not Measure.NON_DISCLOSURE else set()
     restricted = tuple(kind for kind in exchange.restricted if kind not in released)
     releases = tuple(
         replace(each, told=each.told and not set(each.kinds) & set(matter.concerns)) for each in exchange.releases

@@ -16,20 +16,38 @@ from pcsc.messages import (
     Activity,
     Authority,
     Basis,
+    BreachNotice,
     Conclusion,
     Condition,
+    ConsentDecision,
+    ConsentRequest,
+    ConsentTo,
+    Consultation,
+    ConsultationOn,
+    CorrectionNotice,
     Determination,
     Expectation,
+    Explanation,
+    ExplanationRequest,
+    Fault,
     Ground,
     Item,
     Match,
     NoMatch,
     Provision,
+    ProvisionWithoutRequest,
     Query,
     Receipt,
+    Recipient,
+    RecipientKind,
     Refusal,
     Reply,
     Request,
+    ResultOfUse,
+    ResultRequest,
+    Search,
+    Use,
+    Why,
     WrittenNotification,
 )
 
@@ -39,6 +57,7 @@ if TYPE_CHECKING:
 NOW: Final = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 SALT: Final = "5a" * 32
 QUERY: Final = "JP261122-AAAABBBBCCCCDDDD"
+UNASKED: Final = "US261122-UNASKED1"
 REFERENCE: Final = "K5XW6YLTMVXGIZLSMFXGIZLS"
 CIRCUMSTANCES: Final = "Seen leaving the warehouse an hour before the fire, with a burnt hand."
 PROBE: Final = b"the prints of the query"
@@ -49,6 +68,9 @@ US_ARSON: Final = Offence("arson", Party.US, "18 U.S.C. 81", Penalty(months=300)
 INSULT: Final = Offence("insult", Party.JP, "Penal Code, Art. 231", Penalty(months=12))
 
 POLICE: Final = Authority("Hokkaido Prefectural Police", "First Investigation Division", "HKD-1", "Hokkaido")
+FBI: Final = Authority("Federal Bureau of Investigation", "Criminal Division", "FBI-1", "United States")
+INTERPOL: Final = Recipient(RecipientKind.BODY, "INTERPOL")
+EUROPOL: Final = Recipient(RecipientKind.BODY, "Europol")
 
 DOCUMENT: Final[Mapping[str, Any]] = {
     "version": "test-1",
@@ -91,7 +113,7 @@ def basis(*offences: Offence, political: bool = False) -> Basis:
 
 def query(**changes: Any) -> Query:
     """Return a query of Japan."""
-    made = Query(QUERY, NOW, SALT, Party.JP, POLICE, True, basis(), Expectation.HAS_COMMITTED, PROBE)
+    made = Query(QUERY, NOW, SALT, Party.JP, POLICE, True, Search.TENPRINT, basis(), Expectation.HAS_COMMITTED, PROBE)
     return replace(made, **changes)
 
 
@@ -154,6 +176,133 @@ def provision(**changes: Any) -> Provision:
     return replace(made, **changes)
 
 
+def unasked(**changes: Any) -> ProvisionWithoutRequest:
+    """Return a name that the United States gives Japan without request."""
+    made = ProvisionWithoutRequest(
+        UNASKED,
+        NOW,
+        SALT,
+        Party.US,
+        FBI,
+        basis(US_ARSON),
+        Expectation.WILL_COMMIT,
+        "A letter found at the home of a suspect names him and the building.",
+        "FBI-2026-12",
+        items=(Item("name", "Richard Roe"),),
+    )
+    return replace(made, **changes)
+
+
+def unasked_offer(*, forbids: tuple[str, ...] = ("immigration",), **changes: Any) -> ProvisionWithoutRequest:
+    """Return the same, offered under a condition."""
+    condition = Condition("Not for immigration-related purposes.", forbids)
+    return unasked(**{"items": (), "offered": ("name",), "conditions": (condition,), **changes})
+
+
+def explanation_request(**changes: Any) -> ExplanationRequest:
+    """Return the question of the queried side what its query was for."""
+    return replace(ExplanationRequest("US261222-EXPLAIN1", NOW, SALT, REFERENCE), **changes)
+
+
+def explanation(**changes: Any) -> Explanation:
+    """Return the answer to it."""
+    made = Explanation(
+        "JP261223-EXPLAIN1",
+        NOW,
+        SALT,
+        "US261222-EXPLAIN1",
+        REFERENCE,
+        "Investigation of an arson in Sapporo.",
+        Why.EXCLUDED,
+        "The examiner found another finger.",
+        "the duty officer",
+    )
+    return replace(made, **changes)
+
+
+def result_request(**changes: Any) -> ResultRequest:
+    """Return the question of the providing side what came of its information."""
+    return replace(ResultRequest("US261222-RESULT01", NOW, SALT, REFERENCE), **changes)
+
+
+def use(**changes: Any) -> Use:
+    """Return a use for the notified purpose, as the ledger keeps it."""
+    return replace(Use("notified", "5(1)", NOW.date()), **changes)
+
+
+def result_of_use(**changes: Any) -> ResultOfUse:
+    """Return the answer to it: one use."""
+    made = ResultOfUse("JP261223-RESULT01", NOW, SALT, "US261222-RESULT01", REFERENCE, (use(result="He was charged."),))
+    return replace(made, **changes)
+
+
+def consent_request(**changes: Any) -> ConsentRequest:
+    """Return the request of the querying side for consent to another use."""
+    made = ConsentRequest(
+        "JP261222-CONSENT1", NOW, SALT, REFERENCE, ConsentTo.USE, "An inquest into the fire.", "the duty officer"
+    )
+    return replace(made, **changes)
+
+
+def release_request(recipient: Recipient | None = None, **changes: Any) -> ConsentRequest:
+    """Return its request for consent to a release, to INTERPOL where nobody else is named."""
+    to = {"to": ConsentTo.RELEASE, "recipient": recipient or INTERPOL, "purpose": "A notice."}
+    return consent_request(**{**to, **changes})
+
+
+def consent_decision(**changes: Any) -> ConsentDecision:
+    """Return the decision to consent."""
+    made = ConsentDecision(
+        "US261223-CONSENT1", NOW, SALT, "JP261222-CONSENT1", REFERENCE, granted=True, reason="", signed_by="the chief"
+    )
+    return replace(made, **changes)
+
+
+def correction_notice(**changes: Any) -> CorrectionNotice:
+    """Return the notice that the name is not right."""
+    made = CorrectionNotice(
+        "US261222-CORRECT1",
+        NOW,
+        SALT,
+        REFERENCE,
+        ("name",),
+        Fault.INCORRECT,
+        "Two records were merged by mistake.",
+        "the duty officer",
+    )
+    return replace(made, **changes)
+
+
+def breach_notice(**changes: Any) -> BreachNotice:
+    """Return the notice that the protection of a match was breached."""
+    made = BreachNotice(
+        "JP261122-BREACH01",
+        NOW,
+        SALT,
+        Party.JP,
+        NOW,
+        "A disk was lost in transport.",
+        "Its keys were destroyed.",
+        (REFERENCE,),
+        "the duty officer",
+    )
+    return replace(made, **changes)
+
+
+def consultation(**changes: Any) -> Consultation:
+    """Return the request for consultations on the implementation."""
+    made = Consultation(
+        "JP261122-CONSULT1",
+        NOW,
+        SALT,
+        Party.JP,
+        ConsultationOn.IMPLEMENTATION,
+        "The number of queries a day.",
+        "the head of unit",
+    )
+    return replace(made, **changes)
+
+
 def receipt(**changes: Any) -> Receipt:
     """Return a receipt for a request."""
     return replace(Receipt("JP261122-REQUEST1", NOW, SALT), **changes)
@@ -172,6 +321,8 @@ def _reached(state: State, side: Side) -> Exchange:
         at = life.receive_query(query(), arrangement(), made_today=0, now=NOW)
     if state is State.SENT:
         return at
+    if state is State.OPEN:
+        return life.open_notice(consultation(), side, arrangement(), NOW)
     if state is State.NO_MATCH:
         return life.answered(at, no_match(), NOW)
     at = life.answered(at, match(), NOW)

@@ -19,6 +19,7 @@ from contact_point.cli.terminal import (
     busy,
     clock,
     fields,
+    now,
     opened,
     plain,
     show,
@@ -36,34 +37,40 @@ def inbox(
     as_json: Json = False,
 ) -> None:
     """List what waits for a person here, with its article and the day it is due."""
+    from annex.parameters import rules_in_force
     from pcsc.duties import Content, due
 
+    at = now()
     with opened(root) as here:
+        arrangement, rules = here.settings.arrangement(at), rules_in_force(at.date())
         with here.store.transaction() as tx:
             exchanges = tx.exchanges()
             unsent = {held.exchange for held in tx.held() if held.kind is Content.MESSAGE}
-        owed = [(each, _undelivered(each, unsent) or due(each, here.settings.arrangement)) for each in exchanges]
-    shown = [(exchange, duty) for exchange, duty in owed if everything or duty is not None]
+    owed = [(each, (*_undelivered(each, unsent), *due(each, arrangement, rules))) for each in exchanges]
     if as_json:
-        rows = [fields(exchange) | {"duty": None if duty is None else asdict(duty)} for exchange, duty in shown]
-        show(True, rows, "")
+        rows = [fields(each) | {"duties": [asdict(duty) for duty in duties]} for each, duties in owed]
+        show(True, [row for row in rows if everything or row["duties"]], "")
         return
     table = Table(box=None)
     for heading in ("exchange", "side", "state", "what is due", "Art.", "by"):
         table.add_column(heading, no_wrap=heading in {"exchange", "by"})
-    for exchange, duty in shown:
-        what = ("", "", "") if duty is None else (duty.what, duty.article, f"{duty.by:%Y-%m-%d}")
-        table.add_row(exchange.control_number, exchange.side, exchange.state, *what)
-    Console().print(table if shown else "Nothing waits here.")
+    for exchange, duties in owed:
+        who = (exchange.control_number, exchange.side, exchange.state)
+        for duty in duties:
+            day = f"{duty.by:%Y-%m-%d}" if duty.by >= at else f"[bold red]{duty.by:%Y-%m-%d}[/]"  # overdue
+            table.add_row(*who, duty.what, duty.article, day)
+        if everything and not duties:
+            table.add_row(*who, "", "", "")
+    Console().print(table if table.row_count else "Nothing waits here.")
 
 
-def _undelivered(exchange: Exchange, unsent: set[str]) -> Duty | None:
+def _undelivered(exchange: Exchange, unsent: set[str]) -> tuple[Duty, ...]:
     """Return that a message of ours did not arrive, which comes before anything else."""
     from pcsc.duties import Duty
 
     if exchange.control_number not in unsent:
-        return None
-    return Duty(exchange.control_number, "send our message again: `pcsc resume`", "3(3)", exchange.last_event_at)
+        return ()
+    return (Duty(exchange.control_number, "send our message again: `pcsc resume`", "3(3)", exchange.last_event_at),)
 
 
 @app.command()

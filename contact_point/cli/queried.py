@@ -38,6 +38,7 @@ def answer(
     ground: Annotated[Ground, typer.Option(help="The ground of the refusals.")] = Ground.NOT_RELEVANT,
     condition: Annotated[str, typer.Option(help="A condition on the use of what is given (Article 8(8)).")] = "",
     forbid: Annotated[list[Purpose] | None, typer.Option(help="A purpose that the condition forbids.")] = None,
+    by: Annotated[str, typer.Option(help="Who deems what is given relevant, and decides (Article 5(2)).")] = "",
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +59,7 @@ def answer(
             refusals.append(Refusal(ground, reason, item) if equals else Refusal(ground, each))
         with busy("sending", quiet=as_json):
             exchange = queried.answer_request(
-                here, number, give=give or [], refusals=refusals, conditions=conditions, now=now()
+                here, number, give=give or [], refusals=refusals, conditions=conditions, by=by, now=now()
             )
     show_exchange(exchange, as_json)
 
@@ -75,5 +76,5 @@ def _show_request(here: Installation, number: str, as_json: bool) -> None:
         f"Purpose: {plain(notification.purpose)}\nSigned: {plain(notification.signed_by)}\n"
         f"Available when the request came (Art. 5(2)):\n{item_lines(available) or '    nothing'}\n"
         f"Give or refuse each item:\n\n"
-        f"    pcsc answer {number} --give ITEM --refuse ITEM=REASON \\[--condition TEXT --forbid PURPOSE]",
+        f"    pcsc answer {number} --give ITEM --refuse ITEM=REASON --by NAME \\[--condition TEXT --forbid PURPOSE]",
     )

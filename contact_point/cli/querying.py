@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,21 +17,13 @@ from contact_point.cli.terminal import (
     Root,
     app,
     busy,
-    item_lines,
     now,
     opened,
     positioned,
-    show,
     show_exchange,
     toml,
 )
 from pcsc.messages import Conclusion
-from pcsc.use import Purpose
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from annex.offences import Offence
 
 
 class Document(StrEnum):
@@ -155,48 +146,4 @@ def accept(
 
     with opened(root) as here, busy("sending", quiet=as_json):
         exchange = querying.accept(here, number, accepted=not decline, signed_by=signed_by, now=now())
-    show_exchange(exchange, as_json)
-
-
-@app.command()
-def use(
-    number: Number,
-    purpose: Annotated[Purpose, typer.Option("--for", help="What the information is to be used for (Article 8(5)).")],
-    by: Annotated[str, typer.Option(help="Who uses it.")],
-    political: Annotated[
-        bool,
-        typer.Option("--political/--not-political", help="Is the act considered a political offence (Article 13(2))?"),
-    ],
-    offences: Annotated[
-        Path | None, typer.Option(help="TOML with [[offences]]: the serious crime investigated (Article 8(5)(1)(a)).")
-    ] = None,
-    root: Root = HERE,
-    as_json: Json = False,
-) -> None:
-    """Read provided information for a purpose, if the agreement and its conditions allow that use. Every asking is recorded."""
-    from annex.offences import Offence
-    from contact_point import querying
-
-    conduct: Sequence[Offence] = ()
-    if offences is not None:
-        document = toml(
-            offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example offences"
-        )
-        conduct = document.get("offences", ())
-    with opened(root) as here:
-        permission, items = querying.use(here, number, purpose, political=political, offences=conduct, by=by, now=now())
-    show(
-        as_json,
-        {"article": permission.article, "reason": permission.reason, "items": [asdict(item) for item in items]},
-        f"Allowed under Art. {permission.article}: {permission.reason.rstrip('.')}.\n{item_lines(items)}",
-    )
-
-
-@app.command()
-def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
-    """End an exchange whose information is no longer necessary; it is destroyed (Article 8(9))."""
-    from contact_point import querying
-
-    with opened(root) as here, busy("destroying", quiet=as_json):
-        exchange = querying.close(here, number, now())
     show_exchange(exchange, as_json)

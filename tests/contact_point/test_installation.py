@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import stat
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 
 from annex.parameters import Party
+from contact_point.arrangements import fingerprint, read_signature, sign
 from contact_point.certificates import CertificateAuthority
 from contact_point.installation import Plan, create, designate
 from contact_point.keys import KeySlots, SigningKey, VerifyingKey
@@ -22,8 +26,9 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 NOTE = "Note verbale No. 77 of 20 November 2026\n"
 
 
-def plan(party: Party) -> Plan:
-    return Plan(party, f"contact point of {party.country}", "127.0.0.1", 8443 if party is Party.JP else 8444)
+def plan(party: Party, arrangement: Path | None = None) -> Plan:
+    port = 8443 if party is Party.JP else 8444
+    return Plan(party, f"contact point of {party.country}", "127.0.0.1", port, arrangement=arrangement)
 
 
 @pytest.fixture
@@ -134,3 +139,112 @@ def test_3_2_what_is_no_card_is_not_entered(jp: Settings) -> None:
     with pytest.raises(SettingsError, match="this is not the card of a contact point"):
         designate(jp, "{}", NOTE)
     assert not jp.folder.other.exists()
+
+
+# Article 4(7): one arrangement between both
+
+
+def agreed(tmp_path: Path, change: tuple[str, str]) -> Path:
+    """Return the model with one thing changed, as the Parties may agree."""
+    model = files("contact_point").joinpath("models/arrangement.toml").read_text(encoding="utf-8")
+    assert change[0] in model
+    path = tmp_path / "agreed.toml"
+    path.write_text(model.replace(*change), encoding="utf-8")
+    return path
+
+
+def test_4_7_an_installation_signs_the_arrangement_it_begins_with_and_its_card_says_so(jp: Settings) -> None:
+    card = read_card(jp.folder.card.read_text(encoding="utf-8"))
+    document = jp.folder.arrangements / "model-1.toml"
+    assert document.read_bytes() == files("contact_point").joinpath("models/arrangement.toml").read_bytes()
+    assert (card.arrangement.version, card.arrangement.sha256) == ("model-1", fingerprint(document.read_bytes()))
+    assert read_signature(jp.folder.arrangements / "model-1.JP.sig").signature == card.arrangement.signature
+    assert {path.name for path in jp.folder.arrangements.iterdir()} == {
+        "model-1.toml", "model-1.JP.sig", f"{SigningKey.load(jp.folder.signing_key).key_id}.JP.pem",
+    }  # fmt: skip
+
+
+def test_4_7_designating_the_other_contact_point_puts_its_signature_beside_ours(jp: Settings, us: Settings) -> None:
+    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    theirs = jp.folder.arrangements / "model-1.US.sig"
+    assert read_signature(theirs) == read_signature(us.folder.arrangements / "model-1.US.sig")
+    assert read(jp.folder.root).arrangements == jp.arrangements
+
+
+def test_4_7_two_installations_may_begin_with_a_document_of_their_own(tmp_path: Path) -> None:
+    document = agreed(tmp_path, ("model-1", "2026-a"))
+    here, there = (create(tmp_path / party, plan(party, document), NOW) for party in Party)
+    designate(here, there.folder.card.read_text(encoding="utf-8"), NOTE)
+    assert [each.version for each in read(here.folder.root).arrangements.versions] == ["2026-a"]
+
+
+def test_4_7_an_installation_does_not_begin_with_what_is_no_arrangement(tmp_path: Path) -> None:
+    document = agreed(tmp_path, ("record_months = 24", "record_months = 6"))
+    with pytest.raises(
+        SettingsError, match=r"agreed\.toml, line \d+: the arrangement's record_months: expected a whole"
+    ):
+        create(tmp_path / "jp", plan(Party.JP, document), NOW)
+    with pytest.raises(
+        SettingsError, match=r"none\.toml: No such file or directory; name the document of the arrangement"
+    ):
+        create(tmp_path / "jp", plan(Party.JP, tmp_path / "none.toml"), NOW)
+    assert not (tmp_path / "jp").exists()
+
+
+def refused(jp: Settings, card: str, says: str) -> None:
+    """Assert that a card is refused, and that nothing of it is kept."""
+    before = sorted(jp.folder.root.rglob("*"))
+    with pytest.raises(SettingsError, match=says):
+        designate(jp, card, NOTE)
+    assert sorted(jp.folder.root.rglob("*")) == before
+
+
+def test_4_7_a_contact_point_that_holds_another_version_is_not_entered(jp: Settings, tmp_path: Path) -> None:
+    there = create(tmp_path / "us", plan(Party.US, agreed(tmp_path, ("model-1", "2026-a"))), NOW)
+    refused(
+        jp,
+        there.folder.card.read_text(encoding="utf-8"),
+        r"^Art\. 4\(7\): expected a card of US that signs model-1, which JP holds; got one that signs 2026-a: an arrangement "
+        r"is one document that both hold; make the installation of whoever .*`pcsc init --arrangement FILE`",
+    )
+
+
+def test_4_7_a_contact_point_already_entered_that_is_ahead_is_caught_up_with(
+    jp: Settings, us: Settings, tmp_path: Path
+) -> None:
+    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    there = create(tmp_path / "new", plan(Party.US, agreed(tmp_path, ("model-1", "2026-a"))), NOW)
+    refused(
+        read(jp.folder.root),
+        there.folder.card.read_text(encoding="utf-8"),
+        "enter theirs first with `pcsc arrangement enter`",
+    )
+
+
+def test_4_7_a_contact_point_that_holds_another_document_of_the_same_name_is_not_entered(
+    jp: Settings, tmp_path: Path
+) -> None:
+    there = create(tmp_path / "us", plan(Party.US, agreed(tmp_path, ("tenprint = 100", "tenprint = 999"))), NOW)
+    hashes = [fingerprint((each.folder.arrangements / "model-1.toml").read_bytes()) for each in (jp, there)]
+    refused(
+        jp,
+        there.folder.card.read_text(encoding="utf-8"),
+        r"^Art\. 4\(7\): JP and US both hold an arrangement model-1, but not the same document: its SHA-256 is "
+        rf"{hashes[0]} here and {hashes[1]} on the card; compare the two files",
+    )
+
+
+@pytest.mark.parametrize("signature", ["", "MGUC", "é", None])
+def test_4_7_a_card_without_a_signature_of_the_very_bytes_is_not_entered(
+    jp: Settings, us: Settings, signature: str | None
+) -> None:
+    card = json.loads(us.folder.card.read_text(encoding="utf-8"))
+    if signature is None:  # a sound signature, of other bytes
+        signature = sign(b"other", Party.US, SigningKey.load(us.folder.signing_key)).signature.signature
+    card["arrangement"]["signature"] = signature
+    document = re.escape(str(jp.folder.arrangements / "model-1.toml"))
+    refused(
+        jp,
+        json.dumps(card),
+        rf"^the card cannot be used: {document}: expected the signature of US over these .*; ask the other contact point for",
+    )

@@ -11,7 +11,16 @@ import pytest
 from annex.parameters import Party
 from contact_point import installation
 from contact_point.installation import Plan
-from contact_point.settings import Designation, Settings, SettingsError, read, read_card, write_card
+from contact_point.settings import (
+    Designation,
+    Settings,
+    SettingsError,
+    SignedArrangement,
+    read,
+    read_card,
+    write_card,
+)
+from pcsc.errors import NoArrangementError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +34,7 @@ CARD = Designation(
     tls_keys=("ab" * 32,),
     authority_pem="-----BEGIN CERTIFICATE-----\n",
     signing_key_pem="-----BEGIN PUBLIC KEY-----\n",
+    arrangement=SignedArrangement("model-1", "cd" * 32, "MGUC"),
 )
 
 
@@ -38,7 +48,9 @@ def test_an_installation_says_what_it_is(made: Settings) -> None:
     assert found == made
     assert (found.party, found.name, found.uri) == (Party.JP, "警察庁", "urn:pcsc:ncp:jp")
     assert (found.host, found.port, found.address) == ("127.0.0.1", 8443, "https://127.0.0.1:8443")
-    assert (found.arrangement.version, found.arrangement.in_force_from) == ("model-1", date(2019, 1, 5))
+    assert [(each.version, each.in_force_from) for each in found.arrangements.versions] == [
+        ("model-1", date(2019, 1, 5))
+    ]
     assert found.other is None
 
 
@@ -58,9 +70,6 @@ def test_a_folder_without_an_installation_says_how_to_make_one(tmp_path: Path) -
         ("installation", ("port = 8443", ""), "port: Field required"),
         ("installation", ("port = 8443", 'port = "https"'), "port: Input should be a valid integer"),
         ("installation", ("port = 8443", "port ="), "is not TOML"),
-        ("arrangement", ("record_months = 24", "record_months = 6"), "record_months is a whole number from 24"),
-        ("arrangement", ("record_months = 24", ""), "the arrangement lacks record_months"),
-        ("arrangement", ("candidates = 1", "candidates = ["), "is not TOML"),
     ],
 )
 def test_a_file_that_says_what_cannot_be_is_named_with_the_key(
@@ -75,15 +84,52 @@ def test_a_file_that_says_what_cannot_be_is_named_with_the_key(
     assert str(refused.value).startswith(str(path))
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            ("record_months = 24", "record_months = 6"),
+            "the arrangement's record_months: expected a whole number from 24",
+        ),
+        (("record_months = 24", ""), "the arrangement lacks record_months: expected every value"),
+        (("record_months = 24", "record_months = ["), "this is not TOML: "),
+        (("record_months = 24", "record_months = 36"), "expected the signature of JP over these"),
+    ],
+)
+def test_4_7_an_arrangement_that_says_what_cannot_be_is_named(
+    made: Settings, change: tuple[str, str], says: str
+) -> None:
+    path = made.folder.arrangements / "model-1.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(SettingsError, match=says) as refused:
+        read(made.folder.root)
+    assert str(refused.value).startswith(str(path))
+
+
+def test_4_7_the_arrangement_is_that_of_the_day(made: Settings) -> None:
+    assert made.arrangement(NOW).version == "model-1"
+    assert made.arrangement(datetime(2019, 1, 5, tzinfo=UTC)).version == "model-1"
+    with pytest.raises(NoArrangementError, match=r"^Art\. 4\(7\): expected a day from 2019-01-05; got 2019-01-04"):
+        made.arrangement(datetime(2019, 1, 4, 23, 59, 59, tzinfo=UTC))
+
+
 def test_a_file_that_is_missing_is_named(made: Settings) -> None:
-    made.folder.arrangement.unlink()
-    with pytest.raises(SettingsError, match=r"arrangement\.toml is missing from the installation: restore it"):
+    made.folder.arrangements.joinpath("model-1.toml").unlink()
+    with pytest.raises(SettingsError, match=r"arrangements holds no arrangement: .*restore the documents"):
         read(made.folder.root)
 
 
-def test_a_file_that_is_no_text_is_named(made: Settings) -> None:
-    made.folder.arrangement.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match=r"arrangement\.toml is not TOML"):
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("installation.toml", r"installation\.toml is not TOML"),
+        ("arrangements/model-1.toml", r"model-1\.toml, line 1: this is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(made: Settings, file: str, says: str) -> None:
+    made.folder.root.joinpath(file).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=says):
         read(made.folder.root)
 
 
@@ -95,7 +141,7 @@ def test_a_card_holds_nothing_secret(made: Settings) -> None:
     text = made.folder.card.read_text(encoding="utf-8")
     assert "PRIVATE" not in text
     assert set(json.loads(text)) == {
-        "party", "name", "uri", "address", "tls_keys", "authority_pem", "signing_key_pem",
+        "party", "name", "uri", "address", "tls_keys", "authority_pem", "signing_key_pem", "arrangement",
     }  # fmt: skip
 
 
@@ -109,6 +155,8 @@ def test_a_card_holds_nothing_secret(made: Settings) -> None:
         (write_card(CARD).replace('"US"', '"FR"'), "party"),
         (write_card(CARD).replace('"tls_keys"', '"keys"'), "tls_keys"),
         (write_card(CARD).replace('"https', '7, "x": "'), "address"),
+        (write_card(CARD).replace('"arrangement"', '"agreement"'), "arrangement"),
+        (write_card(CARD).replace("cdcd", "CDCD"), "arrangement.sha256"),
     ],
 )
 def test_what_is_no_card_is_refused_with_the_place_and_where_to_get_one(text: str, place: str) -> None:
@@ -118,9 +166,20 @@ def test_what_is_no_card_is_refused_with_the_place_and_where_to_get_one(text: st
         read_card(text)
 
 
-def test_the_card_of_the_other_contact_point_is_read_with_the_rest(made: Settings) -> None:
-    made.folder.other.write_text(write_card(CARD), encoding="utf-8")
-    assert read(made.folder.root).other == CARD
+def test_the_card_of_the_other_contact_point_is_read_with_the_rest(made: Settings, tmp_path: Path) -> None:
+    other = installation.create(tmp_path / "us", Plan(Party.US, "FBI CJIS", "127.0.0.1", 8444), NOW)
+    card = other.folder.card.read_text(encoding="utf-8")
+    installation.designate(made, card, "a note")
+    assert read(made.folder.root).other == read_card(card)
     made.folder.other.write_text("{}", encoding="utf-8")
     with pytest.raises(SettingsError, match="this is not the card of a contact point"):
+        read(made.folder.root)
+
+
+def test_4_7_a_card_alone_does_not_make_an_arrangement(made: Settings) -> None:
+    """The other Party's signature comes with `pcsc designate`, not with a file that somebody puts there."""
+    made.folder.other.write_text(write_card(CARD), encoding="utf-8")
+    with pytest.raises(
+        SettingsError, match=r"expected the signature of US and the key .*; model-1\.US\.sig is missing"
+    ):
         read(made.folder.root)

@@ -200,6 +200,31 @@ def test_a_tests_name_cites(name: str, keys: set[str]) -> None:
     assert treaty.cited_by_name(name) == keys
 
 
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("Articles 4 to 7", {"4", "5", "6", "7"}),
+        ("Articles 4 through 7", {"4", "5", "6", "7"}),
+        ("Art. 4(3)-(5)", {"4(3)", "4(4)", "4(5)"}),
+        ("Art. 8(5)(1)(a) to (c)", {"8(5)(1)(a)", "8(5)(1)(b)", "8(5)(1)(c)"}),
+        ("Art. 8(1), (2) and 9", {"8(1)", "8(2)"}),
+        ("Articles 8(1), (2) and 9", {"8(1)", "8(2)", "9"}),
+        ("Art. 11(1)(2): what the record serves", {"11(1)"}),
+        ("the record of 11(2)(3)", {"11(2)(3)"}),
+        ("Act No. 57 of 2014, Arts. 2(iv) and 4(1)", set()),
+        ("Article 2(iv)(a) to (c) of that Act", set()),
+        ("chapeau of Annex I, and Annex II 1(2)", {"I chapeau", "II 1(2)"}),
+    ],
+)
+def test_a_text_cites(text: str, keys: set[str]) -> None:
+    assert treaty.cited(text) == keys
+
+
+def test_a_text_that_cites_what_the_agreement_does_not_have_is_refused() -> None:
+    with pytest.raises(treaty.CitationError, match=r"^cites Article 2\(iv\)\(a\), which the agreement does not have$"):
+        treaty.cited("the matters of Article 2(iv)(a)")
+
+
 # The text
 
 

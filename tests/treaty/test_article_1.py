@@ -517,6 +517,7 @@ def test_a_dated_value_needs_dates_that_rise(days: list[int]) -> None:
 def test_the_other_party_and_its_country() -> None:
     assert annex.Party is Party
     assert (JP.other, US.other) == (US, JP)
+    assert (JP.value, US.value) == ("JP", "US")  # ISO 3166-1 alpha-2, as it stands in every message
     assert (JP.country, US.country) == ("Japan", "the United States")
 
 

@@ -226,7 +226,7 @@ def test_4_5_only_the_querying_side_examines() -> None:
 def test_4_7_the_arrangement_fixes_how_many_queries_a_day_are_made(admit: Callable[..., Exchange]) -> None:
     assert admit(query(), made_today=99).state is State.SENT
     with pytest.raises(
-        QuotaError, match=r"^Art\. 4\(7\): arrangement test-1 allows 100 queries a day and 100 were"
+        QuotaError, match=r"^Art\. 4\(7\): arrangement test-1 allows 100 tenprint queries a day and 100 were"
     ) as refused:
         admit(query(), made_today=100)
     assert refused.value.code == "4-7.QUOTA"

@@ -1,0 +1,103 @@
+"""The figures of the record: for consultations (Article 14), for Japan's yearly report, and how old what is owed has grown."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contact_point.cli.terminal import HERE, Json, Root, app, busy, now, opened, show
+
+if TYPE_CHECKING:
+    from contact_point.service import Installation
+
+
+@app.command()
+def statistics(
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC) of the period.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day (UTC), included.")
+    ] = None,
+    rule_16: Annotated[
+        int | None,
+        typer.Option(
+            metavar="YEAR",
+            min=2019,
+            max=9998,
+            help="The yearly report of Japan's Rule 16 of 2018 instead: four figures.",
+        ),
+    ] = None,
+    ageing: Annotated[bool, typer.Option("--ageing", help="What is owed today instead, and how late it is.")] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Count the record for consultations with the other Party (Article 14): figures of a period, and nobody's data."""
+    period = first is not None or last is not None
+    if period + (rule_16 is not None) + ageing != 1 or (period and (first is None or last is None)):
+        raise typer.BadParameter("name a period with --from and --to, or a year with --rule-16, or --ageing alone")
+    with opened(root) as here, busy("reading the record", quiet=as_json):
+        if ageing:
+            _show_ageing(here, as_json)
+        elif rule_16 is not None:
+            _show_rule_16(here, rule_16, as_json)
+        elif first is not None and last is not None:
+            _show_pack(here, first, last, as_json)
+
+
+def _show_pack(here: Installation, first: datetime, last: datetime, as_json: bool) -> None:
+    from pcsc.statistics import pack
+
+    # The arrangement of the last day, not of today's: the same period gives the same figures whenever they are counted.
+    days = here.settings.arrangements.at(last.date()).explanation_reply_days
+    with here.store.transaction() as tx:
+        made = pack(tx.entries(), first.date(), last.date(), here.settings.party, explanation_days=days)
+    if as_json:  # the one text of these figures: the same record gives the same bytes
+        sys.stdout.write(made.canonical() + "\n")
+        return
+    lines = [f"{made.ours}, {made.first} to {made.last} (UTC), counted from the record of Article 11:"]
+    figures = {name: value for name, value in asdict(made).items() if name not in {"ours", "first", "last"}}
+    show(False, {}, "\n".join([*lines, *_lines(figures)]))
+
+
+def _lines(figures: dict[str, Any], indent: str = "    ") -> list[str]:
+    """Return figures as lines, one a name; figures of figures stand below their name."""
+    lines = []
+    for name, value in figures.items():
+        said = name.replace("_", " ")
+        if isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()):
+            lines += [f"{indent}{said}:", *_lines(value, f"{indent}    ")]
+        elif isinstance(value, dict):
+            listed = ", ".join(f"{key} {number}" for key, number in value.items())
+            lines.append(f"{indent}{said}: {listed or 'none'}")
+        else:
+            lines.append(f"{indent}{said}: {'none' if value is None else value}")
+    return lines
+
+
+def _show_rule_16(here: Installation, year: int, as_json: bool) -> None:
+    from pcsc import statistics as figures
+
+    with here.store.transaction() as tx:
+        made = asdict(figures.rule_16(tx.entries(), year, here.settings.party))
+    show(as_json, made, "\n".join(_lines(made, "")))
+
+
+def _show_ageing(here: Installation, as_json: bool) -> None:
+    from annex.parameters import rules_in_force
+    from pcsc.duties import due
+    from pcsc.statistics import ageing
+
+    moment = now()
+    arrangement, rules = here.settings.arrangement(moment), rules_in_force(moment.date())
+    with here.store.transaction() as tx:
+        kinds = ageing((duty for each in tx.exchanges() for duty in due(each, arrangement, rules)), moment)
+    lines = [
+        f"Art. {each.article}, {each.what}: {each.waiting} waiting, {each.overdue} overdue, by {each.oldest_days} days at most"
+        for each in kinds
+    ]
+    show(as_json, [asdict(each) for each in kinds], "\n".join(lines) or "Nothing waits here.")

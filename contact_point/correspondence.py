@@ -1,0 +1,461 @@
+"""What is asked, answered and notified beside the exchanges: Articles 4(6), 7, 8(5)(2), 8(7), 9, 10 and 14, on both sides.
+
+A question and its answer are messages of their own, each answered on the wire by a receipt; what a person has to do by when is
+for :func:`pcsc.duties.due`. The words themselves are content, held under a key, and never in the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, get_args
+
+from annex.parameters import rules_in_force
+from contact_point import delivery, disposal, service, wire
+from pcsc import exchange as life
+from pcsc import matters
+from pcsc.duties import Content
+from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
+from pcsc.exchange import MatterKind, Side
+from pcsc.matters import Measure
+from pcsc.messages import (
+    Answering,
+    Asking,
+    BreachNotice,
+    ConsentDecision,
+    ConsentRequest,
+    ConsentTo,
+    Consultation,
+    ConsultationOn,
+    CorrectionNotice,
+    Explanation,
+    ExplanationRequest,
+    Fault,
+    Head,
+    Item,
+    Notice,
+    Recipient,
+    ResultOfUse,
+    ResultRequest,
+    Why,
+)
+from pcsc.records import Direction
+from pcsc.use import Information, Purpose, Refusal, may_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from contact_point.service import Installation
+    from contact_point.store import Held, Transaction
+    from pcsc.exchange import Exchange, Matter
+    from pcsc.messages import Use
+
+_Question = TypeVar("_Question", ExplanationRequest, ResultRequest, ConsentRequest, CorrectionNotice)
+_Answer = TypeVar("_Answer", Explanation, ResultOfUse, ConsentDecision)
+
+
+def _head(here: Installation, now: datetime) -> Head:
+    """Return what every message of ours carries."""
+    return Head(service.new_number(here, now), now, service.new_salt())
+
+
+# Asking and answering
+
+
+def _ask(here: Installation, control_number: str, make: Callable[[Head, str], _Question], now: datetime) -> Exchange:
+    """Raise a matter and tell the other side."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        message = make(_head(here, now), before.reference or "")
+        exchange = matters.raised(before, message, before.ours, here.settings.arrangement(now), now)
+        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+    disposal.dispose(here, control_number, now)
+    return delivery.deliver(here, control_number, message, body, now)
+
+
+def _answer(
+    here: Installation, control_number: str, make: Callable[[Head, Exchange], _Answer], now: datetime
+) -> Exchange:
+    """Settle a matter of the other side and tell it."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        message = make(_head(here, now), before)
+        exchange = matters.settled(before, message, before.ours, now)
+        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+    return delivery.deliver(here, control_number, message, body, now)
+
+
+def receive(
+    here: Installation,
+    message: Asking | Answering | CorrectionNotice | Notice,
+    body: bytes,
+    committed: str,
+    now: datetime,
+) -> bytes:
+    """Take in what the other side asks, answers or notifies, and return the receipt."""
+    match message:
+        case BreachNotice() | Consultation():
+            return _receive_notice(here, message, body, committed, now)
+        case Explanation() | ResultOfUse() | ConsentDecision():
+            return _receive_answer(here, message, body, committed, now)
+        case _:
+            return _receive_question(here, message, body, committed, now)
+
+
+def _receive_question(
+    here: Installation, message: Asking | CorrectionNotice, body: bytes, committed: str, now: datetime
+) -> bytes:
+    """Take in what the other side asks or notifies; what a notice concerns is not disclosed from here on (10(2))."""
+    with here.store.transaction() as tx:
+        before = service.referred(tx, message.reference)
+        exchange = matters.raised(before, message, before.other, here.settings.arrangement(now), now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+        tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        answered = service.receipt(tx, exchange, message, committed, now)
+    disposal.dispose(here, exchange.control_number, now)
+    return answered
+
+
+def _receive_answer(here: Installation, message: Answering, body: bytes, committed: str, now: datetime) -> bytes:
+    """Take in the other side's answer to a question of ours."""
+    with here.store.transaction() as tx:
+        before = service.referred(tx, message.reference)
+        exchange = matters.settled(before, message, before.other, now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+        # Art. 8(6): what came of a use is kept apart, where only the review of the implementation reads it.
+        kind = Content.RESULT if isinstance(message, ResultOfUse) else Content.CORRESPONDENCE
+        tx.hold(exchange.control_number, kind, body, number=message.control_number)
+        return service.receipt(tx, exchange, message, committed, now)
+
+
+def read(here: Installation, control_number: str) -> tuple[Asking | Answering | CorrectionNotice | Notice, ...]:
+    """Return what was asked, answered and notified beside an exchange, in order; results of use apart."""
+    with here.store.transaction() as tx:
+        tx.exchange(control_number)
+        pieces = [each for each in tx.held(control_number) if each.kind is Content.CORRESPONDENCE]
+        bodies = [tx.content(control_number, each.kind, number=each.number) for each in pieces]
+    return tuple(wire.decode(body, *WORDS) for body in bodies)
+
+
+WORDS: Final[tuple[type[Asking | Answering | CorrectionNotice | Notice], ...]] = (
+    *get_args(Asking),
+    *get_args(Answering),
+    CorrectionNotice,
+    *get_args(Notice),
+)
+"""The messages of this module."""
+
+
+def _open_question(exchange: Exchange, kind: MatterKind) -> Matter:
+    """Return the open question of the other side."""
+    for matter in exchange.matters:
+        if matter.kind is kind and matter.settled_at is None and matter.raised_by is exchange.other:
+            return matter
+    raise OutOfOrderError(
+        f"{exchange.other} has asked for no {kind} in exchange {exchange.control_number} that is not answered yet"
+    )
+
+
+# Explanation: Article 4(6)
+
+
+def ask_explanation(here: Installation, control_number: str, now: datetime) -> Exchange:
+    """Ask for the purpose of a query that matched and that no request followed: Article 4(6)."""
+    return _ask(here, control_number, lambda head, reference: ExplanationRequest(*_of(head), reference), now)
+
+
+def _of(head: Head) -> tuple[str, datetime, str]:
+    return head.control_number, head.made_at, head.salt
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An explanation as the record allows to draft it."""
+
+    purpose: str
+    why: Why
+    text: str
+
+
+def draft_explanation(here: Installation, control_number: str) -> Draft:
+    """Draft the explanation of a query of ours from the exchange and its record alone: every print may be gone (4(6), 8(2))."""
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        purpose, why = matters.explanation_of(exchange)
+        events = [
+            f"{entry.at:%Y-%m-%d %H:%M} {entry.event}{f': {entry.note}' if entry.event in _TOLD else ''}"
+            for entry in tx.entries(control_number)
+            if entry.event in _EVENTS | _TOLD
+        ]
+    return Draft(purpose, why, f"{why.value}; " + "; ".join(events))
+
+
+_EVENTS = {"query", "match", "determination", "lapse"}
+_TOLD = {"examination"}
+
+
+def explain(here: Installation, control_number: str, draft: Draft, *, signed_by: str, now: datetime) -> Exchange:
+    """Explain the purpose of a query of ours: Article 4(6), second sentence."""
+
+    def make(head: Head, exchange: Exchange) -> Explanation:
+        question = _open_question(exchange, MatterKind.EXPLANATION).number
+        reference = exchange.reference or ""
+        return Explanation(*_of(head), question, reference, draft.purpose, draft.why, draft.text, signed_by)
+
+    return _answer(here, control_number, make, now)
+
+
+# Result of use: Article 7
+
+
+def ask_result(here: Installation, control_number: str, now: datetime) -> Exchange:
+    """Ask what came of the use of what we provided: Article 7."""
+    return _ask(here, control_number, lambda head, reference: ResultRequest(*_of(head), reference), now)
+
+
+def tell_result(here: Installation, control_number: str, now: datetime) -> Exchange:
+    """Tell every use of what was provided to us, and its result, as the ledger has them: Article 7."""
+
+    def make(head: Head, exchange: Exchange) -> ResultOfUse:
+        question = _open_question(exchange, MatterKind.RESULT).number
+        return ResultOfUse(*_of(head), question, exchange.reference or "", exchange.uses)
+
+    return _answer(here, control_number, make, now)
+
+
+def read_result(
+    here: Installation, control_number: str, purpose: Purpose, *, by: str, now: datetime
+) -> tuple[Use, ...]:
+    """Read the results of use that we were told: Article 8(6), solely to review the implementation. Every asking is recorded.
+
+    Raises:
+        UseError: it is for another purpose.
+        NotProvidedError: none was told.
+
+    """
+    with here.store.transaction() as tx:
+        exchange = tx.exchange(control_number)
+        verdict = may_use(Information(article=7), purpose, by=exchange.ours, political=False, now=now)
+        allowed = "refused" if isinstance(verdict, Refusal) else "allowed"
+        note = f"result of use read for {purpose} by {by}: {allowed}"
+        service.record_act(tx, exchange, "use", article=verdict.article, note=note, now=now)
+        held = [each for each in tx.held(control_number) if each.kind is Content.RESULT]
+        bodies = [tx.content(control_number, each.kind, number=each.number) for each in held]
+    if isinstance(verdict, Refusal):
+        raise UseError(verdict.reason, verdict.article)
+    if not bodies:
+        raise NotProvidedError(f"no result of use was told in exchange {control_number}: ask for it first")
+    return tuple(use for body in bodies for use in wire.decode(body, ResultOfUse).uses)
+
+
+# Consent: Articles 8(5)(2) and 8(7)
+
+
+def ask_consent(
+    here: Installation,
+    control_number: str,
+    to: ConsentTo,
+    *,
+    purpose: str,
+    recipient: Recipient | None = None,
+    signed_by: str,
+    now: datetime,
+) -> Exchange:
+    """Ask in writing for prior consent to another use (8(5)(2)) or to a release (8(7))."""
+    return _ask(
+        here,
+        control_number,
+        lambda head, reference: ConsentRequest(*_of(head), reference, to, purpose, signed_by, recipient),
+        now,
+    )
+
+
+def report_consent(here: Installation, control_number: str, question: str, reference: str, now: datetime) -> Exchange:
+    """Enter the report about a consent that national law wants: Japan, Rule 16 of 2018, Article 4 (Article 8(5)(2), 8(7))."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        exchange = matters.reported(before, question, reference, now)
+        tx.step(exchange, before=before.state)
+        note = f"consent {question} reported: {reference}"
+        service.record_act(tx, exchange, "report", article="8(5)(2)", note=note, now=now)
+    return exchange
+
+
+def decide_consent(
+    here: Installation,
+    control_number: str,
+    *,
+    granted: bool,
+    reason: str,
+    urgent: bool = False,
+    signed_by: str,
+    now: datetime,
+) -> Exchange:
+    """Decide in writing on the other Party's request for consent; where national law wants a report, after it (or urgently).
+
+    Raises:
+        ConsentError: the report is missing.
+
+    """
+
+    def make(head: Head, exchange: Exchange) -> ConsentDecision:
+        matter = _open_question(exchange, MatterKind.CONSENT)
+        matters.check_report(matter, exchange.ours, rules_in_force(now.date()), granted=granted, urgent=urgent)
+        return ConsentDecision(*_of(head), matter.number, exchange.reference or "", granted, reason, signed_by)
+
+    return _answer(here, control_number, make, now)
+
+
+# Correction: Article 10
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is wrong with information, and what is right where that is known."""
+
+    concerns: tuple[str, ...]
+    fault: Fault
+    text: str
+    signed_by: str
+    correct: tuple[Item, ...] = ()
+
+
+def notify_correction(here: Installation, control_number: str, correction: Correction, now: datetime) -> Exchange:
+    """Notify the other Party that information provided or received is incorrect or unreliable: Article 10(1)."""
+    return _ask(
+        here,
+        control_number,
+        lambda head, reference: CorrectionNotice(
+            *_of(head),
+            reference,
+            correction.concerns,
+            correction.fault,
+            correction.text,
+            correction.signed_by,
+            correction.correct,
+        ),
+        now,
+    )
+
+
+def notify_about(
+    here: Installation, subject: str, correction: Correction, now: datetime
+) -> tuple[Exchange | Exception, ...]:
+    """Notify the other Party in every exchange in which a person of our gallery matched: Article 10(1).
+
+    For a mix-up of prints, a merger of two persons, a disposition that fell, an acquittal (Rule 16 of 2018, Article 5). A
+    notice that could not be delivered is sent again; what else went wrong stands in the place of its exchange.
+    """
+    with here.store.transaction() as tx:
+        concerned = [each.control_number for each in tx.matched(subject)]
+    if not concerned:
+        raise CorrectionError(f"{subject!r} matched in no exchange, so nobody was told anything that could be wrong")
+    outcomes: list[Exchange | Exception] = []
+    for control_number in concerned:
+        try:
+            outcomes.append(notify_correction(here, control_number, correction, now))
+        except delivery.TROUBLE as error:
+            outcomes.append(error)
+    return tuple(outcomes)
+
+
+def take_measure(
+    here: Installation, control_number: str, notice: str, measure: Measure, *, by: str, now: datetime
+) -> Exchange:
+    """Correct, delete, or no longer disclose what a notice concerns, in every copy that we hold: Article 10(2)."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        exchange = matters.measure_taken(before, notice, measure, now)
+        tx.step(exchange, before=before.state)
+        old = _rewritten(tx, exchange, notice, measure) if measure is not Measure.NON_DISCLOSURE else []
+        tx.forget(old)
+        waiting = [each.recipient.name for each in exchange.releases if not each.told]
+        note = f"{measure} by {by}" + (f"; to be told: {', '.join(waiting)}" if waiting else "")
+        service.record_act(tx, exchange, "measure", article="10(2)", note=note, now=now)
+    here.store.destroy(old)
+    disposal.dispose(here, control_number, now)
+    return exchange
+
+
+def _rewritten(tx: Transaction, exchange: Exchange, notice: str, measure: Measure) -> list[Held]:
+    """Hold what was provided anew, without what a notice concerns or with what is right; return the pieces it replaces."""
+    number = exchange.control_number
+    told = wire.decode(tx.content(number, Content.CORRESPONDENCE, number=notice), CorrectionNotice)
+    right = {item.kind: item for item in told.correct} if measure is Measure.CORRECTION else {}
+    if measure is Measure.CORRECTION and (unknown := set(told.concerns) - set(right)):
+        raise CorrectionError(
+            f"the notice does not say what {', '.join(sorted(unknown))} should be: delete it, or do not disclose it"
+        )
+    replaced = []
+    for held in [each for each in tx.held(number) if each.kind is Content.INFORMATION]:
+        items, conditions = service.read_information(tx.content(number, held.kind, number=held.number))
+        if not life.kinds_of(items) & set(told.concerns):
+            continue
+        kept = [right.get(item.kind, item) for item in items if item.kind in right or item.kind not in told.concerns]
+        text = service.information_text(kept, conditions)
+        tx.hold(number, Content.INFORMATION, text, number=f"{held.number}/{notice}")
+        replaced.append(held)
+    return replaced
+
+
+def tell_recipient(here: Installation, control_number: str, recipient: str, now: datetime) -> Exchange:
+    """Note that somebody the information was released to was told of its correction: Article 10(2)."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        exchange = matters.told(before, recipient, now)
+        tx.step(exchange, before=before.state)
+        service.record_act(
+            tx, exchange, "told", article="10(2)", note=f"{recipient} was told of the correction", now=now
+        )
+    return exchange
+
+
+# Breach and consultations: Articles 9 and 14
+
+
+def notify_breach(
+    here: Installation, *, nature: str, measures: str, noticed_at: datetime, signed_by: str, now: datetime
+) -> Exchange:
+    """Notify the other Party of a breach of protection, with the reference numbers of all that we hold of theirs: Article 9."""
+    with here.store.transaction() as tx:
+        holding = {each.exchange for each in tx.held() if each.kind in _THEIRS}
+        affected = [each.reference for each in tx.exchanges() if each.control_number in holding and each.reference]
+    head = _head(here, now)
+    party = here.settings.party
+    return _notify(here, BreachNotice(*_of(head), party, noticed_at, nature, measures, tuple(affected), signed_by), now)
+
+
+_THEIRS = {Content.PROBE, Content.CANDIDATE, Content.INFORMATION, Content.NOTIFICATION, Content.RESULT}
+
+
+def consult(here: Installation, on: ConsultationOn, *, matter: str, signed_by: str, now: datetime) -> Exchange:
+    """Ask for consultations: Articles 14(1), 14(2) and 15(3)."""
+    return _notify(here, Consultation(*_of(_head(here, now)), here.settings.party, on, matter, signed_by), now)
+
+
+def _notify(here: Installation, notice: Notice, now: datetime) -> Exchange:
+    number = notice.control_number
+    with here.store.transaction() as tx:
+        exchange = life.open_notice(notice, Side.QUERYING, here.settings.arrangement(now), now)
+        body = service.commit_message(tx, exchange, notice, before=None, now=now)
+        tx.hold(number, Content.CORRESPONDENCE, body, number=number)
+    return delivery.deliver(here, number, notice, body, now)
+
+
+def _receive_notice(here: Installation, notice: Notice, body: bytes, committed: str, now: datetime) -> bytes:
+    """Take in a notice of the other Party about a breach, or its request for consultations: Articles 9 and 14."""
+    if notice.raised_by is not here.settings.party.other:
+        raise WrongPartyError(
+            f"this contact point is notified by {here.settings.party.other}; the notice speaks for {notice.raised_by}"
+        )
+    with here.store.transaction() as tx:
+        exchange = life.open_notice(notice, Side.QUERIED, here.settings.arrangement(now), now)
+        answered = service.receipt(tx, exchange, notice, committed, now)
+        tx.open(exchange)
+        service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
+        tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=notice.control_number)
+    return answered
