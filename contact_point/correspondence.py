@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, get_args
 from annex.parameters import rules_in_force
 from contact_point import delivery, disposal, service, wire
 from pcsc import exchange as life
-from pcsc import matters
+from pcsc import matters, traces
 from pcsc.duties import Content
 from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
 from pcsc.exchange import MatterKind, Side
@@ -239,10 +239,12 @@ def read_result(
     """
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
-        verdict = may_use(Information(article=7), purpose, by=exchange.ours, political=False, now=now)
+        told = Information(article=7)
+        verdict = may_use(told, purpose, by=exchange.ours, political=False, now=now)
+        trace = traces.use(told, purpose, by=exchange.ours, political=False, now=now)
         allowed = "refused" if isinstance(verdict, Refusal) else "allowed"
         note = f"result of use read for {purpose} by {by}: {allowed}"
-        service.record_act(tx, exchange, "use", article=verdict.article, note=note, now=now)
+        service.record_act(tx, exchange, "use", article=verdict.article, note=note, trace=trace, now=now)
         held = [each for each in tx.held(control_number) if each.kind is Content.RESULT]
         bodies = [tx.content(control_number, each.kind, number=each.number) for each in held]
     if isinstance(verdict, Refusal):

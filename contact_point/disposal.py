@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import service
 from contact_point.store import ContentGoneError
-from pcsc import duties
+from pcsc import duties, traces
 from pcsc import exchange as life
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
@@ -48,7 +48,8 @@ def dispose(here: Installation, control_number: str, now: datetime) -> None:
         for kind in sorted({each.kind for each in gone if each.slot in rows}):
             if (clause := duties.CLAUSES.get((exchange.side, kind))) is not None:
                 note = f"{kind} destroyed: its key was overwritten in place"
-                service.record_act(tx, exchange, "deletion", article=clause, note=note, now=now)
+                trace = traces.deletion(duties.standing(exchange), kind, now=now)
+                service.record_act(tx, exchange, "deletion", article=clause, note=note, trace=trace, now=now)
     here.store.checkpoint()
 
 

@@ -14,7 +14,7 @@ from annex.offences import Offence
 from contact_point import disposal, service
 from contact_point.querying import ours
 from pcsc import exchange as life
-from pcsc import ledger
+from pcsc import ledger, traces
 from pcsc.duties import Content
 from pcsc.errors import ConditionsError, ReleaseError, UseError
 from pcsc.exchange import Release
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from annex.parameters import Party
     from contact_point.service import Installation
     from contact_point.store import Transaction
     from pcsc.exchange import Exchange
+    from pcsc.traces import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +69,30 @@ def use(
         before = ours(tx, control_number)
         items, conditions = _provided(tx, before)
         information = Information.provided_in(before, conditions, life.kinds_of(items))
-        verdict = may_use(
-            information,
-            wanted.purpose,
-            by=here.settings.party,
-            political=wanted.political,
-            offences=wanted.offences,
-            stated=wanted.stated,
-            now=now,
-        )
+        verdict, trace = _judged(information, wanted, here.settings.party, now)
         allowed = isinstance(verdict, Permission)
         note = f"use for {wanted.purpose} by {wanted.by}: {'allowed' if allowed else 'refused'}"
-        service.record_act(tx, before, "use", article=verdict.article, note=note, now=now)
+        service.record_act(tx, before, "use", article=verdict.article, note=note, trace=trace, now=now)
         if allowed:
             made = Use(wanted.stated or wanted.purpose.value, verdict.article, now.date())
             tx.step(ledger.use(before, made, now), before=before.state)
     if isinstance(verdict, Refusal):
         raise UseError(f"the information may not be used for '{wanted.purpose}': {verdict.reason}", verdict.article)
     return verdict, _disclosed(items, before), conditions
+
+
+def _judged(
+    information: Information, wanted: Wanted, party: Party, now: datetime
+) -> tuple[Permission | Refusal, Trace]:
+    """Ask the gate, and return how it decided."""
+    political, offences, stated = wanted.political, wanted.offences, wanted.stated
+    verdict = may_use(
+        information, wanted.purpose, by=party, political=political, offences=offences, stated=stated, now=now
+    )
+    trace = traces.use(
+        information, wanted.purpose, by=party, political=political, offences=offences, stated=stated, now=now
+    )
+    return verdict, trace
 
 
 def release(
@@ -103,9 +111,10 @@ def release(
         items, conditions = _provided(tx, before)
         information = Information.provided_in(before, conditions, life.kinds_of(items))
         verdict = may_release(information, recipient, by=here.settings.party, law=law, now=now)
+        trace = traces.release(information, recipient, by=here.settings.party, law=law, now=now)
         allowed = isinstance(verdict, Permission)
         note = f"release to {recipient.name} ({recipient.kind}) by {by}: {'allowed' if allowed else 'refused'}"
-        service.record_act(tx, before, "release", article=verdict.article, note=note, now=now)
+        service.record_act(tx, before, "release", article=verdict.article, note=note, trace=trace, now=now)
         given = _disclosed(items, before)
         if allowed:
             made = Release(recipient, verdict.article, now, tuple(sorted(life.kinds_of(given))))
@@ -126,9 +135,10 @@ def release_of_match(here: Installation, control_number: str, recipient: Recipie
         exchange = tx.exchange(control_number)
         information = Information(article=4, consents=consents_of(exchange))
         verdict = may_release(information, recipient, by=here.settings.party, now=now)
+        trace = traces.release(information, recipient, by=here.settings.party, now=now)
         allowed = isinstance(verdict, Permission)
         note = f"release of the result to {recipient.name} ({recipient.kind}) by {by}: {'allowed' if allowed else 'refused'}"
-        service.record_act(tx, exchange, "release", article=verdict.article, note=note, now=now)
+        service.record_act(tx, exchange, "release", article=verdict.article, note=note, trace=trace, now=now)
     if isinstance(verdict, Refusal):
         raise ReleaseError(f"{verdict.reason} (Art. {verdict.article})")
 

@@ -22,8 +22,8 @@ from matcher import images
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
 from matcher.images import ImageError
+from pcsc import duties, records, traces
 from pcsc import exchange as life
-from pcsc import records
 from pcsc.duties import Content
 from pcsc.errors import (
     FieldNotAllowedError,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from contact_point.holdings import Found
     from contact_point.service import Installation
     from contact_point.store import Transaction
+    from pcsc.agreement import Agreement
     from pcsc.messages import Message
 
 _log = logging.getLogger("contact_point.queried")
@@ -117,8 +118,10 @@ def _record_refusal(here: Installation, message: Message, body: bytes, error: Ex
                 return  # it belongs to no exchange of ours
         service.record(tx, exchange, message, body, Direction.RECEIVED, now)
         article, code = getattr(error, "article", "4(4)"), getattr(error, "code", "4-4.QUALITY")
-        note = f"{wire.kind_of(message)} {message.control_number} not accepted: {code}"
-        service.record_act(tx, exchange, "not accepted", article=article, note=note, now=now)
+        kind = wire.kind_of(message)
+        note = f"{kind} {message.control_number} not accepted: {code}"
+        trace = traces.refusal(kind, article=article, code=code, now=now)
+        service.record_act(tx, exchange, "not accepted", article=article, note=note, trace=trace, now=now)
 
 
 def _received(here: Installation, message: Message) -> Received | None:
@@ -166,7 +169,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     The received print lives in memory; it is stored, under a key of its own, only where there is a match (8(1), second
     sentence). No match, no print: nothing of it was ever written.
     """
-    arrangement = here.settings.arrangement(now)
+    arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     if query.querying is not here.settings.party.other:
         raise WrongPartyError(
             f"this contact point answers {here.settings.party.other}; the query speaks for {query.querying}"
@@ -184,17 +187,21 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     )
     with here.store.transaction() as tx:
         made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED, query.search)
-        admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=here.settings.agreement)
+        admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=agreement)
         exchange = life.answered(admitted, answer, now)
         answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
         tx.open(exchange, subject=None if found is None else found.subject)
-        service.record(tx, exchange, query, body, Direction.RECEIVED, now)
-        service.record(tx, exchange, answer, answered, Direction.PROVIDED, now)
+        trace = traces.admission(query, Side.QUERIED, arrangement, made_today=made, agreement=agreement, now=now)
+        service.record(tx, exchange, query, body, Direction.RECEIVED, now, trace=trace)
+        standing = None if found is None else found.standing
+        trace = traces.view(exchange.queried, identified=query.identified, searched=view, standing=standing, now=now)
+        service.record(tx, exchange, answer, answered, Direction.PROVIDED, now, trace=trace)
         if isinstance(answer, Match):
             tx.hold(exchange.control_number, Content.PROBE, query.prints)
         else:
             note = "probe destroyed with the answer: it was in memory only and never stored"
-            service.record_act(tx, exchange, "deletion", article="8(1)", note=note, now=now)
+            trace = traces.deletion(duties.standing(exchange), Content.PROBE, now=now)
+            service.record_act(tx, exchange, "deletion", article="8(1)", note=note, trace=trace, now=now)
     # From here the answer is durable. If it is lost, the query comes again and is given the same bytes.
     return answered
 
@@ -255,10 +262,11 @@ def receive_request(here: Installation, request: Request, body: bytes, committed
     """
     with here.store.transaction() as tx:
         before = service.referred(tx, request.reference, Side.QUERIED)
-        settings = here.settings
-        exchange = life.request(before, request, settings.arrangement(now), now, agreement=settings.agreement)
+        arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
+        exchange = life.request(before, request, arrangement, now, agreement=agreement)
         tx.step(exchange, before=before.state)
-        service.record(tx, exchange, request, body, Direction.RECEIVED, now)
+        trace = traces.request(before, request, arrangement, agreement=agreement, now=now)
+        service.record(tx, exchange, request, body, Direction.RECEIVED, now, trace=trace)
         if any(matter.kind is MatterKind.EXPLANATION for matter in before.matters):
             # Art. 5(1) sets no time for a request, so it is taken in; that it comes after the question is noted.
             note = "a request came after an explanation of the query had been asked for"
@@ -330,8 +338,18 @@ def answer_request(
             conditions=tuple(conditions) if items else (),
             refusals=tuple(refusals),
         )
-        exchange = life.reply(before, message, now)
-        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        agreement = here.settings.agreement
+        exchange = life.reply(before, message, now, agreement=agreement)
+        trace = traces.reply(
+            before,
+            message,
+            here.settings.arrangement(now),
+            available=[item.kind for item in snapshot],
+            decided_by=by,
+            agreement=agreement,
+            now=now,
+        )
+        body = service.commit_message(tx, exchange, message, before=before.state, trace=trace, now=now)
         if conditions:
             text = service.items_text(items)
             tx.hold(control_number, Content.SNAPSHOT, text, number=message.control_number)
@@ -365,7 +383,8 @@ def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, 
         exchange = life.accept(before, acceptance, now)
         service.record(tx, exchange, acceptance, body, Direction.RECEIVED, now)
         if acceptance.accepted:
-            exchange, answered = _provide(tx, exchange, acceptance, committed, now)
+            agreement = here.settings.agreement
+            exchange, answered = _provide(tx, exchange, acceptance, committed, now, agreement=agreement)
         else:
             answered = service.receipt(tx, exchange, acceptance, committed, now)
         tx.step(exchange, before=before.state)
@@ -374,7 +393,13 @@ def receive_acceptance(here: Installation, acceptance: Acceptance, body: bytes, 
 
 
 def _provide(
-    tx: Transaction, exchange: Exchange, acceptance: Acceptance, committed: str, now: datetime
+    tx: Transaction,
+    exchange: Exchange,
+    acceptance: Acceptance,
+    committed: str,
+    now: datetime,
+    *,
+    agreement: Agreement,
 ) -> tuple[Exchange, bytes]:
     """Return the exchange once the offered information is given, and the bytes of the provision."""
     provision = Provision(
@@ -385,7 +410,7 @@ def _provide(
         reference=acceptance.reference,
         items=service.read_items(tx.content(exchange.control_number, Content.SNAPSHOT, number=acceptance.reply)),
     )
-    provided = life.provide(exchange, provision, now)
+    provided = life.provide(exchange, provision, now, agreement=agreement)
     answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)
     service.record(tx, exchange, provision, answered, Direction.PROVIDED, now)
     return provided, answered

@@ -15,6 +15,7 @@ from contact_point import delivery, disposal, prints, service
 from contact_point.examination import Examination, Panel
 from matcher.comparison import compare
 from pcsc import exchange as life
+from pcsc import traces
 from pcsc.duties import Content, permitted
 from pcsc.errors import BulkQueryError, OutOfOrderError
 from pcsc.exchange import Side
@@ -78,17 +79,29 @@ def open_query(here: Installation, probe: Sequence[Print], justification: Justif
     query = _query(here, probe, justification, now)
     why = {"circumstances": justification.circumstances, "case": justification.case_reference}
     reason = service.reason_digest(justification.circumstances, justification.case_reference)
+    arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
+        made, elsewhere = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING, query.search), tx.said_elsewhere(reason)
         exchange = life.open_query(
             query,
             justification.circumstances,
-            here.settings.arrangement(now),
-            made_today=tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING, query.search),
-            said_elsewhere=tx.said_elsewhere(reason),
+            arrangement,
+            made_today=made,
+            said_elsewhere=elsewhere,
             now=now,
-            agreement=here.settings.agreement,
+            agreement=agreement,
         )
-        body = service.commit_message(tx, exchange, query, before=None, reason=reason, now=now)
+        trace = traces.admission(
+            query,
+            Side.QUERYING,
+            arrangement,
+            made_today=made,
+            circumstances=len(justification.circumstances.strip()),
+            said_elsewhere=elsewhere,
+            agreement=agreement,
+            now=now,
+        )
+        body = service.commit_message(tx, exchange, query, before=None, reason=reason, trace=trace, now=now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
     return delivery.deliver(here, exchange.control_number, query, body, now)
@@ -233,9 +246,10 @@ def request(
             notification,
             risk,
         )
-        settings = here.settings
-        exchange = life.request(before, message, settings.arrangement(now), now, agreement=settings.agreement)
-        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
+        exchange = life.request(before, message, arrangement, now, agreement=agreement)
+        trace = traces.request(before, message, arrangement, agreement=agreement, now=now)
+        body = service.commit_message(tx, exchange, message, before=before.state, trace=trace, now=now)
         tx.hold(control_number, Content.NOTIFICATION, body, number=message.control_number)
     return delivery.deliver(here, control_number, message, body, now)
 
@@ -246,7 +260,9 @@ def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str,
         before = service.referred(tx, reply.reference, Side.QUERYING)
         exchange = life.reply(before, reply, now)
         tx.step(exchange, before=before.state)
-        service.record(tx, exchange, reply, body, Direction.RECEIVED, now)
+        arrangement = here.settings.arrangement(now)
+        trace = traces.reply(before, reply, arrangement, available=None, decided_by="", now=now)
+        service.record(tx, exchange, reply, body, Direction.RECEIVED, now, trace=trace)
         if reply.items:
             information = service.information_text(reply.items, ())
             tx.hold(exchange.control_number, Content.INFORMATION, information, number=reply.control_number)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contact_point import delivery, disposal, service
 from pcsc import exchange as life
+from pcsc import traces
 from pcsc.duties import Content
 from pcsc.errors import WrongPartyError
 from pcsc.exchange import Side
@@ -61,16 +62,16 @@ def provide(here: Installation, case: CaseInformation, now: datetime) -> Exchang
     )
     number = message.control_number
     reason = service.reason_digest(case.reason_to_believe, case.case_reference)
+    arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
+        elsewhere = tx.said_elsewhere(reason)
         exchange = life.provide_unasked(
-            message,
-            Side.QUERIED,
-            here.settings.arrangement(now),
-            now,
-            said_elsewhere=tx.said_elsewhere(reason),
-            agreement=here.settings.agreement,
+            message, Side.QUERIED, arrangement, now, said_elsewhere=elsewhere, agreement=agreement
         )
-        body = service.commit_message(tx, exchange, message, before=None, reason=reason, now=now)
+        trace = traces.provision_without_request(
+            message, Side.QUERIED, arrangement, said_elsewhere=elsewhere, agreement=agreement, now=now
+        )
+        body = service.commit_message(tx, exchange, message, before=None, reason=reason, trace=trace, now=now)
         if case.conditions:
             tx.hold(number, Content.SNAPSHOT, service.items_text(case.items), number=number)
     return delivery.deliver(here, number, message, body, now)
@@ -82,14 +83,13 @@ def receive(here: Installation, message: ProvisionWithoutRequest, body: bytes, c
         raise WrongPartyError(
             f"this contact point receives from {here.settings.party.other}; the provision speaks for {message.providing}"
         )
-    settings = here.settings
+    arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
-        exchange = life.provide_unasked(
-            message, Side.QUERYING, settings.arrangement(now), now, agreement=settings.agreement
-        )
+        exchange = life.provide_unasked(message, Side.QUERYING, arrangement, now, agreement=agreement)
         answered = service.receipt(tx, exchange, message, committed, now)
         tx.open(exchange)
-        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+        trace = traces.provision_without_request(message, Side.QUERYING, arrangement, agreement=agreement, now=now)
+        service.record(tx, exchange, message, body, Direction.RECEIVED, now, trace=trace)
         if message.items:
             information = service.information_text(message.items, ())
             tx.hold(exchange.control_number, Content.INFORMATION, information, number=message.control_number)

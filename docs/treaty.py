@@ -168,7 +168,7 @@ CLAUSES: Final = (
     Clause("12", "each Party bears its own expenses", GOVERNMENTS),
     Clause("13(1)", "other agreements and laws remain available"),
     Clause("13(2)", "nothing authorises an act that relates to a political offence, as the acting Party sees it"),
-    Clause("13(3)", "no rights or obligations of private persons arise", GOVERNMENTS),
+    Clause("13(3)", "no rights or obligations of private persons arise"),
     Clause("14(1)", "consultations to facilitate the implementation"),
     Clause("14(2)", "consultations on interpretation or application"),
     Clause("15(1)", "entry into force: 5 January 2019"),

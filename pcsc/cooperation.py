@@ -241,7 +241,7 @@ def _grounds_of_assistance(question: Question, basis: LegalBasis) -> tuple[Note,
         found.append(Note(_sentence(unless + lacking), "Act No. 69 of 1980, Art. 2(iii)"))
     if treaty:
         found.append(Note("The form of the request does not conform to the treaty.", "Act No. 69 of 1980, Art. 4(i)"))
-        found.append(Note(f"The grounds of {basis.words} itself are {NOT_STATED} here.", "directory"))
+        found.append(Note(f"Further grounds of the treaty itself are {NOT_STATED} here.", "directory"))
     else:
         found.append(
             Note(

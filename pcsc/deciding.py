@@ -1,32 +1,25 @@
 """Each decision from its inputs alone: JSON values in, the clause and the outcome out. What :mod:`pcsc.traces` rests on.
 
 The rules are those of :mod:`pcsc.exchange`, :mod:`pcsc.duties`, :mod:`pcsc.use` and the Annexes, called with values that are
-rebuilt from the inputs. Where a rule wants a text that is content, it is given a stand-in of the same length, or the same in
-the same places: no rule reads what it says.
+rebuilt from the inputs by :mod:`pcsc.facts`. Where a rule wants a text that is content, it is given a stand-in of the same
+length, or one that is the same where the text was: no rule reads what it says.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from annex import eligibility
-from annex.eligibility import Case, Disposition, available
-from annex.offences import Category, Form, Offence, Penalty, serious_crime
+from annex.eligibility import available
+from annex.offences import Offence, serious_crime
 from annex.parameters import IN_FORCE, Party, rules_in_force
-from pcsc import duties
+from pcsc import duties, facts
 from pcsc import exchange as life
-from pcsc.agreement import Agreement, Termination
 from pcsc.duties import Content
 from pcsc.errors import FieldNotAllowedError, TreatyError, UseError
 from pcsc.exchange import NO_QUERY, Exchange, Side, State
 from pcsc.messages import (
-    Activity,
-    Basis,
-    Condition,
-    ConsentTo,
     Expectation,
     Ground,
     Item,
@@ -40,10 +33,11 @@ from pcsc.messages import (
     Search,
     WrittenNotification,
 )
-from pcsc.use import Consent, Information, Permission, Purpose, may_release, may_use
+from pcsc.use import Permission, Purpose, may_release, may_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from pcsc.arrangement import Arrangement
 
@@ -75,15 +69,38 @@ class Decision(StrEnum):
     """Article 8(7)."""
 
 
+class View(Protocol):
+    """What a query could search: how many persons were held, how many in view, and which, as a SHA-256 in hexadecimal."""
+
+    @property
+    def revision(self) -> int:
+        """The gallery's: while it is the same, so is the view of such a query."""
+
+    @property
+    def persons(self) -> int:
+        """How many are held."""
+
+    @property
+    def available(self) -> int:
+        """How many of them are made available."""
+
+    @property
+    def digest(self) -> str:
+        """Which of them are."""
+
+
 class Searched(NamedTuple):
-    """What a search was let see of the gallery."""
+    """A view as a trace holds it."""
 
     revision: int
-    """Of the gallery."""
-    mask: str
-    """SHA-256, in hexadecimal, of the packed mask over the places of the gallery."""
     persons: int
     available: int
+    digest: str
+
+
+def searched_of(view: View) -> Searched:
+    """Return a view as a trace holds it."""
+    return Searched(view.revision, view.persons, view.available, view.digest)
 
 
 class Under(NamedTuple):
@@ -106,15 +123,19 @@ class Under(NamedTuple):
 
 FIELDS: Final[Mapping[Decision, tuple[str, ...]]] = {
     Decision.ADMISSION: (
-        *("side", "querying", "identified", "search", "expectation", "basis", "circumstances", "made_today"),
-        "termination",
+        *("side", "querying", "identified", "search", "expectation", "basis"),
+        *("circumstances", "said_elsewhere", "made_today", "termination"),
     ),
     Decision.VIEW: ("queried", "identified", "standing"),
     Decision.REQUEST: ("side", "querying", "state", "of_this_match", "basis", "items", "risk", "termination"),
     Decision.PROVISION_WITHOUT_REQUEST: (
-        *("side", "providing", "expectation", "basis", "given", "offered", "conditions", "termination"),
+        *("side", "providing", "expectation", "basis", "given", "offered", "conditions"),
+        *("said_elsewhere", "termination"),
     ),
-    Decision.REPLY: ("requested", "available", "given", "offered", "conditions", "refusals", "decided_by"),
+    Decision.REPLY: (
+        *("side", "state", "of_this_request", "requested", "available", "given", "offered", "conditions", "refusals"),
+        *("decided_by", "termination"),
+    ),
     Decision.REFUSAL: ("message", "article", "code"),
     Decision.DELETION: (*(field.name for field in fields(duties.Standing)), "kind"),
     Decision.USE: ("information", "purpose", "by", "political", "offences", "stated"),
@@ -125,7 +146,7 @@ FIELDS: Final[Mapping[Decision, tuple[str, ...]]] = {
 _VERDICT: Final = ("admitted", "article", "code", "message")
 OUTCOMES: Final[Mapping[Decision, tuple[str, ...]]] = {
     Decision.ADMISSION: (*_VERDICT, "findings", "asked", "allowed", "circumstances_at_least"),
-    Decision.VIEW: ("standing", "asked", "revision", "mask", "persons", "available"),
+    Decision.VIEW: ("standing", "asked", "revision", "persons", "available", "digest"),
     Decision.REQUEST: (*_VERDICT, "findings", "asked", "listed"),
     Decision.PROVISION_WITHOUT_REQUEST: (*_VERDICT, "findings", "asked"),
     Decision.REPLY: (*_VERDICT, "items"),
@@ -169,189 +190,6 @@ def rules_of(at: datetime) -> str:
     return rules_in_force(at.date()).version if at.date() >= IN_FORCE else ""
 
 
-# Values to inputs, and back
-
-
-def offences_inputs(offences: Sequence[Offence]) -> list[dict[str, Any]]:
-    """Return offences by statute and penalty, without the words in which the conduct was described."""
-    return [
-        {
-            "law": each.law.value,
-            "citation": each.citation,
-            "category": None if each.category is None else each.category.value,
-            "form": each.form.value,
-            "form_citation": each.form_citation,
-            "maximum": {field.name: getattr(each.maximum, field.name) for field in fields(Penalty)},
-        }
-        for each in offences
-    ]
-
-
-def offences_of(inputs: Sequence[Mapping[str, Any]]) -> tuple[Offence, ...]:
-    """Return offences of their inputs; what Annex I calls the conduct stands in for its description."""
-    return tuple(
-        Offence(
-            description="conduct that no category of Annex I describes"
-            if each["category"] is None
-            else Category(each["category"]).words,
-            law=Party(each["law"]),
-            citation=each["citation"],
-            maximum=Penalty(**each["maximum"]),
-            category=None if each["category"] is None else Category(each["category"]),
-            form=Form(each["form"]),
-            form_citation=each["form_citation"],
-        )
-        for each in inputs
-    )
-
-
-def basis_inputs(basis: Basis) -> dict[str, Any]:
-    """Return a basis as inputs."""
-    return {
-        "activity": basis.activity.value,
-        "offences": offences_inputs(basis.offences),
-        "political": basis.political,
-    }
-
-
-def basis_of(inputs: Mapping[str, Any]) -> Basis:
-    """Return the basis of its inputs."""
-    return Basis(Activity(inputs["activity"]), offences_of(inputs["offences"]), inputs["political"])
-
-
-def termination_inputs(agreement: Agreement) -> dict[str, Any] | None:
-    """Return the notice that ends the agreement as inputs, or None."""
-    notice = agreement.termination
-    if notice is None:
-        return None
-    return {"given_by": notice.given_by.value, "received_on": notice.received_on.isoformat(), "note": notice.note}
-
-
-def agreement_of(inputs: Mapping[str, Any] | None) -> Agreement:
-    """Return the agreement as it stood."""
-    if inputs is None:
-        return Agreement()
-    received = date.fromisoformat(inputs["received_on"])
-    return Agreement(Termination(Party(inputs["given_by"]), received, inputs["note"]))
-
-
-def conditions_inputs(conditions: Sequence[Condition]) -> list[list[str]]:
-    """Return of each condition the purposes that it forbids; its words are content."""
-    return [list(condition.forbids) for condition in conditions]
-
-
-def conditions_of(inputs: Sequence[Sequence[str]]) -> tuple[Condition, ...]:
-    """Return conditions with their place in place of their words."""
-    return tuple(Condition(f"condition {at}", tuple(forbids)) for at, forbids in enumerate(inputs, 1))
-
-
-def standing_inputs(standing: eligibility.Standing, on: date) -> dict[str, Any]:
-    """Return a person's standing under Annex II, with ages in place of the date of birth, which is an item of information."""
-    born = standing.born_on
-    return {
-        "age": None if born is None else _age(born, on),
-        "cases": [
-            {
-                "disposition": case.disposition.value,
-                "arrested_on": None if case.arrested_on is None else case.arrested_on.isoformat(),
-                "age": None if born is None or case.arrested_on is None else _age(born, case.arrested_on),
-            }
-            for case in standing.cases
-        ],
-        **{name: getattr(standing, name) for name in _FLAGS},
-    }
-
-
-_FLAGS: Final = (
-    "arrest_request_circulated",
-    "known_or_suspected_terrorist",
-    "collected_from_individual",
-    "criminal_system",
-)
-
-
-def standing_of(inputs: Mapping[str, Any], on: date) -> eligibility.Standing:
-    """Return a standing of its inputs, with the latest date of birth that gives every age in it.
-
-    The true date gives them all, so this one is no earlier, and gives no greater age on any of these days; nor a lesser one.
-    """
-    cases = tuple(
-        Case(
-            Disposition(each["disposition"]),
-            None if each["arrested_on"] is None else date.fromisoformat(each["arrested_on"]),
-        )
-        for each in inputs["cases"]
-    )
-    ages = [(on, inputs["age"])] + [
-        (case.arrested_on, each["age"]) for case, each in zip(cases, inputs["cases"], strict=True)
-    ]
-    born = [_born_by(day, age) for day, age in ages if day is not None and age is not None]
-    return eligibility.Standing(min(born, default=None), cases, **{name: inputs[name] for name in _FLAGS})
-
-
-def _age(born: date, on: date) -> int:
-    """Return how many years somebody has completed, as :mod:`annex.eligibility` counts them; negative before birth."""
-    years = on.year - born.year
-    return years if born <= _born_by(on, years) else years - 1
-
-
-def _born_by(on: date, age: int) -> date:
-    """Return the latest date of birth of those who have reached the age on that day."""
-    try:
-        return on.replace(year=on.year - age)
-    except ValueError:  # on 29 February, in a year that has none
-        return on.replace(year=on.year - age, day=28)
-
-
-def holding_inputs(standing: duties.Standing) -> dict[str, Any]:
-    """Return what decides about content; states and sides are texts already."""
-    return {field.name: getattr(standing, field.name) for field in fields(standing)} | {
-        "side": standing.side.value,
-        "state": standing.state.value,
-    }
-
-
-def holding_of(inputs: Mapping[str, Any]) -> duties.Standing:
-    """Return what decides about content, of its inputs."""
-    values = {field.name: inputs[field.name] for field in fields(duties.Standing)}
-    return duties.Standing(**values | {"side": Side(values["side"]), "state": State(values["state"])})
-
-
-def information_inputs(information: Information, same: Callable[[Consent], bool]) -> dict[str, Any]:
-    """Return information as inputs; ``same`` says whether a consent is to what is asked now."""
-    return {
-        "article": information.article,
-        "conditions": conditions_inputs(information.conditions),
-        "accepted": information.accepted,
-        "restricted": information.restricted,
-        "consents": [
-            {"to": each.to.value, "same": same(each), "given_at": each.given_at.isoformat()}
-            for each in information.consents
-        ],
-    }
-
-
-def information_of(inputs: Mapping[str, Any], purpose: str, recipient: Recipient | None) -> Information:
-    """Return information of its inputs; a consent is to the stand-in for what is asked, or to another one."""
-    another = None if recipient is None else Recipient(recipient.kind, "another recipient")
-    _exactly(inputs, [field.name for field in fields(Information)])
-    return Information(
-        article=inputs["article"],
-        conditions=conditions_of(inputs["conditions"]),
-        accepted=inputs["accepted"],
-        restricted=inputs["restricted"],
-        consents=tuple(
-            Consent(
-                ConsentTo(each["to"]),
-                purpose if each["same"] else "another purpose",
-                recipient if each["same"] else another,
-                datetime.fromisoformat(each["given_at"]),
-            )
-            for each in inputs["consents"]
-        ),
-    )
-
-
 # The decisions
 
 _LEFT_OUT: Final = "-"
@@ -381,7 +219,7 @@ def _finding(offences: Sequence[Offence], article: int, acting: Party, at: datet
         "serious": finding.serious,
         "branch": finding.branch,
         "clause": finding.clause,
-        "law": finding.law,
+        "law": None if finding.law is None else finding.law.value,
         "reason": finding.reason,
     }
 
@@ -397,7 +235,7 @@ def _asked(at: datetime) -> dict[str, Any]:
 
 
 def _admission(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
-    side, arrangement, basis = Side(inputs["side"]), under.agreed, basis_of(inputs["basis"])
+    side, arrangement, basis = Side(inputs["side"]), under.agreed, facts.to_basis(inputs["basis"])
     query = Query(
         control_number=_LEFT_OUT,
         made_at=under.at,
@@ -410,7 +248,7 @@ def _admission(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, 
         expectation=Expectation(inputs["expectation"]),
         prints=_LEFT_OUT.encode(),
     )
-    agreement, made = agreement_of(inputs["termination"]), inputs["made_today"]
+    agreement, made = facts.to_agreement(inputs["termination"]), inputs["made_today"]
     enough, said = arrangement.circumstances_characters, inputs["circumstances"]
     if side is Side.QUERYING and said is None:
         raise TraceError(
@@ -421,7 +259,16 @@ def _admission(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, 
     def act() -> None:
         if side is Side.QUERYING:
             text = "x" * min(said, enough)  # longer is as good as long enough
-            life.open_query(query, text, arrangement, made_today=made, now=under.at, agreement=agreement)
+            elsewhere = inputs["said_elsewhere"]
+            life.open_query(
+                query,
+                text,
+                arrangement,
+                made_today=made,
+                said_elsewhere=elsewhere,
+                now=under.at,
+                agreement=agreement,
+            )
         else:
             life.receive_query(query, arrangement, made_today=made, now=under.at, agreement=agreement)
 
@@ -436,7 +283,7 @@ def _view(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]
     if under.searched is None:
         raise TraceError(
             "expected what the search was let see of the gallery; got nothing: the view is the searched set (Art. 4(2)): give "
-            "its revision, mask and numbers"
+            "its revision, numbers and digest"
         )
     queried, on = Party(inputs["queried"]), under.at.date()
     rules = rules_in_force(on)
@@ -444,7 +291,7 @@ def _view(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]
     found: dict[str, Any] = under.searched._asdict() | {"standing": None, "asked": asked}
     if inputs["standing"] is None:
         return "Annex II", found
-    standing = standing_of(inputs["standing"], on)
+    standing = facts.to_standing(inputs["standing"], on)
     answer = available(standing, queried=queried, identified=inputs["identified"], on=on)
     found["standing"] = {"available": answer.available, "clause": answer.clause, "reason": answer.reason}
     return answer.clause, found
@@ -465,7 +312,12 @@ def searched_in(outcome: Mapping[str, Any]) -> Searched:
     return Searched(**{name: outcome[name] for name in _SEARCHED})
 
 
-_SEARCHED: Final[Mapping[str, type]] = {"revision": int, "mask": str, "persons": int, "available": int}
+_SEARCHED: Final[Mapping[str, type]] = {
+    "revision": int,
+    "persons": int,
+    "available": int,
+    "digest": str,
+}
 
 
 def _exchange(at: datetime, side: Side, querying: Party, state: State, **more: Any) -> Exchange:
@@ -490,7 +342,7 @@ _MATCH: Final = "the number that came with the match"
 
 
 def _request(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
-    arrangement, querying, basis = under.agreed, Party(inputs["querying"]), basis_of(inputs["basis"])
+    arrangement, querying, basis = under.agreed, Party(inputs["querying"]), facts.to_basis(inputs["basis"])
     exchange = _exchange(under.at, Side(inputs["side"]), querying, State(inputs["state"]), reference=_MATCH)
     items, risk = tuple(inputs["items"]), inputs["risk"]
 
@@ -505,7 +357,7 @@ def _request(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, An
             # A risk of blanks alone asks for urgency and states nothing.
             risk="" if risk is None else "x" * min(risk, arrangement.urgency_characters) or " ",
         )
-        life.request(exchange, message, arrangement, under.at, agreement=agreement_of(inputs["termination"]))
+        life.request(exchange, message, arrangement, under.at, agreement=facts.to_agreement(inputs["termination"]))
 
     verdict = _attempt(act)
     # Art. 1(3): the law of either Party for Article 5; for the use that follows, the user's own (Article 8).
@@ -515,8 +367,8 @@ def _request(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, An
 
 
 def _provision_without_request(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
-    providing, basis = Party(inputs["providing"]), basis_of(inputs["basis"])
-    side, arrangement, agreement = Side(inputs["side"]), under.agreed, agreement_of(inputs["termination"])
+    providing, basis = Party(inputs["providing"]), facts.to_basis(inputs["basis"])
+    side, arrangement, agreement = Side(inputs["side"]), under.agreed, facts.to_agreement(inputs["termination"])
 
     def act() -> None:
         message = ProvisionWithoutRequest(
@@ -531,9 +383,10 @@ def _provision_without_request(inputs: Mapping[str, Any], under: Under) -> tuple
             case_reference=_LEFT_OUT,
             items=tuple(Item(kind, _LEFT_OUT) for kind in inputs["given"]),
             offered=tuple(inputs["offered"]),
-            conditions=conditions_of(inputs["conditions"]),
+            conditions=facts.to_conditions(inputs["conditions"]),
         )
-        life.provide_unasked(message, side, arrangement, under.at, agreement=agreement)
+        elsewhere = inputs["said_elsewhere"]
+        life.provide_unasked(message, side, arrangement, under.at, said_elsewhere=elsewhere, agreement=agreement)
 
     verdict = _attempt(act)
     return verdict.get("article", "6"), verdict | _findings(basis.offences, under.at, (6, providing))
@@ -543,9 +396,9 @@ def _reply(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]
     requested, given, offered = tuple(inputs["requested"]), tuple(inputs["given"]), tuple(inputs["offered"])
     exchange = _exchange(
         under.at,
-        Side.QUERIED,
-        Party.JP,  # no step of a reply asks which
-        State.REQUESTED,
+        Side(inputs["side"]),
+        Party.JP,  # no rule on a reply asks which
+        State(inputs["state"]),
         reference=_MATCH,
         request=_LEFT_OUT,
         requested_items=requested,
@@ -556,11 +409,11 @@ def _reply(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]
             control_number=_LEFT_OUT,
             made_at=under.at,
             salt=_LEFT_OUT,
-            request=_LEFT_OUT,
+            request=_LEFT_OUT if inputs["of_this_request"] else "another request",
             reference=_MATCH,
             items=tuple(Item(kind, _LEFT_OUT) for kind in given),
             offered=offered,
-            conditions=conditions_of(inputs["conditions"]),
+            conditions=facts.to_conditions(inputs["conditions"]),
             refusals=tuple(Refusal(Ground(each["ground"]), _LEFT_OUT, each["item"]) for each in inputs["refusals"]),
         )
         # Art. 5(2): "available at the time of receipt of the request"; only the queried side knows what was.
@@ -569,7 +422,7 @@ def _reply(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]
                 f"what is given was available when the request came ({', '.join(inputs['available']) or 'nothing'}); "
                 f"{', '.join(sorted(absent))} was not: refuse it as not available"
             )
-        life.reply(exchange, message, under.at)
+        life.reply(exchange, message, under.at, agreement=facts.to_agreement(inputs["termination"]))
 
     verdict = _attempt(act)
     clause = "5(2)" if given else "8(8)" if offered else "5(5)"
@@ -601,7 +454,7 @@ _PRINTS: Final = frozenset({Content.PROBE, Content.CANDIDATE, Content.PICTURE})
 
 
 def _deletion(inputs: Mapping[str, Any], _: Under) -> tuple[str, dict[str, Any]]:
-    at, kind = holding_of(inputs), Content(inputs["kind"])
+    at, kind = facts.to_holding(inputs), Content(inputs["kind"])
     permitted = kind in duties.permitted_in(at)
     clause = duties.CLAUSES.get((at.side, kind), "9")
     # Art. 10(2) is why, where nothing else is.
@@ -613,9 +466,9 @@ def _deletion(inputs: Mapping[str, Any], _: Under) -> tuple[str, dict[str, Any]]
 
 def _use(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
     stated, by, purpose = "as stated" if inputs["stated"] else "", Party(inputs["by"]), Purpose(inputs["purpose"])
-    offences = offences_of(inputs["offences"])
+    offences = facts.to_offences(inputs["offences"])
     verdict = may_use(
-        information_of(inputs["information"], stated, None),
+        facts.to_information(inputs["information"], stated, None),
         purpose,
         by=by,
         political=inputs["political"],
@@ -634,7 +487,7 @@ def _use(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
 
 def _release(inputs: Mapping[str, Any], under: Under) -> tuple[str, dict[str, Any]]:
     recipient = Recipient(RecipientKind(inputs["recipient"]), "the recipient")
-    information = information_of(inputs["information"], "", recipient)
+    information = facts.to_information(inputs["information"], "", recipient)
     verdict = may_release(information, recipient, by=Party(inputs["by"]), law=inputs["law"], now=under.at)
     return verdict.article, {"allowed": isinstance(verdict, Permission), "reason": verdict.reason}
 

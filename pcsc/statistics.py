@@ -19,6 +19,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Final
 
 from annex.parameters import Party
+from pcsc.matters import Measure
 from pcsc.messages import Conclusion
 from pcsc.records import Direction
 
@@ -75,6 +76,10 @@ class Pack:
     """Deletions by the clause that orders them."""
     lapses: Mapping[str, int]
     """Holds that only the arrangement's hard stop ended, by clause."""
+    measures: Mapping[str, int]
+    """What was done about incorrect or unreliable information (Article 10(2))."""
+    not_accepted: Mapping[str, int]
+    """Messages of either side that the other did not accept, by the clause."""
     uses: Mapping[str, int]
     """Askings to use provided information, by the clause that allowed or forbade the use (Article 8(5))."""
     results_of_use: Mapping[str, Mapping[str, int]]
@@ -122,6 +127,8 @@ def pack(entries: Iterable[Entry], first: date, last: date, ours: Party, *, expl
         explanations_asked_of_us=_answered(known, period, Direction.RECEIVED, explanation_days),
         deletions=_by_clause(counted, "deletion"),
         lapses=_by_clause(counted, "lapse"),
+        measures=_measures(counted),
+        not_accepted=_by_clause(counted, "not accepted"),
         uses=_by_clause(counted, "use"),
         # Art. 8(6): told apart from all other figures, with what they may serve for.
         results_of_use=_by_direction(entry for entry in counted if entry.event in _FOR_REVIEW),
@@ -247,9 +254,18 @@ def _in_time(entries: Iterable[Entry], event: str, direction: Direction) -> list
 def _conclusions(entries: Sequence[Entry], period: _Period) -> dict[str, int]:
     """Count the conclusions of Article 4(5), of each exchange the last one."""
     last = {entry.exchange: entry for entry in _in_time(entries, "examination", Direction.ACT)}
-    # The note of an examination begins with its conclusion; the examiner's name, after it, stays in the record.
-    counted = Counter(entry.note.partition(" ")[0] for entry in last.values() if entry.at in period)
+    counted = Counter(_outcome(entry) for entry in last.values() if entry.at in period)
     return {conclusion.value: counted[conclusion] for conclusion in Conclusion}
+
+
+def _measures(entries: Iterable[Entry]) -> dict[str, int]:
+    counted = Counter(_outcome(entry) for entry in entries if entry.event == "measure")
+    return {measure.value: counted[measure] for measure in Measure}
+
+
+def _outcome(entry: Entry) -> str:
+    """Return the word that the note of an act begins with; the name of who acted, after it, stays in the record."""
+    return entry.note.partition(" ")[0]
 
 
 def _per_mille(part: int, whole: int) -> int | None:

@@ -21,10 +21,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pcsc import deciding
+from pcsc import deciding, facts
 from pcsc.agreement import IN_FORCE_WITHOUT_NOTICE, Agreement
-from pcsc.deciding import FIELDS, OUTCOMES, Decision, Searched, TraceError, Under, rules_of
-from pcsc.exchange import Side
+from pcsc.deciding import FIELDS, OUTCOMES, Decision, Searched, TraceError, Under, View, rules_of, searched_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
     from pcsc import duties
     from pcsc.arrangement import Arrangement, Arrangements
     from pcsc.duties import Content
-    from pcsc.exchange import Exchange
+    from pcsc.exchange import Exchange, Side
     from pcsc.messages import ProvisionWithoutRequest, Query, Recipient, Reply, Request
     from pcsc.use import Information, Purpose
 
-__all__ = ["Decision", "Searched", "Trace", "TraceError"]
+__all__ = ["Decision", "Trace", "TraceError", "View"]
 
 
 class RulesChangedError(TraceError):
@@ -101,9 +100,9 @@ def read(text: str) -> Trace:
     if not isinstance(value, dict) or value.keys() != names:
         got = ", ".join(sorted(value)) or "nothing" if isinstance(value, dict) else f"a {type(value).__name__}"
         raise _not_one(f"an object with {', '.join(sorted(names))}; got {got[:200]}")
-    for name, kind in _KINDS.items():
+    for name, (kind, called) in _KINDS.items():
         if not isinstance(value[name], kind):
-            raise _not_one(f"{name} as {_NAMES[kind]}; got a {type(value[name]).__name__}")
+            raise _not_one(f"{name} as {called}; got a {type(value[name]).__name__}")
     try:
         made = Trace(
             decision=Decision(value["decision"]),
@@ -121,17 +120,11 @@ def read(text: str) -> Trace:
     return made
 
 
-_KINDS: Final[Mapping[str, type]] = {
-    "decision": str,
-    "clause": str,
-    "rules": str,
-    "arrangement": str,
-    "at": str,
-    "inputs": dict,
-    "outcome": dict,
-    "withheld": list,
+_KINDS: Final[Mapping[str, tuple[type, str]]] = {
+    **dict.fromkeys(("decision", "clause", "rules", "arrangement", "at"), (str, "a text")),
+    **dict.fromkeys(("inputs", "outcome"), (dict, "an object")),
+    "withheld": (list, "a list"),
 }
-_NAMES: Final = {str: "a text", dict: "an object", list: "a list"}
 
 
 def _not_one(expected: str) -> TraceError:
@@ -170,12 +163,14 @@ def admission(
     *,
     made_today: int,
     circumstances: int | None = None,
+    said_elsewhere: int = 0,
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
     """Admit a query or not: Articles 1(3), 4(3), 4(7), 13(2) and 15, as :func:`pcsc.exchange.open_query` and ``receive_query``.
 
-    ``circumstances`` is the length in characters of the particular circumstances, which the querying side alone knows.
+    ``circumstances`` is the length in characters of the particular circumstances and ``said_elsewhere`` the number of queries
+    of other cases that say the same: the querying side alone knows both.
 
     Raises:
         TraceError: the querying side does not say how long the circumstances are.
@@ -187,10 +182,11 @@ def admission(
         "identified": query.identified,
         "search": query.search.value,
         "expectation": query.expectation.value,
-        "basis": deciding.basis_inputs(query.basis),
+        "basis": facts.from_basis(query.basis),
         "circumstances": circumstances,
+        "said_elsewhere": said_elsewhere,
         "made_today": made_today,
-        "termination": deciding.termination_inputs(agreement),
+        "termination": facts.from_agreement(agreement),
     }
     return decide(Decision.ADMISSION, inputs, now, arrangement=arrangement)
 
@@ -199,7 +195,7 @@ def view(
     queried: Party,
     *,
     identified: bool,
-    searched: Searched,
+    searched: View,
     standing: eligibility.Standing | None,
     now: datetime,
 ) -> Trace:
@@ -207,9 +203,9 @@ def view(
     inputs = {
         "queried": queried.value,
         "identified": identified,
-        "standing": None if standing is None else deciding.standing_inputs(standing, now.date()),
+        "standing": None if standing is None else facts.from_standing(standing, now.date()),
     }
-    return decide(Decision.VIEW, inputs, now, searched=searched)
+    return decide(Decision.VIEW, inputs, now, searched=searched_of(searched))
 
 
 def request(
@@ -225,11 +221,11 @@ def request(
         "side": exchange.side.value,
         "querying": exchange.querying.value,
         "state": exchange.state.value,
-        "of_this_match": exchange.reference is not None and message.reference == exchange.reference,
-        "basis": deciding.basis_inputs(message.notification.basis),
+        "of_this_match": exchange.article == 4 and message.reference == exchange.reference is not None,
+        "basis": facts.from_basis(message.notification.basis),
         "items": list(message.notification.items),
         "risk": len(message.risk.strip()) if message.risk else None,
-        "termination": deciding.termination_inputs(agreement),
+        "termination": facts.from_agreement(agreement),
     }
     return decide(Decision.REQUEST, inputs, now, arrangement=arrangement)
 
@@ -239,6 +235,7 @@ def provision_without_request(
     side: Side,
     arrangement: Arrangement,
     *,
+    said_elsewhere: int = 0,
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
@@ -247,37 +244,43 @@ def provision_without_request(
         "side": side.value,
         "providing": message.providing.value,
         "expectation": message.expectation.value,
-        "basis": deciding.basis_inputs(message.basis),
+        "basis": facts.from_basis(message.basis),
         "given": [item.kind for item in message.items],
         "offered": list(message.offered),
-        "conditions": deciding.conditions_inputs(message.conditions),
-        "termination": deciding.termination_inputs(agreement),
+        "conditions": facts.from_conditions(message.conditions),
+        "said_elsewhere": said_elsewhere,
+        "termination": facts.from_agreement(agreement),
     }
     return decide(Decision.PROVISION_WITHOUT_REQUEST, inputs, now, arrangement=arrangement)
 
 
 def reply(
+    exchange: Exchange,
     message: Reply,
+    arrangement: Arrangement,
     *,
-    requested: Sequence[str],
     available: Sequence[str] | None,
     decided_by: str,
-    arrangement: Arrangement,
+    agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
-    """Answer a request, item by item: Articles 5(2)-(5) and 8(8), as :func:`pcsc.exchange.reply`.
+    """Answer a request, item by item: Articles 5(2)-(5), 8(8) and 15(4), as :func:`pcsc.exchange.reply`.
 
-    ``available`` are the kinds that were there at the time of receipt of the request; None on the querying side, which cannot
-    know. ``decided_by`` is who decided here; empty where the other Party did.
+    ``exchange`` is as it was before. ``available`` are the kinds that were there at the time of receipt of the request; None
+    on the querying side, which cannot know. ``decided_by`` is who decided here; empty where the other Party did.
     """
     inputs = {
-        "requested": list(requested),
+        "side": exchange.side.value,
+        "state": exchange.state.value,
+        "of_this_request": (message.request, message.reference) == (exchange.request, exchange.reference),
+        "requested": list(exchange.requested_items),
         "available": None if available is None else list(available),
         "given": [item.kind for item in message.items],
         "offered": list(message.offered),
-        "conditions": deciding.conditions_inputs(message.conditions),
+        "conditions": facts.from_conditions(message.conditions),
         "refusals": [{"ground": each.ground.value, "item": each.item} for each in message.refusals],
         "decided_by": decided_by,
+        "termination": facts.from_agreement(agreement),
     }
     return decide(Decision.REPLY, inputs, now, arrangement=arrangement)
 
@@ -290,7 +293,7 @@ def refusal(message: str, *, article: str, code: str, now: datetime) -> Trace:
 
 def deletion(standing: duties.Standing, kind: Content, *, now: datetime) -> Trace:
     """Destroy content or not: Articles 8(1), 8(2), 8(9) and 10(2), as :func:`pcsc.duties.permitted_in`."""
-    return decide(Decision.DELETION, deciding.holding_inputs(standing) | {"kind": kind.value}, now)
+    return decide(Decision.DELETION, facts.from_holding(standing) | {"kind": kind.value}, now)
 
 
 def use(
@@ -305,11 +308,11 @@ def use(
 ) -> Trace:
     """Use information or not: Articles 8(3), 8(5), 8(6), 8(8), 10(2) and 13(2), as :func:`pcsc.use.may_use`."""
     inputs = {
-        "information": deciding.information_inputs(information, lambda consent: consent.purpose == stated),
+        "information": facts.from_information(information, lambda consent: consent.purpose == stated),
         "purpose": purpose.value,
         "by": by.value,
         "political": political,
-        "offences": deciding.offences_inputs(offences),
+        "offences": facts.from_offences(offences),
         "stated": bool(stated),
     }
     return decide(Decision.USE, inputs, now)
@@ -318,7 +321,7 @@ def use(
 def release(information: Information, recipient: Recipient, *, by: Party, law: str = "", now: datetime) -> Trace:
     """Release information or not: Article 8(7), as :func:`pcsc.use.may_release`. The recipient's name stays out of it."""
     inputs = {
-        "information": deciding.information_inputs(information, lambda consent: consent.recipient == recipient),
+        "information": facts.from_information(information, lambda consent: consent.recipient == recipient),
         "recipient": recipient.kind.value,
         "by": by.value,
         "law": law,
@@ -329,19 +332,19 @@ def release(information: Information, recipient: Recipient, *, by: Party, law: s
 # Making it again
 
 
-class ViewDigest(Protocol):
+class ViewNow(Protocol):
     """What a query would be let see of the gallery as it is: Annex II as it stood on a day."""
 
-    def __call__(self, *, identified: bool, on: date) -> tuple[int, str, int, int]:
-        """Return the gallery's revision, the SHA-256 of the packed mask, and how many are held and made available."""
+    def __call__(self, *, identified: bool, on: date) -> View:
+        """Return the view of such a query, had it come on that day."""
 
 
-def replay(trace: Trace, arrangements: Arrangements, *, view_digest: ViewDigest | None = None) -> Trace:
+def replay(trace: Trace, arrangements: Arrangements, *, view_now: ViewNow | None = None) -> Trace:
     """Make the decision of ``trace`` again, under the rules and the arrangement then in force.
 
     What comes back equals ``trace``, bit for bit in its canonical text, unless the trace was changed or a rule gives another
     answer than it did. Of a view, the matched person's standing is judged again in any case; what else was searched, only by
-    ``view_digest`` and while the gallery is the same.
+    ``view_now`` and while the gallery is the same.
 
     Raises:
         RulesChangedError: this program has other rules for that day.
@@ -366,15 +369,15 @@ def replay(trace: Trace, arrangements: Arrangements, *, view_digest: ViewDigest 
     again = decide(trace.decision, trace.inputs, trace.at, arrangement=arrangement, searched=searched)
     if searched is None or again != trace:
         return again
-    now = _searched_again(trace, searched, view_digest)
+    now = _searched_again(trace, searched, view_now)
     return decide(trace.decision, trace.inputs, trace.at, arrangement=arrangement, searched=now)
 
 
-def _searched_again(trace: Trace, before: Searched, view_digest: ViewDigest | None) -> Searched:
+def _searched_again(trace: Trace, before: Searched, view_now: ViewNow | None) -> Searched:
     """Return what the query of ``trace`` would be let see now, if it is the same gallery."""
     found = None
-    if view_digest is not None:
-        found = Searched(*view_digest(identified=trace.inputs["identified"], on=trace.at.date()))
+    if view_now is not None:
+        found = searched_of(view_now(identified=trace.inputs["identified"], on=trace.at.date()))
     if found is None or found.revision != before.revision:
         judged = "the matched person's standing gives the same answer; " if trace.inputs["standing"] is not None else ""
         which = "no gallery is open here" if found is None else f"it is at revision {found.revision} now"
@@ -406,7 +409,7 @@ _SHOWN: Final[Mapping[Decision, tuple[str, ...]]] = {
         *("admitted", "article", "code", "findings", "asked"),
     ),
     Decision.REPLY: (
-        *("requested", "given", "offered", "conditions", "refusals"),
+        *("side", "of_this_request", "termination", "requested", "given", "offered", "conditions", "refusals"),
         *("admitted", "article", "code", "items"),
     ),
     Decision.REFUSAL: ("message", "article", "code", "accepted"),

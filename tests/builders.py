@@ -193,6 +193,11 @@ def unasked(**changes: Any) -> ProvisionWithoutRequest:
     return replace(made, **changes)
 
 
+def provided_unasked(side: Side = Side.QUERYING) -> Exchange:
+    """Return the exchange that it opens."""
+    return life.provide_unasked(unasked(), side, arrangement(), NOW)
+
+
 def unasked_offer(*, forbids: tuple[str, ...] = ("immigration",), **changes: Any) -> ProvisionWithoutRequest:
     """Return the same, offered under a condition."""
     condition = Condition("Not for immigration-related purposes.", forbids)

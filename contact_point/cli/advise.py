@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -30,6 +31,14 @@ _EXAMPLE: Final = "basis"
 """What a query needs is no letter: `pcsc example basis` prints it."""
 
 
+class Convention(StrEnum):
+    """The treaties of many States on which a request may be based."""
+
+    BUDAPEST = LegalBasis.BUDAPEST.value
+    UNTOC = LegalBasis.UNTOC.value
+    UNCAC = LegalBasis.UNCAC.value
+
+
 @app.command()
 def advise(
     wanted: Annotated[Wanted, typer.Argument(help="What is wanted.")],
@@ -45,7 +54,7 @@ def advise(
         bool, typer.Option("--under-agreement", help="Information that came under the agreement goes with it.")
     ] = False,
     convention: Annotated[
-        list[LegalBasis] | None, typer.Option(help="budapest, untoc or uncac, if it binds both. Repeat for more.")
+        list[Convention] | None, typer.Option(help="One that binds both and covers the offence. Repeat for more.")
     ] = None,
     emergency: Annotated[str, typer.Option(metavar="RISK", help="The imminent risk to life or safety, in words.")] = "",
     stated_by: Annotated[str, typer.Option(help="Who states that risk.")] = "",
@@ -70,7 +79,7 @@ def advise(
             political=political,
             as_evidence=as_evidence,
             under_agreement=under_agreement,
-            conventions=frozenset(convention or ()),
+            conventions=frozenset(LegalBasis(each) for each in convention or ()),
             emergency=Emergency(emergency, stated_by, time) if emergency or stated_by else None,
         ),
         read_directory(directory),

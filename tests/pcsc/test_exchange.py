@@ -1,27 +1,29 @@
-"""Which step may follow which, on both sides, and what is held after it: the whole table, and random walks through it."""
+"""Which step may follow which, on both sides, and what is owed after it: the whole table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from annex.parameters import rules_in_force
 from pcsc import duties
 from pcsc import exchange as life
-from pcsc.duties import Content, due, overstays
-from pcsc.errors import OutOfOrderError, TreatyError
+from pcsc.duties import Content, Duty, due
+from pcsc.errors import NotAMatchError, OutOfOrderError, TreatyError
 from pcsc.exchange import Exchange, Side, State
-from pcsc.messages import Conclusion
+from pcsc.messages import BreachNotice, Conclusion, Consultation
 from tests.builders import (
     NOW,
     QUERY,
+    UNASKED,
     acceptance,
     arrangement,
+    breach_notice,
+    consultation,
     exchange,
     match,
     no_match,
@@ -31,6 +33,7 @@ from tests.builders import (
     refusal,
     reply,
     request,
+    unasked,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 Step = Callable[[Exchange, "datetime"], Exchange]
 LATER: Final = NOW + timedelta(days=1)
 QUERYING, QUERIED = Side.QUERYING, Side.QUERIED
+RULES: Final = rules_in_force(NOW.date())
 ANSWERED_REQUEST: Final = {State.PROVIDED, State.REFUSED, State.DECLINED}
 
 STEPS: Final[dict[str, Step]] = {
@@ -72,8 +76,8 @@ BOTH: Final[dict[str, set[State]]] = {
     "refuse": {State.REQUESTED},
     "accept": {State.OFFERED},
     "decline": {State.OFFERED},
-    "give what was offered": set(),  # of an offer only; see the walk and Article 8(8)
-    "close": {State.NO_REQUEST, State.LAPSED, *ANSWERED_REQUEST},
+    "give what was offered": set(),  # of an offer that was accepted, and once: see Article 8(8)
+    "close": {State.NO_REQUEST, State.LAPSED, State.OPEN, *ANSWERED_REQUEST},
     "lapse": {State.MATCH, State.WILL_REQUEST},
 }
 ONE_SIDE: Final[dict[tuple[Side, str], set[State]]] = {
@@ -104,7 +108,7 @@ def follows(step: str, side: Side, state: State) -> bool:
 def test_from_every_state_exactly_the_allowed_steps_succeed(step: str, side: Side, state: State) -> None:
     at = exchange(state, side)
     if follows(step, side, state):
-        assert STEPS[step](at, LATER).control_number == QUERY
+        assert STEPS[step](at, LATER).control_number == at.control_number
     else:
         with pytest.raises(TreatyError, match=r"^Art\. "):
             STEPS[step](at, LATER)
@@ -140,91 +144,128 @@ def test_the_two_sides_name_each_other() -> None:
     assert (theirs.querying, theirs.other, theirs.queried) == ("JP", "JP", "US")
 
 
-class Walk(RuleBasedStateMachine):
-    """One exchange, seen from both sides at once, through any steps in any order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sides = {side: exchange(side=side) for side in Side}
-        self.now = NOW
-        self.determined = self.answered_no_match = self.request_answered = False
-
-    @rule(side=st.sampled_from(Side), step=st.sampled_from(sorted(STEPS)), hours=st.integers(0, 400))
-    def take(self, side: Side, step: str, hours: int) -> None:
-        self.now += timedelta(hours=hours)
-        before = self.sides[side]
-        try:
-            after = STEPS[step](before, self.now)
-        except TreatyError:
-            return
-        self.sides[side] = after
-        if side is QUERYING and step.startswith("determine"):
-            self.determined = True
-        if side is QUERIED:
-            self.answered_no_match |= step == "no match"
-            self.request_answered |= step in {"provide", "offer", "refuse"}
-
-    @invariant()
-    def the_querying_side_keeps_no_received_print_after_its_determination(self) -> None:
-        if self.determined:
-            assert not duties.permitted(self.sides[QUERYING]) & {Content.CANDIDATE, Content.PICTURE}
-
-    @invariant()
-    def the_queried_side_keeps_no_received_print_after_no_match(self) -> None:
-        if self.answered_no_match:
-            assert Content.PROBE not in duties.permitted(self.sides[QUERIED])
-
-    @invariant()
-    def the_queried_side_keeps_no_received_print_after_its_answer_to_a_request(self) -> None:
-        if self.request_answered:
-            assert Content.PROBE not in duties.permitted(self.sides[QUERIED])
-
-    @invariant()
-    def a_print_that_was_received_is_held_in_few_states_and_comes_to_an_end(self) -> None:
-        for side, at in self.sides.items():
-            kind = Content.CANDIDATE if side is QUERYING else Content.PROBE
-            if kind in duties.permitted(at) and at.state is not State.REQUESTED:
-                assert overstays(at, arrangement(), (at.answered_at or at.opened_at) + timedelta(days=30))
-
-    @invariant()
-    def what_was_offered_is_not_information_before_its_acceptance(self) -> None:
-        if self.sides[QUERYING].state in {State.OFFERED, State.DECLINED}:
-            assert Content.INFORMATION not in duties.permitted(self.sides[QUERYING])
-
-
-TestWalk = Walk.TestCase
-TestWalk.settings = settings(max_examples=150, stateful_step_count=25, deadline=None, derandomize=True)
-
-
 # What is owed
 
 
 @pytest.mark.parametrize(
     ("side", "state", "article", "days"),
     [
-        (QUERYING, State.SENT, "4(4)", 5),
+        (QUERYING, State.SENT, "4(4)", 1),
         (QUERYING, State.MATCH, "4(5)", 5),
         (QUERYING, State.EXAMINED, "8(2)", 10),
         (QUERYING, State.WILL_REQUEST, "5(1)", 10),
         (QUERYING, State.OFFERED, "8(8)", 10),
-        (QUERYING, State.PROVIDED, "8(9)", 30),
+        (QUERYING, State.PROVIDED, "8(9)", 90),
         (QUERIED, State.REQUESTED, "5(2)", 10),
+        (QUERYING, State.OPEN, "14", 365),
+        (QUERIED, State.OPEN, "14", 365),
+        (QUERIED, State.NO_REQUEST, "4(6)", 30),
+        (QUERIED, State.LAPSED, "4(6)", 30),
     ],
 )
 def test_an_act_that_is_waited_for_has_its_clause_and_its_day(
     side: Side, state: State, article: str, days: int
 ) -> None:
-    duty = due(exchange(state, side), arrangement())
-    assert duty is not None
-    assert (duty.exchange, duty.article, duty.by) == (QUERY, article, NOW + timedelta(days=days))
+    at = exchange(state, side)
+    (duty,) = due(at, arrangement(), RULES)
+    assert (duty.exchange, duty.article, duty.by) == (at.control_number, article, NOW + timedelta(days=days))
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.REQUESTED, State.EXAMINED}))
-def test_the_queried_side_owes_nothing_but_the_answer_to_a_request(state: State) -> None:
-    assert due(exchange(state, QUERIED), arrangement()) is None
+@pytest.mark.parametrize(
+    "state", sorted(set(State) - {State.REQUESTED, State.EXAMINED, State.NO_REQUEST, State.LAPSED, State.OPEN})
+)
+def test_else_the_queried_side_owes_nothing(state: State) -> None:
+    assert due(exchange(state, QUERIED), arrangement(), RULES) == ()
 
 
-def test_a_message_on_its_way_may_be_held_until_the_exchange_has_ended() -> None:
+@pytest.mark.parametrize("state", [State.NO_MATCH, State.NO_REQUEST, State.REQUESTED, State.LAPSED, State.CLOSED])
+def test_else_the_querying_side_owes_nothing(state: State) -> None:
+    assert due(exchange(state), arrangement(), RULES) == ()
+
+
+def test_an_urgent_request_is_owed_an_answer_in_hours() -> None:
+    at = exchange(State.REQUESTED, QUERIED, urgent=True)
+    assert due(at, arrangement(), RULES) == (
+        Duty(QUERY, "answer the urgent request for further information", "5(2)", NOW + timedelta(hours=48)),
+    )
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_time_of_an_act_counts_from_the_state_and_not_from_what_is_told_beside_it(side: Side) -> None:
+    for state in State:
+        if (side, state) in PLACES:
+            at = exchange(state, side)
+            assert due(replace(at, last_event_at=LATER), arrangement(), RULES) == due(at, arrangement(), RULES)
+
+
+def test_examining_again_does_not_put_the_determination_off() -> None:
+    again = life.examine(exchange(State.EXAMINED), Conclusion.INCONCLUSIVE, "examiner 8", LATER)
+    assert due(again, arrangement(), RULES) == due(exchange(State.EXAMINED), arrangement(), RULES)
+
+
+def test_a_message_on_its_way_may_be_held_until_the_hold_has_lapsed() -> None:
     for side, state in PLACES:
-        ended = state in {State.LAPSED, State.CLOSED}
-        assert (Content.MESSAGE in duties.permitted(exchange(state, side))) is not ended
+        lapsed = state is State.LAPSED
+        assert (Content.MESSAGE in duties.permitted(exchange(state, side))) is not lapsed
+
+
+# What was not accepted
+
+
+def test_a_request_that_was_not_accepted_is_made_anew_and_did_not_follow_the_match() -> None:
+    at = life.not_accepted(exchange(State.REQUESTED), request(), LATER)
+    assert (at.state, at.request, at.since) == (State.WILL_REQUEST, None, LATER)
+    assert life.request(at, request(control_number="JP261123-REQUEST2"), arrangement(), LATER).state is State.REQUESTED
+
+
+def test_a_further_request_that_was_not_accepted_leaves_the_one_that_was_answered() -> None:
+    again = life.request(exchange(State.PROVIDED), request(control_number="JP261123-REQUEST2"), arrangement(), LATER)
+    at = life.not_accepted(again, request(control_number="JP261123-REQUEST2"), LATER)
+    assert at.state is State.WILL_REQUEST
+    assert at.request is not None
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_an_acceptance_that_was_not_accepted_leaves_the_offer_open(accepted: bool) -> None:
+    message = acceptance(accepted=accepted)
+    at = life.accept(exchange(State.OFFERED), message, LATER)
+    assert life.not_accepted(at, message, LATER).state is State.OFFERED
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.REQUESTED}))
+def test_a_refusal_that_comes_too_late_moves_nothing(state: State) -> None:
+    at = exchange(state)
+    assert life.not_accepted(at, request(), LATER).state is state
+    if state not in {State.PROVIDED, State.DECLINED}:
+        assert life.not_accepted(at, acceptance(), LATER).state is state
+
+
+def test_what_was_provided_without_request_and_not_accepted_was_not_provided() -> None:
+    given = life.provide_unasked(unasked(), QUERIED, arrangement(), NOW)
+    at = life.not_accepted(given, unasked(), LATER)
+    assert (at.state, at.provided_at, at.open_purposes) == (State.CLOSED, None, ())
+
+
+@pytest.mark.parametrize("message", [breach_notice(), consultation()], ids=["breach", "consultation"])
+def test_a_notice_that_was_not_accepted_is_closed(message: BreachNotice | Consultation) -> None:
+    at = life.open_notice(message, QUERYING, arrangement(), NOW)
+    assert (at.state, at.authority, at.identified, at.basis) == (State.OPEN, life.NO_QUERY, None, None)
+    assert life.not_accepted(at, message, LATER).state is State.CLOSED
+
+
+# What follows only once, or only where something was provided
+
+
+def test_what_was_offered_is_given_once() -> None:
+    given = life.provide(life.accept(exchange(State.OFFERED), acceptance(), LATER), provision(), LATER)
+    with pytest.raises(OutOfOrderError, match=rf"in exchange {QUERY} nothing more is on offer: it came once"):
+        life.provide(given, provision(), LATER)
+    with pytest.raises(OutOfOrderError, match="nothing more is on offer"):  # a reply that gave at once offered nothing
+        life.provide(exchange(State.PROVIDED), provision(items=()), LATER)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_5_1_no_request_follows_what_was_provided_without_request(side: Side) -> None:
+    at = life.provide_unasked(unasked(), side, arrangement(), NOW)
+    with pytest.raises(NotAMatchError, match="further information follows a match"):
+        life.request(at, request(reference=UNASKED), arrangement(), LATER)

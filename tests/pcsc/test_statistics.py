@@ -78,6 +78,9 @@ def a_month_of_japan() -> Record:
     record.add(3, "use", ACT, 21, article="8(5)(1)(c)", note="use for immigration by Suzuki: allowed")
     record.add(3, "lapse", ACT, 22, article="8(2)")
     record.add(3, "correction notice", PROVIDED, 23)
+    record.add(3, "measure", ACT, 24, article="10(2)", note="non-disclosure by Tanaka; to be told: INTERPOL")
+    record.add(9, "query", RECEIVED, 24, search="latent")
+    record.add(9, "not accepted", ACT, 24, article="4(7)", note="query not accepted: 4-7.QUOTA")
     record.add(7, "breach notice", RECEIVED, 24, identified=None)
     record.add(8, "consultation", RECEIVED, 25, identified=None)
     return record
@@ -88,7 +91,7 @@ WHOLE: Final = a_month_of_japan()
 
 def test_messages_and_acts_are_counted_by_event_and_direction() -> None:
     events = WHOLE.figures().events
-    assert events["query"] == {"provided": 4, "received": 2}
+    assert events["query"] == {"provided": 4, "received": 3}
     assert events["match"] == {"provided": 2, "received": 3}
     assert events["no match"] == {"received": 1}
     assert events["correction notice"] == {"provided": 1}
@@ -100,9 +103,9 @@ def test_queries_are_counted_by_what_they_searched_with_and_said_of_the_individu
     figures = WHOLE.figures()
     assert figures.searches == {
         "provided": {"latent": 3, "tenprint": 1},
-        "received": {"not stated": 1, "tenprint": 1},
+        "received": {"latent": 1, "not stated": 1, "tenprint": 1},
     }
-    assert figures.individuals == {"provided": {"identified": 1, "unidentified": 3}, "received": {"identified": 2}}
+    assert figures.individuals == {"provided": {"identified": 1, "unidentified": 3}, "received": {"identified": 3}}
 
 
 def test_false_candidates_are_the_share_that_examiners_excluded() -> None:
@@ -162,6 +165,11 @@ def test_deletions_lapses_and_uses_are_counted_by_clause() -> None:
     figures = WHOLE.figures()
     assert figures.deletions == {"8(1)": 1, "8(2)": 3}
     assert (figures.lapses, figures.uses) == ({"8(2)": 1}, {"8(5)(1)(c)": 1})
+    assert figures.not_accepted == {"4(7)": 1}
+
+
+def test_measures_are_counted_by_their_kind() -> None:
+    assert WHOLE.figures().measures == {"correction": 0, "deletion": 0, "non-disclosure": 1}
 
 
 def test_a_period_is_whole_days_in_utc() -> None:
@@ -202,7 +210,7 @@ def test_the_text_is_json_with_every_figure_and_nothing_about_anybody() -> None:
             entry.authority.unit,
             entry.authority.identifier,
         )
-        assert not [each for each in (*personal, "Sato", "Suzuki") if each in text]
+        assert not [each for each in (*personal, "Sato", "Suzuki", "Tanaka", "INTERPOL") if each in text]
 
 
 # The report of Japan's Rule 16

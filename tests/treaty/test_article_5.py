@@ -149,7 +149,7 @@ def test_5_1_one_request_is_answered_before_the_next(side: Side, state: State) -
 )
 def test_5_1_a_request_is_subject_to_written_notification(field: str, named: str) -> None:
     with pytest.raises(
-        NoNotificationError, match=rf"^Art\. 5\(1\): the written notification's {named} is empty; .*: state it"
+        NoNotificationError, match=rf"^Art\. 5\(1\): a request is subject to written notification of its purpose; the {named} is empty: state it"
     ) as refused:
         notification(**{field: " \n"})
     assert refused.value.code == "5-1.NO_NOTIFICATION"

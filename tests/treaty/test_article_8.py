@@ -3,47 +3,65 @@
 (1) the queried side deletes the print it was sent "immediately after making the response", or, after a match, keeps it
 "until it responds to the request" of Article 5(1); (2) the querying side deletes the print it was sent "immediately after
 determining whether or not to request"; (3) the result serves "solely" that determination; (5) information provided under
-Article 5 serves further purposes; (6) the result of a use serves the review of the agreement; (8) conditions bind when they
-are accepted.
+Article 5 serves further purposes, and others with prior consent; (6) the result of a use serves the review of the agreement;
+(7) nothing is released to others without prior consent; (8) conditions bind when they are accepted; (9) information is kept
+"only so long as necessary".
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from annex.parameters import Party
-from pcsc import duties
+from annex.parameters import Party, rules_in_force
+from pcsc import duties, ledger, matters
 from pcsc import exchange as life
-from pcsc.duties import CLAUSES, Content, overstays
-from pcsc.errors import ConditionsError, FieldNotAllowedError, OutOfOrderError
-from pcsc.exchange import Side, State
-from pcsc.messages import Conclusion, Condition, Item
-from pcsc.use import Information, Permission, Purpose, Refusal, may_use
+from pcsc.duties import CLAUSES, Content, due, overstays
+from pcsc.errors import ConditionsError, ConsentError, FieldNotAllowedError, OutOfOrderError, RetentionError
+from pcsc.exchange import Exchange, Side, State
+from pcsc.messages import Conclusion, Condition, ConsentRequest, ConsentTo, Item, Recipient, RecipientKind
+from pcsc.use import Information, Permission, Purpose, Refusal, consents_of, may_release, may_use
 from tests.builders import (
     ARSON,
+    EUROPOL,
     INSULT,
+    INTERPOL,
     NOW,
+    UNASKED,
     US_ARSON,
     acceptance,
     arrangement,
+    consent_decision,
+    consent_request,
     exchange,
     match,
     no_match,
     offer,
+    provided_unasked,
     provision,
+    release_request,
     reply,
     request,
+    result_of_use,
+    result_request,
+    unasked,
+    unasked_offer,
+    use,
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from annex.offences import Offence
 
 LATER = NOW + timedelta(days=3)
+RULES = rules_in_force(NOW.date())
 PROVIDED = Information(article=5)
 FORBIDDEN = (Condition("Not for immigration-related purposes.", ("immigration",)),)
+NOT_OTHERWISE = (Condition("For nothing else.", ("other",)),)
 
 
 # Article 8(1): the print that the queried side was sent
@@ -94,10 +112,12 @@ def test_8_1_after_the_first_answer_a_further_request_gives_no_print_a_second_st
 
 
 def test_8_1_our_own_copy_of_what_we_provided_is_kept_for_a_while_only() -> None:
-    given = exchange(State.PROVIDED, Side.QUERIED, last_event_at=LATER)
-    assert not overstays(given, arrangement(), LATER + timedelta(days=30, seconds=-1))
-    assert overstays(given, arrangement(), LATER + timedelta(days=30))
-    assert Content.ANSWER not in duties.permitted(life.lapse(given, LATER + timedelta(days=30)))
+    given = life.reply(exchange(State.REQUESTED, Side.QUERIED), reply(), LATER)
+    asked = replace(given, last_event_at=LATER + timedelta(days=9))  # what is asked beside it does not prolong it
+    for at in (given, asked):
+        assert not overstays(at, arrangement(), LATER + timedelta(days=30, seconds=-1))
+        assert overstays(at, arrangement(), LATER + timedelta(days=30))
+        assert Content.ANSWER not in duties.permitted(life.lapse(at, LATER + timedelta(days=30)))
 
 
 # Article 8(2): the print that the querying side was sent
@@ -229,20 +249,168 @@ def test_8_5_1a_investigation_of_serious_crime_is_measured_by_the_law_of_the_par
     assert reason in verdict.reason
 
 
-@pytest.mark.parametrize("purpose", [Purpose.OTHER, Purpose.REVIEW, Purpose.DETERMINATION])
-def test_8_5_2_any_other_purpose_needs_prior_consent_in_writing(purpose: Purpose) -> None:
-    verdict = may_use(PROVIDED, purpose, by=Party.US, political=False, offences=[US_ARSON], now=NOW)
+# Article 8(5)(2): another purpose, with prior consent
+
+
+def asked(at: Exchange, message: ConsentRequest, by: Party = Party.JP) -> Exchange:
+    return matters.raised(at, message, by, arrangement(), NOW)
+
+
+def consented(at: Exchange, message: ConsentRequest, *, granted: bool = True) -> Exchange:
+    """Return an exchange in which Japan asked for consent and the United States decided on it at LATER."""
+    decision = consent_decision(granted=granted, reason="The case is sealed.")
+    return matters.settled(asked(at, message), decision, Party.US, LATER)
+
+
+def held(at: Exchange) -> Information:
+    return Information.provided_in(at, at.conditions, {"name"})
+
+
+INQUEST: Final = "An inquest into the fire."
+
+
+@pytest.mark.parametrize("article", [5, 6])
+def test_8_5_2_any_other_purpose_needs_prior_consent_in_writing(article: int) -> None:
+    verdict = may_use(
+        Information(article=article), Purpose.OTHER, by=Party.JP, political=False, stated=INQUEST, now=NOW
+    )
     assert verdict == Refusal(
-        "8(5)(2)", f"'{purpose}' needs the other Party's prior consent, asked for in writing with the purpose"
+        "8(5)(2)",
+        "the purpose 'An inquest into the fire.' needs the other Party's prior consent, asked for in writing with the purpose",
     )
 
 
-@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.DETERMINATION}))
+@pytest.mark.parametrize("purpose", [Purpose.REVIEW, Purpose.DETERMINATION])
+def test_8_5_2_a_purpose_of_other_information_is_none_of_this(purpose: Purpose) -> None:
+    verdict = may_use(PROVIDED, purpose, by=Party.US, political=False, offences=[US_ARSON], now=NOW)
+    assert verdict == Refusal(
+        "8(5)(2)",
+        f"'{purpose}' is no purpose of such information; any other is stated in words and consented to first",
+    )
+
+
+@pytest.mark.parametrize("at", [exchange(State.PROVIDED), provided_unasked()], ids=["Article 5", "Article 6"])
+def test_8_5_2_consent_lets_use_for_the_purpose_that_was_specified_and_no_other(at: Exchange) -> None:
+    information = held(consented(at, consent_request()))
+    assert may_use(information, Purpose.OTHER, by=Party.JP, political=False, stated=INQUEST, now=LATER) == Permission(
+        "8(5)(2)", "the other Party consented to it in writing on 2026-11-25"
+    )
+    for other in ("", "An inquest", "A civil claim of the insurer."):
+        verdict = may_use(information, Purpose.OTHER, by=Party.JP, political=False, stated=other, now=LATER)
+        assert verdict.article == "8(5)(2)"
+        assert isinstance(verdict, Refusal)
+
+
+def test_8_5_2_consent_is_prior_and_does_not_reach_back() -> None:
+    information = held(consented(exchange(State.PROVIDED), consent_request()))
+    for now, allowed in ((NOW, False), (LATER - timedelta(seconds=1), False), (LATER, True)):
+        verdict = may_use(information, Purpose.OTHER, by=Party.JP, political=False, stated=INQUEST, now=now)
+        assert isinstance(verdict, Permission) is allowed
+
+
+def test_8_5_2_consent_that_is_asked_for_or_withheld_is_none() -> None:
+    provided = exchange(State.PROVIDED)
+    for at in (asked(provided, consent_request()), consented(provided, consent_request(), granted=False)):
+        assert consents_of(at) == ()
+
+
+def test_8_5_2_what_the_other_party_asked_for_and_we_consented_to_is_no_consent_of_ours() -> None:
+    assert consents_of(consented(exchange(State.PROVIDED, Side.QUERIED), consent_request())) == ()
+
+
+def test_8_5_2_an_accepted_condition_beats_consent_to_another_use() -> None:
+    information = replace(held(consented(exchange(State.PROVIDED), consent_request())), conditions=NOT_OTHERWISE)
+    verdict = may_use(information, Purpose.OTHER, by=Party.JP, political=False, stated=INQUEST, now=LATER)
+    assert verdict == Refusal("8(8)", "the accepted condition forbids it: For nothing else.")
+
+
+@pytest.mark.parametrize(("field", "named"), [("purpose", "purpose"), ("signed_by", "signature")])
+def test_8_5_2_the_request_is_written_and_specifies_the_purpose(field: str, named: str) -> None:
+    with pytest.raises(
+        ConsentError,
+        match=rf"^Art\. 8\(5\)\(2\): consent is requested in writing, by specifying the purpose .*; the {named} is empty",
+    ) as refused:
+        consent_request(**{field: " "})
+    assert refused.value.code == "8-5.NO_CONSENT"
+
+
+@pytest.mark.parametrize("state", [State.MATCH, State.WILL_REQUEST, State.REQUESTED, State.OFFERED, State.REFUSED])
+@pytest.mark.parametrize("side", Side)
+def test_8_5_2_consent_is_asked_for_by_who_received_the_information(side: Side, state: State) -> None:
+    with pytest.raises(
+        ConsentError,
+        match=rf"consent under Article 8\(5\)\(2\) is asked for by the Party that received .*; JP received none .* '{state}'",
+    ):
+        asked(exchange(state, side), consent_request())
+    with pytest.raises(ConsentError, match="US received none in exchange"):  # it provided
+        asked(exchange(State.PROVIDED, side), consent_request(), by=Party.US)
+
+
+def test_8_5_2_the_decision_is_signed_and_withheld_with_a_reason() -> None:
+    with pytest.raises(ConsentError, match=r"consent is given or withheld in writing, so somebody signs it"):
+        consent_decision(signed_by=" ")
+    with pytest.raises(ConsentError, match="consent that is withheld is withheld with a reason; none came: state it"):
+        consent_decision(granted=False, reason=" ")
+
+
+def of_the_us() -> Exchange:
+    """Return an exchange in which Japan provided and the United States ask for consent."""
+    at = replace(exchange(State.PROVIDED, Side.QUERIED), querying=Party.US)
+    return asked(at, consent_request(), by=Party.US)
+
+
+def test_8_5_2_japan_reports_a_consent_before_it_gives_it() -> None:
+    at = of_the_us()
+    (matter,) = at.matters
+    with pytest.raises(
+        ConsentError,
+        match=r"JP reports a consent under Article 8\(5\)\(2\) to the National Public Safety Commission before .*"
+        r"\(Rule 16 of 2018, Article 4\); no report is entered: enter it, or say that there was no time for it",
+    ):
+        matters.check_report(matter, Party.JP, RULES, granted=True, urgent=False)
+    matters.check_report(matter, Party.JP, RULES, granted=False, urgent=False)  # what is withheld is not reported
+    (matter,) = matters.reported(at, matter.number, " NPSC-2026-3 ", NOW).matters
+    assert matter.report == "NPSC-2026-3"
+    matters.check_report(matter, Party.JP, RULES, granted=True, urgent=False)
+
+
+def test_8_5_2_where_there_was_no_time_japan_reports_without_delay_afterwards() -> None:
+    at = of_the_us()
+    matters.check_report(at.matters[0], Party.JP, RULES, granted=True, urgent=True)
+    given = matters.settled(at, consent_decision(), Party.JP, LATER)
+    assert [(duty.what, duty.article, duty.by) for duty in due(given, arrangement(), RULES)] == [
+        ("report the consent that was given without delay", "8(5)(2)", LATER)
+    ]
+    assert due(matters.reported(given, at.matters[0].number, "NPSC-2026-3", LATER), arrangement(), RULES) == ()
+
+
+def test_8_5_2_the_united_states_have_no_such_rule() -> None:
+    (matter,) = asked(exchange(State.PROVIDED, Side.QUERIED), consent_request()).matters
+    matters.check_report(matter, Party.US, RULES, granted=True, urgent=False)
+
+
+# Article 8(5) and information under Article 6
+
+
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.SERIOUS_CRIME, Purpose.OTHER}))
 def test_8_5a_information_given_without_a_request_has_no_notified_purpose_and_no_share_in_paragraph_5(
     purpose: Purpose,
 ) -> None:
     verdict = may_use(Information(article=6), purpose, by=Party.JP, political=False, offences=[ARSON], now=NOW)
-    assert verdict == Refusal("8(5)", "the purposes of paragraph 5 are for information provided under Article 5")
+    assert verdict == Refusal(
+        "8(5)",
+        "the purposes of paragraph 5 are for information provided under Article 5; what was provided without request is used "
+        "for serious crime, or with consent",
+    )
+
+
+@pytest.mark.parametrize(("offence", "clause"), [(ARSON, "6"), (US_ARSON, "1(3)"), (INSULT, "1(3)")])
+def test_8_5a_it_serves_what_it_was_given_for_by_the_law_of_the_party_that_uses(offence: Offence, clause: str) -> None:
+    verdict = may_use(
+        Information(article=6), Purpose.SERIOUS_CRIME, by=Party.JP, political=False, offences=[offence], now=NOW
+    )
+    assert verdict.article == clause
+    assert isinstance(verdict, Permission) is (clause == "6")
 
 
 # Article 8(6)
@@ -353,7 +521,194 @@ def test_8_8_information_whose_conditions_were_not_accepted_is_not_used_at_all(a
     assert verdict == Refusal("8(8)", "its conditions were not accepted, so the information may not be used at all")
 
 
+@pytest.mark.parametrize("side", Side)
+def test_8_8_information_without_request_is_offered_under_conditions_too(side: Side) -> None:
+    offered = life.provide_unasked(unasked_offer(), side, arrangement(), NOW)
+    assert (offered.state, offered.provided_at, offered.open_purposes) == (State.OFFERED, None, ())
+    assert Content.INFORMATION not in duties.permitted(offered)
+    accepted = life.accept(offered, acceptance(reply=UNASKED, reference=UNASKED), LATER)
+    given = life.provide(accepted, provision(reply=UNASKED, reference=UNASKED), LATER)
+    assert (given.state, given.conditions, given.open_purposes) == (State.PROVIDED, FORBIDDEN, ("serious-crime",))
+    declined = life.accept(offered, acceptance(reply=UNASKED, reference=UNASKED, accepted=False), LATER)
+    with pytest.raises(OutOfOrderError, match=r"a provision follows 'provided'; .* is at 'declined'"):
+        life.provide(declined, provision(reply=UNASKED, reference=UNASKED), LATER)
+
+
+def test_8_8_information_without_request_under_conditions_does_not_come_at_once() -> None:
+    with pytest.raises(ConditionsError, match=r"offered first and given on acceptance; without conditions it comes at"):
+        unasked(conditions=FORBIDDEN)
+    with pytest.raises(ConditionsError, match=r"offered first and given on acceptance; without conditions it comes at"):
+        unasked_offer(conditions=())
+
+
+@pytest.mark.parametrize("side", Side)
+def test_8_8_a_condition_on_it_forbids_what_can_be_told_apart(side: Side) -> None:
+    with pytest.raises(ConditionsError, match=r"forbids purposes among .*; visas is none: name the purpose, or say it"):
+        life.provide_unasked(unasked_offer(forbids=("visas",)), side, arrangement(), NOW)
+
+
+def test_8_8a_the_content_is_not_to_be_held_before_its_conditions_are_accepted() -> None:
+    """The queried side keeps what it froze; nothing that could be read is with the querying side."""
+    offered = exchange(State.OFFERED)
+    assert Content.INFORMATION not in duties.permitted(offered)
+    assert held(offered).accepted is False
+    assert Content.INFORMATION not in duties.permitted(life.accept(offered, acceptance(accepted=False), LATER))
+    given = life.provide(life.accept(offered, acceptance(), LATER), provision(), LATER)
+    assert Content.INFORMATION in duties.permitted(given)
+    assert held(given).accepted is True
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [Recipient(kind, "somebody") for kind in RecipientKind],
+    ids=[kind.name.lower() for kind in RecipientKind],
+)
+def test_8_8_what_was_not_accepted_is_not_released_either(recipient: Recipient) -> None:
+    verdict = may_release(Information(article=5, accepted=False), recipient, by=Party.JP, now=NOW)
+    assert verdict == Refusal("8(8)", "its conditions were not accepted, so there is nothing that could be released")
+
+
+# Article 8(7)
+
+ABROAD: Final = sorted(set(RecipientKind) - {RecipientKind.AUTHORITY})
+
+
+@pytest.mark.parametrize("kind", ABROAD)
+@pytest.mark.parametrize("article", [4, 5, 6, 7])
+def test_8_7_nothing_provided_under_articles_4_to_7_is_released_without_prior_consent(
+    article: int, kind: RecipientKind
+) -> None:
+    verdict = may_release(Information(article=article), Recipient(kind, "Somebody"), by=Party.JP, now=NOW)
+    assert verdict == Refusal(
+        "8(7)",
+        f"Somebody is a {kind}: nothing provided under Articles 4 to 7 is released to it without the prior written consent "
+        "of US, to this recipient by name",
+    )
+
+
+def test_8_7a_nothing_goes_to_interpol_by_itself() -> None:
+    assert INTERPOL.kind is RecipientKind.BODY
+    verdict = may_release(held(exchange(State.PROVIDED)), INTERPOL, by=Party.JP, now=NOW)
+    assert isinstance(verdict, Refusal)
+
+
+def test_8_7c_consent_to_one_recipient_is_not_consent_to_another() -> None:
+    information = held(consented(exchange(State.PROVIDED), release_request()))
+    assert may_release(information, INTERPOL, by=Party.JP, now=LATER) == Permission(
+        "8(7)", "the other Party consented in writing on 2026-11-25"
+    )
+    for other in (EUROPOL, Recipient(RecipientKind.ENTITY, "INTERPOL"), Recipient(RecipientKind.BODY, "Interpol")):
+        assert may_release(information, other, by=Party.JP, now=LATER).article == "8(7)"
+        assert isinstance(may_release(information, other, by=Party.JP, now=LATER), Refusal)
+
+
+def test_8_7_consent_to_a_release_is_prior() -> None:
+    information = held(consented(exchange(State.PROVIDED), release_request()))
+    assert isinstance(may_release(information, INTERPOL, by=Party.JP, now=LATER - timedelta(seconds=1)), Refusal)
+
+
+def test_8_7_consent_to_a_use_is_no_consent_to_a_release_and_the_other_way_round() -> None:
+    to_use = held(consented(exchange(State.PROVIDED), consent_request()))
+    assert isinstance(may_release(to_use, INTERPOL, by=Party.JP, now=LATER), Refusal)
+    to_release = held(consented(exchange(State.PROVIDED), release_request()))
+    verdict = may_use(to_release, Purpose.OTHER, by=Party.JP, political=False, stated="A notice.", now=LATER)
+    assert isinstance(verdict, Refusal)
+
+
+@pytest.mark.parametrize("to", [ConsentTo.USE, ConsentTo.RELEASE])
+def test_8_7_a_request_for_consent_to_a_release_names_its_recipient_and_one_to_a_use_has_none(to: ConsentTo) -> None:
+    recipient = INTERPOL if to is ConsentTo.USE else None
+    with pytest.raises(ConsentError, match=r"a release is consented to for a named recipient .*, and a use has none"):
+        consent_request(to=to, recipient=recipient)
+    with pytest.raises(ConsentError, match="a release is to somebody by name; none was given: name the recipient"):
+        Recipient(RecipientKind.STATE, " ")
+
+
+@pytest.mark.parametrize("article", [4, 5, 6, 7])
+@pytest.mark.parametrize("recipient", [INTERPOL, Recipient(RecipientKind.PERSON, "The defendant")], ids=str)
+def test_8_7_what_the_law_obliges_to_disclose_is_disclosed_and_the_law_is_cited(
+    article: int, recipient: Recipient
+) -> None:
+    for information in (
+        Information(article=article),
+        Information(article=article, restricted=True),
+        Information(article=article, accepted=False),
+    ):
+        verdict = may_release(information, recipient, by=Party.JP, law=" CCP, Art. 299 ", now=NOW)
+        assert verdict == Permission(
+            "8(7)", "the law of Japan obliges to disclose it (CCP, Art. 299), which the agreement does not affect"
+        )
+        assert isinstance(may_release(information, recipient, by=Party.JP, law="  ", now=NOW), Refusal)
+
+
+COURT: Final = Recipient(RecipientKind.AUTHORITY, "Sapporo District Public Prosecutors Office")
+
+
+@pytest.mark.parametrize(
+    ("article", "verdict"),
+    [
+        (4, Refusal("8(3)", "the result of a query stays with those who use it for its sole purpose")),
+        (7, Refusal("8(6)", "the result of a use stays with those who use it for its sole purpose")),
+        (5, Permission("8(7)", f"{COURT.name} is an authority of JP; whatever binds the information binds it too")),
+        (6, Permission("8(7)", f"{COURT.name} is an authority of JP; whatever binds the information binds it too")),
+    ],
+)
+def test_8_7_an_authority_of_the_same_party_is_no_third_one_but_a_sole_purpose_stays_one(
+    article: int, verdict: Permission | Refusal
+) -> None:
+    assert may_release(Information(article=article), COURT, by=Party.JP, now=NOW) == verdict
+
+
+@pytest.mark.parametrize(
+    ("at", "by"),
+    [
+        (exchange(State.NO_MATCH), Party.JP),
+        (exchange(State.MATCH), Party.JP),
+        (exchange(State.NO_MATCH), Party.US),
+        (exchange(State.CLOSED), Party.US),
+        (provided_unasked(), Party.JP),
+    ],
+    ids=["no match", "match", "the print of the query", "after all", "without request"],
+)
+def test_8_7_whoever_received_anything_may_ask_also_for_a_print_or_an_answer(at: Exchange, by: Party) -> None:
+    (matter,) = asked(at, release_request(), by).matters
+    assert (matter.to, matter.recipient, matter.raised_by) == (ConsentTo.RELEASE, INTERPOL, by)
+
+
+def test_8_7_who_received_nothing_has_nothing_to_ask_for() -> None:
+    offered = life.provide_unasked(unasked_offer(), Side.QUERYING, arrangement(), NOW)
+    for at, by in (
+        (exchange(State.SENT), Party.JP),
+        (offered, Party.JP),
+        (provided_unasked(), Party.US),
+        (exchange(State.OPEN), Party.JP),
+    ):
+        with pytest.raises(ConsentError, match=rf"consent under Article 8\(7\) is asked for .*; {by} received none in"):
+            asked(at, release_request(), by)
+
+
+def test_8_7_the_result_of_a_use_was_provided_too() -> None:
+    at = matters.raised(provided_unasked(), result_request(), Party.US, arrangement(), NOW)
+    told = matters.settled(at, result_of_use(), Party.JP, NOW)
+    assert asked(told, release_request(), Party.US).matters[-1].raised_by is Party.US
+
+
+@pytest.mark.parametrize("to", ConsentTo)
+def test_8_5_2_and_8_7_a_question_is_answered_in_time(to: ConsentTo) -> None:
+    message = consent_request() if to is ConsentTo.USE else release_request()
+    for side, what in ((Side.QUERYING, "US owes: decide on the consent"), (Side.QUERIED, "decide on the consent")):
+        wanted = [
+            duty for duty in due(asked(exchange(State.PROVIDED, side), message), arrangement(), RULES) if duty.matter
+        ]
+        assert [(duty.what, duty.article, duty.by) for duty in wanted] == [(what, to, NOW + timedelta(days=14))]
+
+
 # Article 8(9)
+
+
+def used(purpose: Purpose) -> Exchange:
+    """Return an exchange whose information was provided for the notified purpose and used for another."""
+    return ledger.use(exchange(State.PROVIDED), use(purpose=purpose.value), LATER)
 
 
 def test_8_9_when_an_exchange_is_closed_the_information_is_no_longer_kept() -> None:
@@ -361,3 +716,57 @@ def test_8_9_when_an_exchange_is_closed_the_information_is_no_longer_kept() -> N
     closed = life.close(exchange(State.PROVIDED), LATER)
     assert Content.INFORMATION not in duties.permitted(closed)
     assert CLAUSES[Side.QUERYING, Content.INFORMATION] == "8(9)"
+
+
+def test_8_9_it_is_kept_while_one_purpose_is_open_and_goes_with_the_last() -> None:
+    at = used(Purpose.IMMIGRATION)
+    assert at.open_purposes == ("notified", "immigration")
+    at = ledger.end_purpose(at, Purpose.NOTIFIED, LATER)
+    assert (at.state, at.open_purposes) == (State.PROVIDED, ("immigration",))
+    assert Content.INFORMATION in duties.permitted(at)
+    at = ledger.end_purpose(at, Purpose.IMMIGRATION, LATER)
+    assert (at.state, at.open_purposes) == (State.CLOSED, ())
+    assert Content.INFORMATION not in duties.permitted(at)
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.WILL_REQUEST, State.OFFERED])
+def test_8_9_it_goes_with_the_last_purpose_also_while_more_is_asked_for(state: State) -> None:
+    at = ledger.end_purpose(replace(exchange(State.PROVIDED), state=state), Purpose.NOTIFIED, LATER)
+    assert (at.state, at.open_purposes) == (state, ())
+    assert Content.INFORMATION not in duties.permitted(at)
+
+
+def test_8_9_only_an_open_purpose_is_ended() -> None:
+    with pytest.raises(
+        RetentionError,
+        match=r"^Art\. 8\(9\): the information of exchange .* is held for notified; 'immigration' is not among them: end",
+    ) as refused:
+        ledger.end_purpose(exchange(State.PROVIDED), Purpose.IMMIGRATION, LATER)
+    assert refused.value.code == "8-9.NO_PURPOSE"
+    with pytest.raises(RetentionError, match="is held for no purpose; 'notified' is not among them"):
+        ledger.end_purpose(exchange(State.CLOSED), Purpose.NOTIFIED, LATER)
+
+
+@pytest.mark.parametrize("state", [State.PROVIDED, State.REQUESTED, State.OFFERED, State.REFUSED, State.DECLINED])
+def test_8_9_whether_it_is_still_necessary_is_reviewed_from_time_to_time_also_while_more_is_asked_for(
+    state: State,
+) -> None:
+    at = replace(exchange(State.PROVIDED), state=state)
+    assert reviews(at) == [NOW + timedelta(days=90)]
+    assert reviews(ledger.review(at, "the head of unit", LATER)) == [LATER + timedelta(days=90)]
+    assert reviews(replace(at, open_purposes=())) == []
+
+
+def reviews(at: Exchange) -> list[datetime]:
+    return [duty.by for duty in due(at, arrangement(), RULES) if duty.article == "8(9)"]
+
+
+def test_8_9_a_review_names_who_made_it_and_finds_something_to_be_necessary_for() -> None:
+    with pytest.raises(RetentionError, match="a review of whether .* names who made it; no name was given"):
+        ledger.review(exchange(State.PROVIDED), "  ", LATER)
+    with pytest.raises(
+        RetentionError, match="no purpose of exchange .* is open, so nothing of it is necessary: close it"
+    ):
+        ledger.review(exchange(State.REFUSED), "the head of unit", LATER)
+    with pytest.raises(OutOfOrderError, match=r"a review follows 'provided' or .*; exchange .* is at 'closed'"):
+        ledger.review(exchange(State.CLOSED), "the head of unit", LATER)
