@@ -279,8 +279,8 @@ JAPAN_ITEMS: Final[Dated[tuple[str, ...]]] = Dated(
                 "date and circumstances of fingerprinting",
             ),
             "Act No. 57 of 2014, Arts. 2(iv) and 4(1)",
-            "the Act closes the list: what may be provided is the information on the matters of Article 2(iv)(a) to (c) "
-            "recorded in the computer for matching; the United States has no such list",
+            "the Act closes the list: what may be provided is what the computer for matching holds on the matters that the Act "
+            "names; the United States has no such list",
         ),
     ),
 )

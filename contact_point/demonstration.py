@@ -27,7 +27,7 @@ from rich.table import Table
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import installation, main, provided, queried, querying, service
+from contact_point import correspondence, installation, main, provided, queried, querying, service
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.installation import Plan
 from contact_point.querying import Justification
@@ -440,6 +440,13 @@ def _match_and_request(stage: Stage, role: Role, pictures: Path | None) -> None:
     else:
         raise DemonstrationError("Art. 8(8): a use that the accepted condition forbids was allowed")
 
+    provided.note_result(here, number, 1, "the person was identified", main.clock())
+    correspondence.ask_result(stage.us.here, number, main.clock())
+    correspondence.tell_result(here, number, main.clock())
+    told = correspondence.read_result(stage.us.here, number, Purpose.REVIEW, by="reviewer", now=main.clock())
+    outcome = "; ".join(f"{each.purpose}: {each.result}" for each in told)
+    stage.done("US asks what came of it, and JP tells its ledger", "7 8(6)", outcome, number)
+
 
 def _until_match(stage: Stage, role: Role) -> Exchange:
     """Query later impressions of an enrolled finger until one matches; each miss is shown as what it is."""
@@ -508,6 +515,7 @@ def _annex_ii(stage: Stage, cast: Cast) -> None:
             "prints destroyed on both sides",
             shown.control_number,
         )
+        _explained(stage, shown.control_number)
     else:
         stage.done(
             "The same print, of an unidentified individual",
@@ -515,6 +523,14 @@ def _annex_ii(stage: Stage, cast: Cast) -> None:
             f"{shown.state}: below the threshold",
             shown.control_number,
         )
+
+
+def _explained(stage: Stage, number: str) -> None:
+    """Ask why, after a match that no request followed; the answer is drafted from the record, every print being gone."""
+    correspondence.ask_explanation(stage.jp.here, number, main.clock())
+    draft = correspondence.draft_explanation(stage.us.here, number)
+    correspondence.explain(stage.us.here, number, draft, signed_by="Special agent (demonstration)", now=main.clock())
+    stage.done("JP asks for the purpose of the query, and US explains it", "4(6)", draft.purpose, number)
 
 
 def _refused(stage: Stage, role: Role) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contact_point import service
 from contact_point.store import ContentGoneError
-from pcsc import duties, traces
+from pcsc import duties, retention, traces
 from pcsc import exchange as life
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from contact_point.service import Installation
     from contact_point.store import Held
+    from pcsc.exchange import Exchange
 
 _log = logging.getLogger("contact_point.disposal")
 
@@ -115,7 +117,40 @@ def discharge(here: Installation, now: datetime) -> list[str]:
             note = _LAPSES.get(exchange.state, "nothing followed the match within {}").format(days)
             service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
     sweep(here, now)
+    expire(here, now)
     return [exchange.control_number for exchange in late]
+
+
+def expire(here: Installation, now: datetime) -> list[str]:
+    """Delete the record of every exchange whose term has ended, with all that is still held for it: Article 11(3).
+
+    Called with every look at what is due, so "immediately" is within a minute of the end. Return their control numbers.
+    """
+    arrangement = here.settings.arrangement(now)
+    with here.store.transaction() as tx:
+        ends = {each.control_number: retention.ends_at(each, arrangement) for each in tx.exchanges()}
+        over = [number for number, end in ends.items() if end is not None and end <= now]
+    for number in over:
+        with here.store.transaction() as tx:  # the write lock: nothing is added to what is being erased
+            held = tx.held(number)
+            here.store.destroy(held)
+            tx.forget(held)
+            tx.erase(number)
+    if over:
+        here.store.checkpoint()
+        _log.info("Art. 11(3): the record of %d exchanges reached the end of its term and was deleted", len(over))
+    return over
+
+
+def keep_beyond_term(here: Installation, control_number: str, law: str, *, by: str, now: datetime) -> Exchange:
+    """Keep the record of an exchange beyond its term because a law orders it, or, with no law, let it end: Article 11(3)."""
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        exchange = replace(before, kept_under=retention.check_hold(law) if law else "")
+        tx.step(exchange, before=before.state)
+        note = f"kept under {law} by {by}" if law else f"no longer kept, by {by}"
+        service.record_act(tx, exchange, "legal hold", article="11(3)", note=note, now=now)
+    return exchange
 
 
 _HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}

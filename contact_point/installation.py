@@ -1,7 +1,7 @@
-"""Making an installation in an empty folder, designating the other Party's contact point, and further arrangements with it.
+"""Making an installation, designating the other Party's contact point, further arrangements with it, and the end of it all.
 
-Articles 3 and 4(7). Both installations begin with the same arrangement: each signs it when it is made, its card carries the
-signature, and designating the other contact point by its card joins the two. A later version is signed by each with
+Articles 3, 4(7) and 15(4). Both installations begin with the same arrangement: each signs it when it is made, its card
+carries the signature, and designating the other contact point by its card joins the two. A later version is signed by each with
 :func:`sign_arrangement` and entered by each, with the other's signature, by :func:`enter_arrangement`.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +29,15 @@ from contact_point.settings import (
     read,
     read_card,
     write_card,
+    write_termination,
 )
 from contact_point.tls import Pin, TlsError
+from pcsc.errors import TerminatedError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pcsc.agreement import Termination
     from pcsc.arrangement import Arrangement
 
 
@@ -232,3 +236,54 @@ def enter_arrangement(settings: Settings, path: Path, theirs: Path, now: datetim
     }
     folder, held = settings.folder.arrangements, settings.arrangements
     return arrangements.enter(folder, document, signatories, held, now, name=path)
+
+
+def give_notice(settings: Settings, notice: Termination, now: datetime) -> None:
+    """Enter the written notice that ends the agreement, whichever Party gave it: Article 15(4).
+
+    An earlier end takes the place of a later one: the other Party's notice may have crossed ours.
+
+    Raises:
+        TerminatedError: the notice is not there yet, or one that was entered before ends the agreement earlier.
+
+    """
+    # The day is the receiver's own; no clock of either Party is a day ahead of UTC.
+    if notice.received_on > (now + timedelta(days=1)).date():
+        raise TerminatedError(
+            f"the three months begin when the notice is there; it is {now.date()} (UTC) and this one is dated "
+            f"{notice.received_on}: enter the day on which it was received"
+        )
+    first = settings.agreement.termination
+    if first is not None and notice.ends_on > first.ends_on:
+        raise TerminatedError(
+            f"the agreement ends on {first.ends_on} already, three months after {first.given_by} gave notice ({first.note}); "
+            f"a second notice, which would end it on {notice.ends_on}, does not put that off: withdraw the first one if it was "
+            "withdrawn"
+        )
+    write_termination(settings.folder, notice)
+
+
+def withdraw_notice(settings: Settings, note: str, now: datetime) -> Path:
+    """Take back the notice that would have ended the agreement, by ``note``, and return where both are kept: Article 15(4).
+
+    The agreement is silent on it; a notice of termination may be revoked at any time before it takes effect (Vienna Convention
+    on the Law of Treaties, Article 68) [interp].
+
+    Raises:
+        TerminatedError: no notice was entered, or the agreement has ended by it, or no note withdraws it.
+
+    """
+    notice, folder = settings.agreement.termination, settings.folder
+    if not note.strip():
+        raise TerminatedError("a notice given in writing is withdrawn in writing; name the diplomatic note that did")
+    if notice is None:
+        raise TerminatedError("no notice that ends the agreement is entered here, so there is none to withdraw")
+    if settings.agreement.ended(now):
+        raise TerminatedError(
+            f"the agreement ended on {notice.ends_on}; a notice is withdrawn before it takes effect (Vienna Convention on the "
+            "Law of Treaties, Article 68), and what has ended takes a new agreement"
+        )
+    kept = folder.root / f"withdrawn-{now:%Y-%m-%d}.json"
+    kept.write_text(json.dumps({"notice": asdict(notice), "withdrawn_by": note}, default=str, indent=2) + "\n", "utf-8")
+    folder.termination.unlink()
+    return kept

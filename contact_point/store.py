@@ -480,6 +480,21 @@ class Transaction:
         for (body,) in self._connection.execute(rows):
             yield _STORED_ENTRY.validate_json(body)
 
+    def erase(self, exchange: str) -> int:
+        """Erase an exchange whose term has ended: its entries, what is known of its messages, and itself (Article 11(3)).
+
+        The places of its entries stay, so that the record still verifies. Return how many entries were erased. What was held
+        for it is to be destroyed first.
+        """
+        where = _ENTRY.c.exchange == exchange
+        places = [_recorded(row) for row in self._connection.execute(_ENTRY.select().where(where)).all()]
+        for place in map(records.expire, places):
+            emptied = {"exchange": None, "body": place.body, "salt": place.salt}
+            self._connection.execute(_ENTRY.update().where(_ENTRY.c.number == place.number), emptied)
+        self._connection.execute(_RECEIVED.delete().where(_RECEIVED.c.exchange == exchange))
+        self._connection.execute(_EXCHANGE.delete().where(_EXCHANGE.c.control_number == exchange))
+        return len(places)
+
     # Messages received
 
     def received(self, message: str) -> Received | None:

@@ -188,7 +188,7 @@ def render(template: Template, values: Mapping[str, object], language: Language)
     if lacking:
         listed = "\n".join(f"- {each.message}" for each in lacking)
         raise TemplateError(
-            f"{template.name}: the document cannot be made, {len(lacking)} missing or wrong:\n{listed}", lacking
+            f"{template.name}: {len(lacking)} missing or wrong, so there is no document:\n{listed}", lacking
         )
     written = [
         Text(template.text.in_(each)).substitute({field.key: _said(field, values, each) for field in template.fields})

@@ -24,6 +24,18 @@ NOTICE_MONTHS: Final = 3
 """Article 15(4): "three months written notice"."""
 
 
+def months_after(day: date, months: int) -> date:
+    """Return the same day so many calendar months later, or the first of the next month where that one has no such day.
+
+    So that no period comes out a day short.
+    """
+    years, month = divmod(day.month - 1 + months, 12)
+    year, month = day.year + years, month + 1
+    if day.day <= monthrange(year, month)[1]:
+        return date(year, month, day.day)
+    return date(year + month // 12, month % 12 + 1, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Termination:
     """The written notice with which one Party ends the agreement: who gave it, when it was received, and its reference."""
@@ -43,15 +55,8 @@ class Termination:
 
     @property
     def ends_on(self) -> date:
-        """The first day on which the agreement is no longer in force: the day of the notice, three months later.
-
-        Where that month has no such day, the first of the next: three whole months have then passed.
-        """
-        months = self.received_on.month - 1 + NOTICE_MONTHS
-        year, month = self.received_on.year + months // 12, months % 12 + 1
-        if self.received_on.day > monthrange(year, month)[1]:
-            return date(year + month // 12, month % 12 + 1, 1)
-        return date(year, month, self.received_on.day)
+        """The first day on which the agreement is no longer in force: the day of the notice, three months later."""
+        return months_after(self.received_on, NOTICE_MONTHS)
 
 
 @dataclass(frozen=True, slots=True)

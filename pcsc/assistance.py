@@ -112,11 +112,11 @@ def _lacking(point: Point, answers: Mapping[str, object]) -> Missing | None:
     if is_blank(answer):
         if not point.required or not _asked(point, answers):
             return None
-        return Missing(point.key, f"{point.key}: {point.label} is missing ({point.clause}): state it")
+        return Missing(point.key, f"{point.key}: nothing is stated under '{point.label}' ({point.clause})")
     if point.choices and str(answer) not in point.choices:
         return Missing(
             point.key,
-            f"{point.key}: {point.label} is one of {', '.join(point.choices)} ({point.clause}); got {answer!r}",
+            f"{point.key}: '{point.label}' is one of {', '.join(point.choices)} ({point.clause}); got {answer!r}",
         )
     return None
 

@@ -197,6 +197,8 @@ class Exchange:
     uses: tuple[Use, ...] = ()
     """The ledger that the answer under Article 7 is drawn from. It lives as long as this exchange, not as the record."""
     releases: tuple[Release, ...] = ()
+    kept_under: str = ""
+    """The law that orders to keep the record beyond its term (Article 11(3)); empty where none does."""
     restricted: tuple[str, ...] = ()
     """Items, or the prints, that are incorrect or unreliable and not disclosed (Article 10(2))."""
     matters: tuple[Matter, ...] = ()

@@ -355,7 +355,7 @@ def explanation_of(exchange: Exchange) -> tuple[str, Why]:
         OutOfOrderError: the exchange is no query of ours.
 
     """
-    if exchange.side is not Side.QUERYING or exchange.basis is None:
+    if exchange.article != 4 or exchange.side is not Side.QUERYING or exchange.basis is None:
         raise OutOfOrderError(f"exchange {exchange.control_number} is no query of ours, so there is nothing to explain")
     offences = "; ".join(str(offence) for offence in exchange.basis.offences)
     purpose = (

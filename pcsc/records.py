@@ -274,23 +274,34 @@ def expire(recorded: Recorded) -> Recorded:
     return Recorded(recorded.number, None, None, recorded.leaf, recorded.link)
 
 
-def verify(record: Iterable[Recorded]) -> Verification:
+def verify(record: Iterable[Recorded], *, kept_since: datetime | None = None) -> Verification:
     """Check a whole record from its first entry.
 
+    ``kept_since`` is the earliest moment whose entries must all be there, two years ago: Article 11(3). A place that stands
+    after an entry of that time, and is empty, was emptied before its term. Without it, empty places are only counted.
+
     Raises:
-        RecordError: an entry was changed, dropped, added or moved; the message names the first one.
+        RecordError: an entry was changed, dropped, added, moved, or emptied too early; the message names the first one.
 
     """
     link, entries, expired = GENESIS, 0, 0
+    latest: datetime | None = None
     for expected, place in enumerate(record):
         if place.number != expected:
             raise RecordError(f"entry {expected} is missing from the record: entry {place.number} stands in its place")
         if place.body is None and place.salt is None:
             expired += 1
+            if kept_since is not None and latest is not None and latest > kept_since:
+                raise RecordError(
+                    f"entry {expected} of the record was emptied before its term: it is younger than an entry of "
+                    f"{latest.date()}, and each is kept for at least two years (Art. 11(3)): compare with the other "
+                    "Party's record"
+                )
         else:
             entries += 1
             if not _gives_its_leaf(place):
                 raise RecordError(f"entry {expected} of the record was changed: it no longer gives its leaf")
+            latest = datetime.fromisoformat(json.loads(place.body or "")["at"])
         if not _SHA256.fullmatch(place.leaf):
             raise RecordError(f"entry {expected} of the record was changed: its leaf is no leaf")
         link = _link(link, place.leaf)

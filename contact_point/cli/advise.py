@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from pydantic import TypeAdapter
 
-from contact_point.cli.terminal import Json, app, now, plain, show
+from contact_point.cli.terminal import OTHER_CHANNELS, Json, app, now, plain, show
 from contact_point.templates import Language
 from pcsc.authorities import NOT_STATED, Function, LegalBasis, Section
 from pcsc.cooperation import Requester, Wanted
@@ -39,7 +39,7 @@ class Convention(StrEnum):
     UNCAC = LegalBasis.UNCAC.value
 
 
-@app.command()
+@app.command(rich_help_panel=OTHER_CHANNELS)
 def advise(
     wanted: Annotated[Wanted, typer.Argument(help="What is wanted.")],
     requester: Annotated[Requester, typer.Option("--by", help="Who asks.")],
@@ -123,7 +123,7 @@ def _who(entry: Entry) -> str:
     return f"{entry.authority}; {entry.unit}" if entry.unit != NOT_STATED else entry.authority
 
 
-@app.command()
+@app.command(rich_help_panel=OTHER_CHANNELS)
 def directory(
     function: Annotated[Function | None, typer.Option(help="Only authorities with this function.")] = None,
     state: Annotated[str, typer.Option(help="Only authorities of this State, such as JP.")] = "",
@@ -190,7 +190,7 @@ def _sheet_lines(book: Directory, sheet: Sheet) -> Iterator[str]:
             yield f"      [dim]({plain(_cited(book, statement.source, statement.place))})[/]"
 
 
-@app.command()
+@app.command(rich_help_panel=OTHER_CHANNELS)
 def template(
     name: Annotated[str, typer.Argument(help="Which document; without a name, all are listed.")] = "",
     values: Annotated[Path | None, typer.Option(help="TOML with its fields; without it, the empty form.")] = None,

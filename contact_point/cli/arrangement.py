@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contact_point.cli.terminal import HERE, Json, Root, app, now, plain, show
+from contact_point.cli.terminal import HERE, SETTING_UP, Json, Root, app, now, plain, show
 
 if TYPE_CHECKING:
     from contact_point.arrangements import Held
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 arrangement_app = typer.Typer(
     help="The implementing arrangement: show it, sign a further version, enter it.", no_args_is_help=True
 )
-app.add_typer(arrangement_app, name="arrangement")
+app.add_typer(arrangement_app, name="arrangement", rich_help_panel=SETTING_UP)
 
 Document = Annotated[Path, typer.Argument(metavar="FILE", help="The document of the arrangement.")]
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from contact_point.cli.terminal import app
+from contact_point.cli.terminal import SETTING_UP, app
 
 
-@app.command()
+@app.command(rich_help_panel=SETTING_UP)
 def demo(
     prints: Annotated[
         Path | None,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contact_point.cli.terminal import HERE, Json, Root, app, busy, opened, positioned, show
+from contact_point.cli.terminal import GALLERY, HERE, Json, Root, app, busy, opened, positioned, show
 
 if TYPE_CHECKING:
     from contact_point.service import Installation
     from contact_point.store import Impression
 
 
-@app.command()
+@app.command(rich_help_panel=GALLERY)
 def enrol(
     name: Annotated[str, typer.Argument(help="What the person is called here; it never leaves.")],
     prints: Annotated[
@@ -74,7 +74,7 @@ def _impression(here: Installation, path: Path, position: int, dpi: float | None
     return Impression(write_iso19794_2([found.template]), found.png)
 
 
-@app.command()
+@app.command(rich_help_panel=GALLERY)
 def update(
     name: Annotated[str, typer.Argument(help="The person, as enrolled.")],
     particulars: Annotated[Path, typer.Option(help="JSON with the person's standing and items, as for `pcsc enrol`.")],
@@ -91,7 +91,7 @@ def update(
     show(as_json, {"updated": name}, f"{name} is updated.")
 
 
-@app.command()
+@app.command(rich_help_panel=GALLERY)
 def remove(
     name: Annotated[str, typer.Argument(help="The person to remove.")], root: Root = HERE, as_json: Json = False
 ) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contact_point.cli.terminal import (
+    BOTH,
     HERE,
     REFUSED,
     UNREACHED,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange
 
 
-@app.command()
+@app.command(rich_help_panel=BOTH)
 def inbox(
     everything: Annotated[bool, typer.Option("--all", help="Every exchange, not only those that wait for us.")] = False,
     root: Root = HERE,
@@ -73,7 +74,7 @@ def _undelivered(exchange: Exchange, unsent: set[str]) -> tuple[Duty, ...]:
     return (Duty(exchange.control_number, "send our message again: `pcsc resume`", "3(3)", exchange.last_event_at),)
 
 
-@app.command()
+@app.command(rich_help_panel=BOTH)
 def resume(root: Root = HERE, as_json: Json = False) -> None:
     """Send every message again that was committed and not delivered; each is answered once."""
     from contact_point import delivery

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contact_point.cli.terminal import (
+    BOTH,
     HERE,
+    QUERYING,
     Json,
     Number,
     Root,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from pcsc.use import Permission
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def use(
     number: Number,
     purpose: Annotated[Purpose, typer.Option("--for", help="What the information is to be used for (Article 8(5)).")],
@@ -64,7 +66,7 @@ def use(
     _show_given(as_json, *outcome)
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def release(
     number: Number,
     to: Annotated[str, typer.Option(help="Whom it is released to, by name.")],
@@ -102,7 +104,7 @@ def _show_given(
     show(as_json, told, "\n".join(lines))
 
 
-@app.command("note-result")
+@app.command("note-result", rich_help_panel=QUERYING)
 def note_result(
     number: Number,
     use_number: Annotated[int, typer.Argument(metavar="USE", help="The number of the use, as `pcsc ledger` lists it.")],
@@ -118,7 +120,7 @@ def note_result(
     show(as_json, fields(exchange), f"The result of use {use_number} of {number} is entered.")
 
 
-@app.command("ledger")
+@app.command("ledger", rich_help_panel=QUERYING)
 def show_ledger(number: Number, root: Root = HERE, as_json: Json = False) -> None:
     """List the uses and releases of what was provided, and the purposes that are open (Articles 7, 8(7), 8(9))."""
     with opened(root) as here, here.store.transaction() as tx:
@@ -142,7 +144,7 @@ def show_ledger(number: Number, root: Root = HERE, as_json: Json = False) -> Non
     show(as_json, told, "\n".join(lines))
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def review(
     number: Number,
     by: Annotated[str, typer.Option(help="Who reviewed it.")],
@@ -157,7 +159,7 @@ def review(
     show_exchange(exchange, as_json)
 
 
-@app.command("end-purpose")
+@app.command("end-purpose", rich_help_panel=QUERYING)
 def end_purpose(
     number: Number,
     purpose: Annotated[str, typer.Argument(help="The purpose that has ended, as `pcsc ledger` lists it.")],
@@ -172,7 +174,7 @@ def end_purpose(
     show_exchange(exchange, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=BOTH)
 def close(number: Number, root: Root = HERE, as_json: Json = False) -> None:
     """End an exchange whose information is no longer necessary, which is destroyed (8(9)), or a notice that is done with."""
     from contact_point import provided

@@ -9,6 +9,7 @@ import typer
 
 from contact_point.cli.terminal import (
     HERE,
+    QUERIED,
     Json,
     Number,
     Root,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
 
 
-@app.command()
+@app.command(rich_help_panel=QUERIED)
 def answer(
     number: Number,
     give: Annotated[list[str] | None, typer.Option(help="An item to give. Repeat for more.")] = None,

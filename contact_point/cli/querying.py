@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Annotated
 import typer
 
 from contact_point.cli.terminal import (
+    BOTH,
     HERE,
+    QUERYING,
     Json,
     Number,
     Root,
@@ -23,7 +26,7 @@ from contact_point.cli.terminal import (
     show_exchange,
     toml,
 )
-from pcsc.messages import Conclusion
+from pcsc.messages import Conclusion, Search
 
 
 class Document(StrEnum):
@@ -32,15 +35,16 @@ class Document(StrEnum):
     BASIS = "basis"
     NOTIFICATION = "notification"
     OFFENCES = "offences"
+    UNASKED = "unasked"
 
 
-@app.command()
+@app.command(rich_help_panel=BOTH)
 def example(document: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
     """Print an example of a document that another command reads."""
     sys.stdout.write(files("contact_point").joinpath(f"models/{document}.toml").read_text(encoding="utf-8"))
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def query(
     prints: Annotated[
         list[str],
@@ -54,6 +58,9 @@ def query(
     dpi: Annotated[
         float | None, typer.Option(help="Resolution of the images, where their files do not say it.")
     ] = None,
+    latent: Annotated[
+        bool, typer.Option("--latent", help="The print was left at a scene, whatever the basis says (Article 4(7)).")
+    ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -61,6 +68,7 @@ def query(
     from contact_point import querying
 
     why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
+    why = replace(why, search=Search.LATENT) if latent else why
     with opened(root) as here, busy("extracting minutiae and asking", quiet=as_json):
         files = [positioned(each) for each in prints]
         probe = [here.reader.read(path.read_bytes(), position=at, dpi=dpi) for path, at in files]
@@ -68,7 +76,7 @@ def query(
     show_exchange(exchange, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def examine(
     number: Number,
     picture: Annotated[
@@ -95,7 +103,7 @@ def examine(
     show_exchange(exchange, as_json, said)
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def determine(
     number: Number,
     will_request: Annotated[
@@ -112,12 +120,15 @@ def determine(
     show_exchange(exchange, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def request(
     number: Number,
     notification: Annotated[
         Path, typer.Option(help="TOML: the written notification. `pcsc example notification` prints one.")
     ],
+    risk: Annotated[
+        str, typer.Option(help="The significant and imminent risk that cannot wait, in words: an urgent request.")
+    ] = "",
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -129,11 +140,11 @@ def request(
         notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
     )
     with opened(root) as here, busy("sending", quiet=as_json):
-        exchange = querying.request(here, number, written, now())
+        exchange = querying.request(here, number, written, now(), risk=risk)
     show_exchange(exchange, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=QUERYING)
 def accept(
     number: Number,
     signed_by: Annotated[str, typer.Option(help="Who accepts, or declines, for this Party.")],

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from contact_point.cli.terminal import FAILED, HERE, Json, Root, busy, opened, record_app, show
+from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, now, opened, plain, record_app, show
 from pcsc.errors import RecordError
 
 
@@ -22,23 +22,41 @@ def record_verify(
 ) -> None:
     """Verify a record from its first entry: nothing within it was changed, dropped, added or moved (Article 11).
 
-    Whether its end was cut off, or all of it written anew, shows only against the other Party's record: `pcsc record
-    reconcile`.
+    Entries whose term has ended leave an empty place (Article 11(3)); one that is emptied earlier is told. Whether the end of
+    the record was cut off, or all of it written anew, shows only against the other Party's: `pcsc record reconcile`.
     """
     from contact_point import archive
-    from pcsc import records
+    from pcsc import records, retention
 
+    since = retention.least_kept(now())
     if file is not None:
-        found = records.verify(archive.read(file))
+        found = records.verify(archive.read(file), kept_since=since)
+        if not found.entries:
+            raise RecordError(
+                f"{file} holds no entry and {found.expired} empty places, so it shows nothing: export it again"
+            )
     else:
         with opened(root) as here, busy("reading the record", quiet=as_json), here.store.transaction() as tx:
-            found = records.verify(tx.record())
-    if found.expired or (file is not None and not found.entries):
-        raise RecordError(
-            f"{found.entries} entries are there and {found.expired} places are empty; no term has ended yet (Art. 11(3)), so "
-            "entries were removed: compare with the other Party's record"
-        )
-    show(as_json, asdict(found), f"The record verifies: {found.entries} entries, the last link is {found.head}.")
+            found = records.verify(tx.record(), kept_since=since)
+    ended = f", {found.expired} whose term has ended (Art. 11(3))" if found.expired else ""
+    show(as_json, asdict(found), f"The record verifies: {found.entries} entries{ended}, the last link is {found.head}.")
+
+
+@record_app.command("keep")
+def record_keep(
+    number: Number,
+    by: Annotated[str, typer.Option(help="Who orders it.")],
+    law: Annotated[str, typer.Option(help="The provision of our law that orders to keep it; empty to end that.")] = "",
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Keep the record of an exchange beyond its term, because a law orders it (Article 11(3)); without a law, no longer."""
+    from contact_point import disposal
+
+    with opened(root) as here:
+        exchange = disposal.keep_beyond_term(here, number, law, by=by, now=now())
+    told = f"is kept under {plain(exchange.kept_under)}" if exchange.kept_under else "ends with its term"
+    show(as_json, {"exchange": number, "kept_under": exchange.kept_under}, f"The record of {number} {told}.")
 
 
 @record_app.command("export")

@@ -1,29 +1,37 @@
-"""Setting up: an installation of our own, the other Party's contact point, and the service that answers it."""
+"""Setting up: an installation of our own, the other Party's contact point, the service that answers it, and the end of it."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from annex.parameters import Party
-from contact_point.cli.terminal import HERE, Json, Root, app, now, show
+from contact_point.cli.terminal import HERE, SETTING_UP, Json, Root, app, now, show
 
 
-@app.command()
+@app.command(rich_help_panel=SETTING_UP)
 def init(
     root: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to make.")],
     party: Annotated[Party, typer.Option(help="Whose contact point it is.")],
     name: Annotated[str, typer.Option(help="Its name, as it appears on the card.")] = "",
     host: Annotated[str, typer.Option(help="The address it answers at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port it answers at.")] = 8443,
+    arrangement: Annotated[
+        Path | None,
+        typer.Option(
+            help="The arrangement that both contact points begin with (Article 4(7)).", show_default="the model"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an installation: keys, certificates, an empty gallery and record, and the card for the other contact point."""
     from contact_point import installation
 
-    plan = installation.Plan(party, name or f"National contact point of {party.country}", host, port)
+    called = name or f"National contact point of {party.country}"
+    plan = installation.Plan(party, called, host, port, arrangement=arrangement)
     made = installation.create(root, plan, now())
     show(
         as_json,
@@ -34,7 +42,7 @@ def init(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=SETTING_UP)
 def designate(
     card: Annotated[Path, typer.Argument(help="The card.json of the other Party's contact point.")],
     note: Annotated[str, typer.Option(help="The diplomatic note that notified it, with its date (Article 3(2)).")],
@@ -53,7 +61,7 @@ def designate(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=SETTING_UP)
 def serve(root: Root = HERE) -> None:
     """Answer the other contact point until interrupted (Article 4(4): automatically, with nobody in the path)."""
     import logging
@@ -62,3 +70,47 @@ def serve(root: Root = HERE) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     service.serve(root)
+
+
+@app.command(rich_help_panel=SETTING_UP)
+def terminate(
+    note: Annotated[str, typer.Option(help="The diplomatic note that gave the notice, or withdrew it.")],
+    given_by: Annotated[Party | None, typer.Option(help="The Party that gave the notice.")] = None,
+    received: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day on which the other Party received it.")
+    ] = None,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="The notice was withdrawn before the agreement ended.")
+    ] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Enter the written notice with which a Party ends the agreement, three months before its end (Article 15(4))."""
+    from contact_point import installation, settings
+    from pcsc.agreement import Termination
+
+    here = settings.read(root)
+    if withdraw:
+        if given_by is not None or received is not None:
+            raise typer.BadParameter(
+                "a notice is withdrawn as it was entered: add --note alone", param_hint="--withdraw"
+            )
+        kept = installation.withdraw_notice(here, note, now())
+        said = f"The notice is withdrawn and the agreement goes on; both are kept in {kept}.\n{_RESTART}"
+        show(as_json, {"withdrawn_by": note, "kept": str(kept), "ends_on": None}, said)
+        return
+    if given_by is None or received is None:
+        raise typer.BadParameter("a notice is given by a Party and received on a day: add --given-by and --received")
+    notice = Termination(given_by, received.date(), note)
+    installation.give_notice(here, notice, now())
+    show(
+        as_json,
+        {"given_by": given_by, "received_on": notice.received_on, "note": note, "ends_on": notice.ends_on},
+        f"The agreement is no longer in force from {notice.ends_on} on (Art. 15(4)). Nothing is queried, requested or provided "
+        "under it from that day.\nWhat was provided until then stays protected (Art. 15(5)): deletion, the gates on use and "
+        "release, consent, correction, the result of use and the record go on until nothing is held any more.\n"
+        + _RESTART,
+    )
+
+
+_RESTART: Final = "Restart `pcsc serve`: it reads the notice when it starts."

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contact_point.cli.terminal import HERE, Json, Root, app, busy, now, opened, show
+from contact_point.cli.terminal import HERE, RECORD, Json, Root, app, busy, now, opened, show
 
 if TYPE_CHECKING:
     from contact_point.service import Installation
 
 
-@app.command()
+@app.command(rich_help_panel=RECORD)
 def statistics(
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC) of the period.")

@@ -6,6 +6,7 @@ Nothing here costs time until a command runs: the installation, the matcher and 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tomllib
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rich.console import Console
 
 from contact_point.parsing import first_fault
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from contact_point.service import Installation
-    from pcsc.exchange import Exchange
+    from pcsc.exchange import Exchange, Matter
     from pcsc.messages import Item
 
 app = typer.Typer(
@@ -34,8 +35,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+# The headings of `pcsc --help`; every command stands under one.
+SETTING_UP: Final = "Setting up"
+GALLERY: Final = "Our gallery"
+QUERYING: Final = "The querying side"
+QUERIED: Final = "The queried side"
+BOTH: Final = "Both sides"
+RECORD: Final = "The record"
+OTHER_CHANNELS: Final = "Other channels"
+
 record_app = typer.Typer(help="The record of Article 11: verify it, export it, compare it.", no_args_is_help=True)
-app.add_typer(record_app, name="record")
+app.add_typer(record_app, name="record", rich_help_panel=RECORD)
 
 Root = Annotated[Path, typer.Option("--dir", envvar="PCSC_DIR", help="The installation's folder.", show_default=".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for a person.")]
@@ -96,11 +107,14 @@ def toml(path: Path, kind: Any, what: str, example: str) -> Any:
     """Return what a TOML document says, as ``kind``.
 
     Raises:
-        ValueError: it is not TOML, or does not say it; the message names the file and `pcsc example`, which prints one.
+        ValueError: it is not TOML, does not say it, or says anything else, such as a misspelt condition; the message names the
+            file and `pcsc example`, which prints one.
 
     """
+    # `| None` because pydantic takes a configuration for a union only; no TOML document is a null.
+    adapter: TypeAdapter[Any] = TypeAdapter(kind | None, config=ConfigDict(extra="forbid"))
     try:
-        return TypeAdapter(kind).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        return adapter.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ValueError(f"{path}: {first_fault(error)}; {what}: `{example}` prints one") from None
     except tomllib.TOMLDecodeError as error:
@@ -124,43 +138,93 @@ def positioned(argument: str) -> tuple[Path, int]:
 
 def item_lines(items: Sequence[Item]) -> str:
     """Return items as lines for a person."""
-    return "\n".join(f"    {item.kind}: {plain(item.value)}" for item in items)
+    return "\n".join(
+        f"    {item.kind}: {plain(item.value)}" + (f" ({plain(item.note)})" if item.note else "") for item in items
+    )
 
 
 def fields(exchange: Exchange) -> dict[str, Any]:
     """Return what a program is told of an exchange."""
-    conditions = [asdict(condition) for condition in exchange.conditions]
     return {
         "exchange": exchange.control_number,
+        "article": exchange.article,
         "side": exchange.side,
         "state": exchange.state,
         "reference": exchange.reference,
         "conclusion": exchange.conclusion,
         "offered": exchange.offered,
-        "conditions": conditions,
+        "conditions": [asdict(condition) for condition in exchange.conditions],
+        "open_purposes": exchange.open_purposes,
+        "matters": [asdict(matter) for matter in exchange.matters],
         "opened_at": exchange.opened_at,
     }
 
 
 _NEXT: Final = {
-    "sent": "Send it again:\n\n    pcsc resume",
-    "match": "Look at the prints and conclude:\n\n"
-    "    pcsc examine {number} --picture prints.svg\n"
-    "    pcsc examine {number} --conclude identification --by NAME",
-    "examined": "Determine whether to request further information:\n\n    pcsc determine {number} --request|--no-request",
-    "will request": "Request it:\n\n    pcsc request {number} --notification notification.toml",
-    "offered": "Accept the conditions, or decline:\n\n    pcsc accept {number} --signed-by NAME [--decline]",
-    "provided": "Use it within its purpose:\n\n    pcsc use {number} --for notified --by NAME --not-political",
+    "querying": {
+        "sent": "Send it again:\n\n    pcsc resume",
+        "match": "Look at the prints and conclude:\n\n"
+        "    pcsc examine {number} --picture prints.svg\n"
+        "    pcsc examine {number} --conclude identification --by NAME",
+        "examined": "Determine whether to request further information:\n\n    pcsc determine {number} --request|--no-request",
+        "will request": "Request it:\n\n    pcsc request {number} --notification notification.toml",
+        "offered": "Accept the conditions, or decline:\n\n    pcsc accept {number} --signed-by NAME \\[--decline]",
+        "provided": "Use it within its purpose:\n\n    pcsc use {number} --for notified --by NAME --not-political",
+    },
+    "queried": {
+        "requested": "Look at what is asked for and available, and answer:\n\n    pcsc answer {number}",
+    },
+}
+_NEXT_UNASKED: Final = (
+    "Use it against serious crime:\n\n"
+    "    pcsc use {number} --for serious-crime --offences offences.toml --by NAME --not-political"
+)
+_NEXT_OF_MATTER: Final = {
+    "explanation": "pcsc explain {number}",
+    "result of use": "pcsc result {number}",
+    "consent": "pcsc consent {number}",
+    "correction": "pcsc measure {number} {matter} correction|deletion|non-disclosure --by NAME",
 }
 
 
 def show_exchange(exchange: Exchange, as_json: bool, before: str = "") -> None:
-    """Print where an exchange stands, and to the querying side what comes next; ``before`` is said first."""
+    """Print where an exchange stands and what comes next here; ``before`` is said first."""
     lines = [f"{plain(before)}{exchange.control_number}: [bold]{exchange.state}[/]"]
     if exchange.reference:
         lines[0] += f", reference {exchange.reference}"
     lines += [f"Condition: {plain(condition.text)}" for condition in exchange.conditions]
-    following = _NEXT.get(exchange.state) if exchange.side == "querying" else None
-    if following:
+    lines += [matter_line(exchange, matter) for matter in exchange.matters if matter.settled_at is None]
+    lines += [
+        f"{plain(each.recipient.name)} is to be told of the correction (Art. 10(2)):\n\n    pcsc told "
+        f"{exchange.control_number} {plain(shlex.quote(each.recipient.name))}"
+        for each in exchange.releases
+        if not each.told
+    ]
+    if (following := _following(exchange)) is not None:
         lines.append(following.format(number=exchange.control_number))
     show(as_json, fields(exchange), "\n".join(lines))
+
+
+def matter_line(exchange: Exchange, matter: Matter) -> str:
+    """Return what is asked or notified beside an exchange as a line, with the command that settles it where that is ours."""
+    about = f" under Art. {matter.to} to '{matter.purpose}'" if matter.to else ""
+    about += f" for {matter.recipient.name}, {matter.recipient.kind}" if matter.recipient else ""
+    about += f" of {', '.join(matter.concerns)}" if matter.concerns else ""
+    what = f"{matter.kind}{plain(about)}, raised by {matter.raised_by} on {matter.raised_at:%Y-%m-%d}"
+    if matter.settled_at is not None:
+        return f"{what}: {plain(matter.outcome)} on {matter.settled_at:%Y-%m-%d}"
+    line = f"{what}: open, due on {matter.due_at:%Y-%m-%d}"
+    # Art. 10(2): a measure is owed by whoever received what is wrong, whoever noticed it.
+    if matter.raised_by is exchange.ours and matter.kind != "correction":
+        return f"{line} from {exchange.other}"
+    following = _NEXT_OF_MATTER[matter.kind].format(number=exchange.control_number, matter=matter.number)
+    return f"{line}:\n\n    {following}"
+
+
+def _following(exchange: Exchange) -> str | None:
+    """Return what comes next in the life of an exchange, here."""
+    if exchange.state == "open":
+        return "Read it, act upon it, and close it:\n\n    pcsc correspondence {number}\n    pcsc close {number}"
+    if exchange.article == 6 and exchange.side == "querying" and exchange.state == "provided":
+        return _NEXT_UNASKED
+    return _NEXT[exchange.side].get(exchange.state)

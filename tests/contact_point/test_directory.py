@@ -95,18 +95,18 @@ def test_no_defect_of_the_scanned_text_is_in_the_data() -> None:
         ('source = "npa-order"', 'source = "npa"', r"'npa' is cited and is no source of the directory, which are"),
         ("[[partners]]", "[[partners", r"d\.toml is not TOML: "),
         (
-            'place = "Article 30(iv)"',
-            'place = " "',
+            'authority = "National Police Agency, liaison with INTERPOL"',
+            'authority = " "',
             r"jp-interpol: an entry names an authority and the place in its source",
         ),
         (
-            'place = "Article 30(iv)"',
-            'place = "Article 30(iv)"\nstatus = "verified with the authority"',
+            '30(iv)"',
+            '30(iv)"\nstatus = "verified with the authority"',
             r"jp-interpol: an entry is verified by somebody on a day, and then only has that status",
         ),
         (
-            'place = "Article 8"',
-            'place = "Article 8"\nstatus = "a later source says otherwise"',
+            'authority = "The Minister for Foreign Affairs"',
+            'authority = "The Minister for Foreign Affairs"\nstatus = "a later source says otherwise"',
             r"jp-consultation: an entry that a later source contradicts notes which one: add the note",
         ),
     ],
@@ -122,7 +122,7 @@ def test_a_fault_is_named_with_file_and_key(old: str, new: str, message: str, tm
 def test_an_entry_that_was_verified_says_by_whom_and_when(tmp_path: Path) -> None:
     path = tmp_path / "d.toml"
     verified = 'status = "verified with the authority"\nverified_on = 2026-11-01\nverified_by = "the liaison officer"'
-    path.write_text(TEXT.replace('place = "Article 30(iv)"', f'place = "Article 30(iv)"\n{verified}'), encoding="utf-8")
+    path.write_text(TEXT.replace('30(iv)"', f'30(iv)"\n{verified}'), encoding="utf-8")
     entry = read_directory(path).recipient("JP", Function.INTERPOL, LegalBasis.INTERPOL)
     assert entry is not None
     assert (entry.status, entry.verified_on) == (Status.VERIFIED, date(2026, 11, 1))

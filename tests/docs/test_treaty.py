@@ -153,6 +153,19 @@ def test_a_citation_of_what_the_agreement_does_not_have_is_an_error(check: Calla
     )
 
 
+def test_where_texts_name_other_law_only_the_names_of_tests_cite(check: Callable[..., tuple[int, str]]) -> None:
+    data = 'PLACE = "Article 30(iv)"\nOTHER = "Article 8(7)"\n'
+    (path,) = treaty.OF_OTHER_LAW
+    assert check({"pcsc/release.py": RELEASE, path: data}) == (1, UNTESTED)
+    assert check({"pcsc/release.py": RELEASE, path: data + "def test_8_7_it() -> None: ...\n"}) == (0, "")
+
+
+def test_a_file_that_is_no_python_is_named(check: Callable[..., tuple[int, str]]) -> None:
+    code, said = check({"pcsc/gate.py": "def gate() -> None:\n    return (\n"})
+    assert code == 1
+    assert re.fullmatch(r"pcsc/gate\.py, line 2: Python 3\.\d+ cannot read it: .+; correct it first\n", said)
+
+
 # The rows
 
 

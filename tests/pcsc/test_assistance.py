@@ -52,12 +52,12 @@ def test_everything_that_is_missing_is_named_at_once_in_the_order_of_the_checkli
     assert found == (
         Missing(
             "kind",
-            "kind: the kind of authority is one of prosecuting, investigating (Ministry of Justice); got 'private'",
+            "kind: 'the kind of authority' is one of prosecuting, investigating (Ministry of Justice); got 'private'",
         ),
-        Missing("facts", "facts: the facts is missing (checklist, 2): state it"),
+        Missing("facts", "facts: nothing is stated under 'the facts' (checklist, 2)"),
         Missing(
             "reciprocity",
-            "reciprocity: the assurance of reciprocity is missing (Act No. 69 of 1980, Art. 4(ii)): state it",
+            "reciprocity: nothing is stated under 'the assurance of reciprocity' (Act No. 69 of 1980, Art. 4(ii))",
         ),
         Missing("fact", "fact: the document has no such point; correct the name, or leave it out"),
     )

@@ -125,7 +125,7 @@ def test_8_7_what_came_under_the_agreement_does_not_go_to_interpol_without_conse
     ]
     free = ask(Wanted.TRACING, "US", "JP")
     assert ways(free) == [(LegalBasis.INTERPOL, "jp-interpol")]
-    assert "Arts. 2(ii) and 18(2)" in said(free.channels[0])
+    assert "Act No. 69 of 1980, Arts. 2(ii) and 18(2)" in said(free.channels[0])
 
 
 @pytest.mark.parametrize(("requesting", "requested"), [("JP", "KR"), ("KR", "JP")])
@@ -231,10 +231,10 @@ def test_japan_cannot_intercept_content_for_others_and_the_sentence_on_equal_pro
     """Case 13. Sheet of 2020, 3.3 (hard stop), against 2.1 ("no difference in the procedures")."""
     advice = ask(Wanted.INTERCEPTION, conventions=frozenset({LegalBasis.BUDAPEST}), emergency=DANGER)
     assert not advice.channels
-    assert [note.text for note in advice.stops] == [
-        "Japan's domestic law does not permit to provide mutual assistance on the real-time collection or recording of content "
-        "data of specified communications."
-    ]
+    assert len(advice.stops) == 1
+    assert "does not permit to provide mutual assistance on the real-time collection or recording of content data" in (
+        advice.stops[0].text
+    )
     assert advice.stops[0].source == "Council of Europe sheet on Japan, 3 July 2020, 3.3"
     # The sentence is about Japan's law, so it stops nothing that Japan asks of others.
     assert not ask(Wanted.INTERCEPTION, "JP", "US").stops

@@ -16,7 +16,19 @@ from pcsc.errors import PoliticalOffenceError
 from pcsc.exchange import Side, State
 from pcsc.messages import Query
 from pcsc.use import Information, Purpose, Refusal, may_use
-from tests.builders import ARSON, CIRCUMSTANCES, NOW, arrangement, basis, exchange, notification, query, request
+from tests.builders import (
+    ARSON,
+    CIRCUMSTANCES,
+    NOW,
+    US_ARSON,
+    arrangement,
+    basis,
+    exchange,
+    notification,
+    query,
+    request,
+    unasked,
+)
 
 POLITICAL = basis(political=True)
 DECLARED = r"^Art\. 13\(2\): JP declares that it considers the act a political offence"
@@ -57,6 +69,14 @@ def test_13_2b_and_at_every_use_before_anything_else_is_asked(article: int, purp
     verdict = may_use(Information(article=article), purpose, by=Party.JP, political=True, offences=[ARSON], now=NOW)
     assert isinstance(verdict, Refusal)
     assert verdict.article == "13(2)"
+
+
+@pytest.mark.parametrize("side", Side)
+def test_13_2c_of_what_is_given_without_request_the_party_that_gives_declares(side: Side) -> None:
+    with pytest.raises(
+        PoliticalOffenceError, match=r"^Art\. 13\(2\): US declares that it considers the act a political"
+    ):
+        life.provide_unasked(unasked(basis=basis(US_ARSON, political=True)), side, arrangement(), NOW)
 
 
 def test_13_2c_only_the_acting_partys_own_view_counts() -> None:

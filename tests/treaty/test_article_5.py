@@ -149,7 +149,8 @@ def test_5_1_one_request_is_answered_before_the_next(side: Side, state: State) -
 )
 def test_5_1_a_request_is_subject_to_written_notification(field: str, named: str) -> None:
     with pytest.raises(
-        NoNotificationError, match=rf"^Art\. 5\(1\): a request is subject to written notification of its purpose; the {named} is empty: state it"
+        NoNotificationError,
+        match=rf"^Art\. 5\(1\): a request is subject to written notification of its purpose; the {named} is empty: state it",
     ) as refused:
         notification(**{field: " \n"})
     assert refused.value.code == "5-1.NO_NOTIFICATION"
@@ -158,6 +159,19 @@ def test_5_1_a_request_is_subject_to_written_notification(field: str, named: str
 def test_5_1_the_written_notification_names_the_items_wanted() -> None:
     with pytest.raises(NoNotificationError, match="asks for no item; name the items of information wanted"):
         notification(items=())
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("risk", ["soon", " " * 100, "x" * 39])
+def test_5_1_an_urgent_request_states_the_risk_that_cannot_wait(side: Side, risk: str) -> None:
+    with pytest.raises(
+        NoNotificationError,
+        match=rf"an urgent request states the significant and imminent risk in at least 40 characters \(arrangement test-1\); "
+        rf"got {len(risk.strip())}: state it, or request without urgency",
+    ):
+        asked(exchange(State.WILL_REQUEST, side), request(risk=risk))
+    assert asked(exchange(State.WILL_REQUEST, side), request(risk="x" * 40)).urgent is True
+    assert asked(exchange(State.WILL_REQUEST, side)).urgent is False
 
 
 @pytest.mark.parametrize("side", Side)

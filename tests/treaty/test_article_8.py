@@ -634,9 +634,13 @@ def test_8_7_what_the_law_obliges_to_disclose_is_disclosed_and_the_law_is_cited(
         Information(article=article, restricted=True),
         Information(article=article, accepted=False),
     ):
-        verdict = may_release(information, recipient, by=Party.JP, law=" CCP, Art. 299 ", now=NOW)
+        verdict = may_release(
+            information, recipient, by=Party.JP, law=" Code of Criminal Procedure, Art. 299 ", now=NOW
+        )
         assert verdict == Permission(
-            "8(7)", "the law of Japan obliges to disclose it (CCP, Art. 299), which the agreement does not affect"
+            "8(7)",
+            "the law of Japan obliges to disclose it (Code of Criminal Procedure, Art. 299), which the agreement does not "
+            "affect",
         )
         assert isinstance(may_release(information, recipient, by=Party.JP, law="  ", now=NOW), Refusal)
 
@@ -762,10 +766,10 @@ def reviews(at: Exchange) -> list[datetime]:
 
 
 def test_8_9_a_review_names_who_made_it_and_finds_something_to_be_necessary_for() -> None:
-    with pytest.raises(RetentionError, match="a review of whether .* names who made it; no name was given"):
+    with pytest.raises(RetentionError, match=r"a review of whether .* names who made it; no name was given"):
         ledger.review(exchange(State.PROVIDED), "  ", LATER)
     with pytest.raises(
-        RetentionError, match="no purpose of exchange .* is open, so nothing of it is necessary: close it"
+        RetentionError, match=r"no purpose of exchange .* is open, so nothing of it is necessary: close it"
     ):
         ledger.review(exchange(State.REFUSED), "the head of unit", LATER)
     with pytest.raises(OutOfOrderError, match=r"a review follows 'provided' or .*; exchange .* is at 'closed'"):

@@ -93,6 +93,7 @@ def test_15_3_every_dated_value_is_one_of_the_rules() -> None:
 
 @pytest.mark.parametrize("name", DATED)
 def test_15_3_every_value_has_its_source_and_its_reason(name: str) -> None:
+    assert DATED[name].name.startswith(("Article ", "Art. ", "Annex II"))
     for value in DATED[name].values:
         assert value.source.strip()
         assert value.reason.strip()

@@ -1,0 +1,58 @@
+"""How long the record of an exchange is kept: Article 11(3), with 8(4) for what is retained beside it.
+
+At least two years, and "after the term of maintenance" deleted immediately. The record serves to carry out Articles 4(6), 7
+and 10 (11(1)(2)), so its term cannot end before what it speaks of: information that is still held, a question that is still
+open. When it ends, everything of the exchange goes: entries, correspondence, the written notification, the exchange itself.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from pcsc.agreement import months_after
+from pcsc.errors import RecordError
+from pcsc.exchange import Exchange, Side, State
+
+if TYPE_CHECKING:
+    from pcsc.arrangement import Arrangement
+
+LEAST_MONTHS: Final = 24
+"""Article 11(3): "at least two years"."""
+
+
+def ends_at(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
+    """Return when the term of an exchange's record ends, or None while something keeps it open.
+
+    The arrangement's months run from the last event of the exchange. What keeps it open: information that we hold, a matter
+    that is not settled, a recipient who is still to be told of a correction, a law that orders to keep it.
+    """
+    unsettled = any(matter.settled_at is None for matter in exchange.matters)
+    untold = any(not release.told for release in exchange.releases)
+    holding = exchange.side is Side.QUERYING and exchange.provided_at is not None and exchange.state is not State.CLOSED
+    if exchange.kept_under or unsettled or untold or holding:
+        return None
+    last = exchange.last_event_at
+    return datetime.combine(months_after(last.date(), arrangement.record_months), last.timetz())
+
+
+def least_kept(now: datetime) -> datetime:
+    """Return the moment from which on every entry is still there: the least term before ``now``."""
+    year, month = divmod(12 * now.year + now.month - 1 - LEAST_MONTHS, 12)
+    return now.replace(year=year, month=month + 1, day=min(now.day, monthrange(year, month + 1)[1]))
+
+
+def check_hold(law: str) -> str:
+    """Return the citation of the law under which a record is kept beyond its term: Article 11(3), "unless it is inconsistent".
+
+    Raises:
+        RecordError: no law is cited.
+
+    """
+    if not law.strip():
+        raise RecordError(
+            "after its term the record is deleted unless that is inconsistent with the law (Art. 11(3)); no law is cited: cite "
+            "the provision that orders to keep it"
+        )
+    return law.strip()
