@@ -21,8 +21,8 @@ from contact_point.cli import setting_up  # noqa: F401 - imported for its comman
 from contact_point.cli import arrangement  # noqa: F401
 from contact_point.cli import gallery  # noqa: F401
 from contact_point.cli import querying  # noqa: F401
-from contact_point.cli import provided  # noqa: F401
 from contact_point.cli import queried  # noqa: F401
+from contact_point.cli import provided  # noqa: F401
 from contact_point.cli import inbox  # noqa: F401
 from contact_point.cli import unasked  # noqa: F401
 from contact_point.cli import correspondence  # noqa: F401

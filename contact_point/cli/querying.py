@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from contact_point.cli.terminal import (
-    BOTH,
     HERE,
     QUERYING,
+    SETTING_UP,
     Json,
     Number,
     Root,
@@ -38,7 +38,7 @@ class Document(StrEnum):
     UNASKED = "unasked"
 
 
-@app.command(rich_help_panel=BOTH)
+@app.command(rich_help_panel=SETTING_UP)
 def example(document: Annotated[Document, typer.Argument(help="Which document.")]) -> None:
     """Print an example of a document that another command reads."""
     sys.stdout.write(files("contact_point").joinpath(f"models/{document}.toml").read_text(encoding="utf-8"))

@@ -175,6 +175,12 @@ def test_without_a_treaty_the_request_goes_to_the_foreign_minister_and_in_an_eme
     assert any("A bomb is to go off tonight." in note.text for note in urgent.warnings)
 
 
+def test_how_another_state_receives_a_request_without_a_treaty_is_not_stated() -> None:
+    (channel,) = ask(Wanted.EVIDENCE, "JP", "BR", emergency=DANGER).channels
+    assert (channel.receiver, channel.senders) == (None, ())
+    assert "Without a treaty: how BR receives a request is not stated." in said(channel)
+
+
 def test_what_two_states_agreed_goes_before_a_convention_and_reciprocity_is_for_where_there_is_none() -> None:
     """Case 11. Contribution, 5.2; Ministry of Justice, multilateral treaties; sheet of 2020, "in the absence of other"."""
     every = frozenset(CONVENTIONS)
