@@ -211,20 +211,6 @@ LATENTS_UNDER_PARAGRAPH_2: Final = Dated(
     ),
 )
 
-TEMPLATE_ONLY_PRINTS_IN_VIEW: Final = Dated(
-    "Annex II with Art. 4(5), prints of which no image is held",
-    (
-        Value(
-            IN_FORCE,
-            False,
-            "Art. 4(2) and 4(5); National Public Safety Commission Rule No. 15 of 2018, Art. 2",
-            "[interp] a match must be accompanied by the fingerprint data that allow the querying contact point to "
-            "confirm it, and an examiner cannot confirm a template; a print without an image is therefore not data "
-            "that can be made available for automated querying",
-        ),
-    ),
-)
-
 EXPLANATION_MANDATORY: Final[Dated[frozenset[Party]]] = Dated(
     "Art. 4(6), Parties that must ask for an explanation of a match that no request follows",
     (
@@ -293,7 +279,6 @@ _PARAMETERS: Final[tuple[Dated[object], ...]] = (
     AGE_REFERENCE,
     JUVENILE_DECISIONS,
     LATENTS_UNDER_PARAGRAPH_2,
-    TEMPLATE_ONLY_PRINTS_IN_VIEW,
     EXPLANATION_MANDATORY,
     CONSENT_NEEDS_REPORT,
     ACQUITTAL_NOTIFIED,
@@ -313,7 +298,6 @@ class Rules:
     age_reference: AgeReference
     juvenile_decisions: tuple[str, ...]
     latents_under_paragraph_2: bool
-    template_only_in_view: bool
     explanation_mandatory: frozenset[Party]
     consent_needs_report: frozenset[Party]
     acquittal_notified: frozenset[Party]
@@ -330,7 +314,6 @@ def _rules_since(day: date) -> Rules:
         age_reference=AGE_REFERENCE.at(day).value,
         juvenile_decisions=JUVENILE_DECISIONS.at(day).value,
         latents_under_paragraph_2=LATENTS_UNDER_PARAGRAPH_2.at(day).value,
-        template_only_in_view=TEMPLATE_ONLY_PRINTS_IN_VIEW.at(day).value,
         explanation_mandatory=EXPLANATION_MANDATORY.at(day).value,
         consent_needs_report=CONSENT_NEEDS_REPORT.at(day).value,
         acquittal_notified=ACQUITTAL_NOTIFIED.at(day).value,

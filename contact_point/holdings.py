@@ -180,7 +180,7 @@ def _searched(enrolled: Enrolled) -> tuple[tuple[int, bytes, bool], ...]:
     """Return the prints that a search may find.
 
     Art. 4(5): a match is accompanied by the fingerprint data. A print of which only a template is held could not be, so
-    it is not made available for querying (annex.parameters.TEMPLATE_ONLY_PRINTS_IN_VIEW).
+    it is not made available for the purpose of automated querying (Art. 4(2)).
     """
     return tuple(each for each in enrolled.prints if each[2])
 

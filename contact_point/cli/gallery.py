@@ -52,7 +52,7 @@ def enrol(
     bare = sum(impression.image is None for impression in impressions)
     said = f"{name} is enrolled; prints: {len(impressions)}."
     if bare:
-        said += f"\n{bare} of them without an image: a match on it cannot be answered (Article 4(5)): enrol the image."
+        said += f"\n{bare} of them without an image, so not searched: a match could not be shown (Article 4(5)). Enrol the image."
     show(as_json, {"enrolled": name, "prints": len(impressions), "without_image": bare}, said)
 
 

@@ -43,7 +43,6 @@ AS_CONCLUDED: Final = {
     "age_reference": AgeReference.QUERY,
     "juvenile_decisions": ("18", "19(1)", "23(2)", "24(1)"),
     "latents_under_paragraph_2": False,
-    "template_only_in_view": False,
     "explanation_mandatory": {JP},
     "consent_needs_report": {JP},
     "acquittal_notified": {JP},
@@ -62,7 +61,7 @@ SINCE_MAJORITY_AT_18: Final = AS_CONCLUDED | {
     "juvenile_decisions": ("18", "19(1)", "23(2)", "24(1)", "64(1)"),
 }
 DATED: Final = {name: value for name, value in vars(parameters).items() if isinstance(value, Dated)}
-READINGS: Final = {"ACTING_LAW_LIMBS", "AGE_REFERENCE", "LATENTS_UNDER_PARAGRAPH_2", "TEMPLATE_ONLY_PRINTS_IN_VIEW"}
+READINGS: Final = {"ACTING_LAW_LIMBS", "AGE_REFERENCE", "LATENTS_UNDER_PARAGRAPH_2"}
 """What the words of the law leave open: each is marked, so that counsel finds it."""
 
 same_every_run = settings(derandomize=True, deadline=None, max_examples=100)
