@@ -7,6 +7,7 @@ for :func:`pcsc.duties.due`. The words themselves are content, held under a key,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 from annex.parameters import rules_in_force
@@ -424,14 +425,26 @@ def notify_breach(
 ) -> Exchange:
     """Notify the other Party of a breach of protection, with the reference numbers of all that we hold of theirs: Article 9."""
     with here.store.transaction() as tx:
-        holding = {each.exchange for each in tx.held() if each.kind in _THEIRS}
-        affected = [each.reference for each in tx.exchanges() if each.control_number in holding and each.reference]
-    head = _head(here, now)
-    party = here.settings.party
-    return _notify(here, BreachNotice(*_of(head), party, noticed_at, nature, measures, tuple(affected), signed_by), now)
+        holding = {(each.exchange, each.kind) for each in tx.held()}
+        affected = tuple(
+            each.reference
+            for each in tx.exchanges()
+            if each.reference and any((each.control_number, kind) in holding for kind in _THEIRS[each.side])
+        )
+    head, party = _head(here, now), here.settings.party
+    notice = BreachNotice(*_of(head), party, noticed_at, nature, measures, affected, signed_by)
+    hours = here.settings.arrangement(now).breach_notice_hours
+    late = (
+        f"notified later than {hours} hours after it was noticed" if now - noticed_at > timedelta(hours=hours) else ""
+    )
+    return _notify(here, notice, now, late=late)
 
 
-_THEIRS = {Content.PROBE, Content.CANDIDATE, Content.INFORMATION, Content.NOTIFICATION, Content.RESULT}
+_THEIRS: Final = {
+    Side.QUERYING: (Content.CANDIDATE, Content.INFORMATION),
+    Side.QUERIED: (Content.PROBE, Content.NOTIFICATION, Content.RESULT),
+}
+"""What each side holds that the other Party provided."""
 
 
 def consult(here: Installation, on: ConsultationOn, *, matter: str, signed_by: str, now: datetime) -> Exchange:
@@ -439,12 +452,15 @@ def consult(here: Installation, on: ConsultationOn, *, matter: str, signed_by: s
     return _notify(here, Consultation(*_of(_head(here, now)), here.settings.party, on, matter, signed_by), now)
 
 
-def _notify(here: Installation, notice: Notice, now: datetime) -> Exchange:
+def _notify(here: Installation, notice: Notice, now: datetime, *, late: str = "") -> Exchange:
+    """Open the exchange of a notice and tell the other side; a notice is never held back for being late."""
     number = notice.control_number
     with here.store.transaction() as tx:
         exchange = life.open_notice(notice, Side.QUERYING, here.settings.arrangement(now), now)
         body = service.commit_message(tx, exchange, notice, before=None, now=now)
         tx.hold(number, Content.CORRESPONDENCE, body, number=number)
+        if late:
+            service.record_act(tx, exchange, "late notice", article=str(exchange.article), note=late, now=now)
     return delivery.deliver(here, number, notice, body, now)
 
 

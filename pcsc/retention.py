@@ -25,13 +25,15 @@ LEAST_MONTHS: Final = 24
 def ends_at(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
     """Return when the term of an exchange's record ends, or None while something keeps it open.
 
-    The arrangement's months run from the last event of the exchange. What keeps it open: information that we hold, a matter
-    that is not settled, a recipient who is still to be told of a correction, a law that orders to keep it.
+    The arrangement's months run from the last event of the exchange. What keeps it open: information that we hold, a request
+    that we owe an answer, a notice not acted upon, a matter that is not settled, a recipient who is still to be told of a
+    correction, a law that orders to keep it.
     """
-    unsettled = any(matter.settled_at is None for matter in exchange.matters)
+    owing = exchange.side is Side.QUERIED and exchange.state is State.REQUESTED
+    unsettled = exchange.state is State.OPEN or any(matter.settled_at is None for matter in exchange.matters)
     untold = any(not release.told for release in exchange.releases)
     holding = exchange.side is Side.QUERYING and exchange.provided_at is not None and exchange.state is not State.CLOSED
-    if exchange.kept_under or unsettled or untold or holding:
+    if exchange.kept_under or owing or unsettled or untold or holding:
         return None
     last = exchange.last_event_at
     return datetime.combine(months_after(last.date(), arrangement.record_months), last.timetz())

@@ -30,6 +30,18 @@ class Term(NamedTuple):
     ja: str
 
 
+DECISIONS: Final = {
+    "admission": "照会を認めるか否かの決定",
+    "view": "照合の対象とする指紋情報の範囲の決定",
+    "request": "追加の情報の提供の要請を認めるか否かの決定",
+    "provision without request": "要請によらない情報の提供を認めるか否かの決定",
+    "reply": "要請に対する回答の決定",
+    "refusal": "受領した通信を認めない決定",
+    "deletion": "削除の決定",
+    "use": "利用を認めるか否かの決定",
+    "release": "開示を認めるか否かの決定",
+}
+"""What is decided, in Japanese."""
 PARTIES: Final = {"JP": Term("Japan", "日本国"), "US": Term("the United States", "アメリカ合衆国")}
 SIDES: Final = {"querying": Term("querying", "照会を行う"), "queried": Term("queried", "照会を受ける")}
 IDENTIFIED: Final = {
@@ -104,10 +116,14 @@ HOLDING: Final = {
         "Something was asked or notified beside the life of the exchange.",
         "本手続に関し、照会等又は通報が別に行われている。",
     ),
+    "needed": Term(
+        "A purpose is open for which provided information is held.", "提供を受けた情報の保持を必要とする目的がある。"
+    ),
     "hold_ended": Term(
         "The hold of received prints had ended.", "受領した指紋情報を保持することができる期間は、既に終了している。"
     ),
 }
+"""What is said of an exchange where it is so."""
 BECAME: Final = {
     "given": Term("given", "提供した。"),
     "offered": Term("offered under conditions", "条件を付して提供することを申し出た。"),
@@ -373,6 +389,7 @@ FIELDS: Final = {
     "inputs.responded": Term("whether a request was replied to", "回答の有無"),
     "inputs.prints_restricted": Term("whether prints are restricted", "指紋情報の正確性に係る事項"),
     "inputs.asked": Term("whether anything was asked", "別の照会等の有無"),
+    "inputs.needed": Term("whether a purpose is open", "保持を必要とする目的の有無"),
     "inputs.hold_ended": Term("whether the hold had ended", "保持の期間の終了の有無"),
     "inputs.information": Term("what binds the information", "情報に付された条件等"),
     "inputs.political": Term("the declaration of Art. 13(2)", "政治犯罪に係る申告"),

@@ -103,6 +103,8 @@ def read(text: str) -> Trace:
     for name, (kind, called) in _KINDS.items():
         if not isinstance(value[name], kind):
             raise _not_one(f"{name} as {called}; got a {type(value[name]).__name__}")
+    if not all(isinstance(each, str) for each in value["withheld"]):
+        raise _not_one("withheld as a list of texts; something else is in it")
     try:
         made = Trace(
             decision=Decision(value["decision"]),

@@ -8,13 +8,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import main, service
+from contact_point import arrangements, main, queried, querying, service
 from contact_point.holdings import Particulars, write_particulars
+from contact_point.keys import SigningKey
 from contact_point.prints import Print, PrintReader
 from contact_point.querying import Justification
 from contact_point.service import Installation
@@ -22,12 +23,14 @@ from contact_point.store import Impression, Subject
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
-from pcsc.messages import Activity, Authority, Basis, Expectation
+from pcsc import records
+from pcsc.messages import Activity, Authority, Basis, Conclusion, Condition, Expectation, WrittenNotification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from pcsc.duties import Content
     from pcsc.messages import Message
 
 
@@ -70,6 +73,58 @@ class Parties:
         impression = Impression(write_iso19794_2([finger.enrolled_print.template]), finger.enrolled)
         service.enrol(self.of(party), [subject(name, impression, disposition=disposition)])
 
+    def amend(self, party: Party, said: str, becomes: str) -> None:
+        """Let one of the two hold an arrangement that says something else, signed by both: it counts from its next start."""
+        folder = self.of(party).settings.folder.arrangements
+        document = arrangements.document_path(folder, "model-1").read_text(encoding="utf-8")
+        assert said in document
+        changed = document.replace(said, becomes).encode()
+        keys = {each: SigningKey.load(self.of(each).settings.folder.signing_key) for each in Party}
+        arrangements.store(folder, "model-1", changed, [arrangements.sign(changed, *each) for each in keys.items()])
+
+    def matched(self, finger: Finger, party: Party = Party.JP, **said: Any) -> str:
+        """Let ``party`` query a print that matches; return the exchange's number."""
+        here = self.of(party)
+        return querying.open_query(
+            here, [finger.later_print], justification(party, **said), main.clock()
+        ).control_number
+
+    def requested(self, number: str, *items: str, party: Party = Party.JP) -> None:
+        """Let ``party`` confirm a match and request items."""
+        here = self.of(party)
+        querying.examine(here, number, Conclusion.IDENTIFICATION, "examiner", main.clock())
+        querying.determine(here, number, will_request=True, now=main.clock())
+        querying.request(here, number, notification(*items, party=party), main.clock())
+
+    def provided(
+        self, finger: Finger, *items: str, conditions: tuple[Condition, ...] = (), party: Party = Party.JP
+    ) -> str:
+        """Play an exchange that ``party`` opens up to the provision of items; return its number."""
+        number = self.matched(finger, party)
+        self.requested(number, *items, party=party)
+        queried.answer_request(
+            self.of(party.other), number, give=items, conditions=conditions, by="officer", now=main.clock()
+        )
+        if conditions:
+            here = self.of(party)
+            querying.accept(here, number, accepted=True, signed_by="Superintendent", now=main.clock())
+        return number
+
+    def records_agree(self) -> None:
+        """Article 11: both records verify, and each message that one provided the other received, once."""
+        both = []
+        for here in (self.jp, self.us):
+            with here.store.transaction() as tx:
+                records.verify(tx.record())
+                both.append(list(tx.entries()))
+        assert records.reconcile(*both) == ()
+        assert any(entry.direction is records.Direction.PROVIDED for entry in (*both[0], *both[1]))
+        for entries in both:
+            crossed = [
+                (each.event, each.message, each.direction) for each in entries if each.direction is not records.Direction.ACT
+            ]
+            assert len(crossed) == len(set(crossed))
+
     @contextmanager
     def answering(self, party: Party) -> Iterator[None]:
         """Let one of the two answer, from a thread with a gallery of its own."""
@@ -86,6 +141,18 @@ class Parties:
             finally:
                 server.should_exit = True
                 thread.join()
+
+
+def held(here: Installation, number: str) -> set[Content]:
+    """Return the kinds of content that are held for an exchange."""
+    with here.store.transaction() as tx:
+        return {each.kind for each in tx.held(number)}
+
+
+def events(here: Installation, number: str | None = None) -> list[str]:
+    """Return the events in the record, of one exchange or of all."""
+    with here.store.transaction() as tx:
+        return [entry.event for entry in tx.entries(number)]
 
 
 class Listening:
@@ -117,7 +184,13 @@ def free_port() -> int:
 
 
 def justification(
-    party: Party, *, identified: bool = True, political: bool = False, offence: Offence | None = None
+    party: Party,
+    *,
+    identified: bool = True,
+    political: bool = False,
+    offence: Offence | None = None,
+    case: str = "case-1",
+    circumstances: str = "A print was lifted from the till after a robbery; the suspect is said to live abroad.",
 ) -> Justification:
     """Return a justification under the law of ``party``."""
     robbery = Offence("robbery", party, "a statute", Penalty(months=240), Category.ROBBERY)
@@ -125,7 +198,18 @@ def justification(
         authority=Authority("Police", "Investigation Unit", f"{party}-1", party.country),
         basis=Basis(Activity.INVESTIGATION, (offence or robbery,), political=political),
         expectation=Expectation.HAS_COMMITTED,
-        circumstances="A print was lifted from the till after a robbery; the suspect is said to live abroad.",
+        circumstances=circumstances,
         identified=identified,
+        case_reference=case,
+    )
+
+
+def notification(*items: str, party: Party = Party.JP) -> WrittenNotification:
+    """Return the written notification of a request of ``party`` for items."""
+    return WrittenNotification(
+        purpose="To establish who left the print.",
         case_reference="case-1",
+        items=items,
+        basis=justification(party).basis,
+        signed_by="Superintendent",
     )

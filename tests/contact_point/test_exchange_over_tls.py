@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +14,14 @@ import pytest
 from annex.eligibility import Disposition
 from annex.offences import Offence, Penalty
 from annex.parameters import Party
-from contact_point import delivery, disposal, queried, querying, service
+from contact_point import delivery, disposal, provided, queried, querying, service
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.main import clock
+from contact_point.provided import Wanted
+from contact_point.settings import write_termination
 from contact_point.store import ContentGoneError, Impression
 from matcher.formats import write_iso19794_2
-from pcsc import records
+from pcsc.agreement import Termination
 from pcsc.duties import Content
 from pcsc.errors import (
     NoCircumstancesError,
@@ -30,10 +32,10 @@ from pcsc.errors import (
     UseError,
 )
 from pcsc.exchange import State
-from pcsc.messages import Conclusion, Condition, Ground, Refusal, WrittenNotification
+from pcsc.messages import Conclusion, Condition, Ground, Refusal
 from pcsc.use import Purpose
 
-from .parties import Listening, justification, subject
+from .parties import Listening, events, held, justification, notification, subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,11 +43,6 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
 
     from .parties import Finger, Parties
-
-
-def held(here: Installation, number: str) -> set[Content]:
-    with here.store.transaction() as tx:
-        return {each.kind for each in tx.held(number)}
 
 
 def deletions(here: Installation, number: str) -> list[tuple[str, str]]:
@@ -56,16 +53,6 @@ def deletions(here: Installation, number: str) -> list[tuple[str, str]]:
 def exchanges(here: Installation) -> int:
     with here.store.transaction() as tx:
         return len(tx.exchanges())
-
-
-def notification(*items: str) -> WrittenNotification:
-    return WrittenNotification(
-        purpose="To establish who left the print.",
-        case_reference="case-1",
-        items=items,
-        basis=justification(Party.JP).basis,
-        signed_by="Superintendent",
-    )
 
 
 def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
@@ -108,7 +95,7 @@ def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
         condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
         missing = Refusal(Ground.NOT_AVAILABLE, "none is recorded", "criminal history")
         queried.answer_request(
-            us, number, give=("name", "date of birth"), refusals=(missing,), conditions=(condition,), now=clock()
+            us, number, give=("name", "date of birth"), refusals=(missing,), conditions=(condition,), by="officer", now=clock()
         )
         # 8(1): the reply is the response that ends the hold of the probe.
         assert Content.PROBE not in held(us, number)
@@ -117,27 +104,17 @@ def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
         # 8(8): nothing can be read before the acceptance, and the condition binds after it.
         assert Content.INFORMATION not in held(jp, number)
         querying.accept(jp, number, accepted=True, signed_by="Superintendent", now=clock())
-        _, items = querying.use(jp, number, Purpose.NOTIFIED, political=False, by="investigator", now=clock())
+        _, items, bound = provided.use(jp, number, Wanted(Purpose.NOTIFIED, "investigator", political=False), clock())
         assert {item.kind: item.value for item in items} == {"name": "SAMPLE, Person", "date of birth": "1980-05-01"}
+        assert bound == (condition,)
         with pytest.raises(UseError, match=r"Art\. 8\(8\): .*Not for immigration"):
-            querying.use(jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
+            provided.use(jp, number, Wanted(Purpose.IMMIGRATION, "officer", political=False), clock())
 
         # 8(9): when it is no longer necessary it is destroyed. 8(4): the notification stays with the queried side.
-        querying.close(jp, number, clock())
+        provided.close(jp, number, clock())
         assert Content.INFORMATION not in held(jp, number)
         assert Content.NOTIFICATION in held(us, number)
-    _records_agree(parties)
-
-
-def _records_agree(parties: Parties) -> None:
-    """Article 11: both records verify, and each message that one provided the other received."""
-    both = []
-    for here in (parties.jp, parties.us):
-        with here.store.transaction() as tx:
-            records.verify(tx.record())
-            both.append(list(tx.entries()))
-    assert records.reconcile(*both) == ()
-    assert any(entry.direction is records.Direction.PROVIDED for entry in both[0])
+    parties.records_agree()
 
 
 def test_4_4_no_match_leaves_no_print_anywhere(parties: Parties, fingers: tuple[Finger, ...]) -> None:
@@ -149,7 +126,7 @@ def test_4_4_no_match_leaves_no_print_anywhere(parties: Parties, fingers: tuple[
     assert held(parties.us, exchange.control_number) == {Content.ANSWER}
     assert held(parties.jp, exchange.control_number) == {Content.CIRCUMSTANCES}
     assert deletions(parties.us, exchange.control_number) == [("probe", "8(1)")]
-    _records_agree(parties)
+    parties.records_agree()
 
 
 def test_4_2_an_excluded_person_and_an_absent_one_look_the_same(parties: Parties, fingers: tuple[Finger, ...]) -> None:
@@ -170,21 +147,16 @@ def test_4_2_an_excluded_person_and_an_absent_one_look_the_same(parties: Parties
         assert exchange.state is State.MATCH
 
 
-def test_4_5_a_match_that_cannot_be_shown_is_an_error_that_tells_nothing(
-    parties: Parties, fingers: tuple[Finger, ...]
-) -> None:
-    """It is not "no match", and it does not let the match out without its prints; the query waits for a real answer."""
-    template_only = Impression(write_iso19794_2([fingers[0].enrolled_print.template]))
-    service.enrol(parties.us, [subject("someone", template_only)])
+def test_4_5_a_print_that_could_not_be_shown_is_not_in_the_view(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    """A match comes with its prints: where only a template is held there is none, until the image is enrolled."""
+    template = Impression(write_iso19794_2([fingers[0].enrolled_print.template]))
+    service.enrol(parties.us, [subject("someone", template)])
     with parties.answering(Party.US):
-        says = r"4-4\.TECH.*this says nothing about whether there is a match"
-        with pytest.raises(RefusedError, match=says) as refused:
-            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
-        assert not refused.value.final
-        assert exchanges(parties.us) == 0
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
+        assert exchange.state is State.NO_MATCH
         service.remove(parties.us, "someone")
         parties.enrol(Party.US, "someone", fingers[0])
-        (exchange,) = delivery.resume(parties.jp, clock)
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     assert exchange.state is State.MATCH
 
 
@@ -224,26 +196,26 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fing
         (exchange,) = delivery.resume(parties.jp, clock)
         assert exchange.state is State.MATCH
         assert delivery.resume(parties.jp, clock) == []
-    _records_agree(parties)
+    parties.records_agree()
 
 
 def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
-    """The other Party may hold a stricter version of the arrangement: its refusal is final and is recorded."""
-    path = parties.us.settings.folder.arrangement
-    path.write_text(path.read_text().replace("in_force_from = 2019-01-05", "in_force_from = 2099-01-01"))
-    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-1\.NOT_IN_FORCE.*2099-01-01"):
+    """The other Party may know of an end of the agreement that we do not: its refusal is final and is recorded."""
+    notice = Termination(Party.US, date(2026, 1, 5), "note verbale 1/2026")
+    write_termination(parties.us.settings.folder, notice)
+    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-4\.TERMINATED.*ended on 2026-04-05"):
         querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     with parties.jp.store.transaction() as tx:
         (exchange,) = tx.exchanges()
         assert exchange.state is State.CLOSED
         assert {each.kind for each in tx.held()} == {Content.CIRCUMSTANCES}
     # Art. 11(1): what was received is recorded there too, although nothing came of it.
+    assert events(parties.us) == ["query", "not accepted"]
     with parties.us.store.transaction() as tx:
-        assert [entry.event for entry in tx.entries()] == ["query", "not accepted"]
         assert not tx.held()
-    _records_agree(parties)
+    parties.records_agree()
 
 
 def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
@@ -268,7 +240,7 @@ def test_8_1_a_hold_that_nothing_follows_lapses(parties: Parties, fingers: tuple
     parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US):
         exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
-    later = clock() + timedelta(days=parties.us.settings.arrangement.follow_up_days)
+    later = clock() + timedelta(days=parties.us.settings.arrangement(clock()).follow_up_days)
     for here in (parties.jp, parties.us):
         assert disposal.discharge(here, clock()) == []
         assert disposal.discharge(here, later) == [exchange.control_number]
@@ -291,35 +263,26 @@ def test_annex_2_a_disposition_entered_a_moment_ago_decides(parties: Parties, fi
             assert exchange.state is expected
 
 
-def _provided(parties: Parties, finger: Finger) -> str:
-    """Play an exchange up to a first, unconditional provision of the name; return its number."""
-    parties.enrol(Party.US, "someone", finger)
-    exchange = querying.open_query(parties.jp, [finger.later_print], justification(Party.JP), clock())
-    number = exchange.control_number
-    querying.examine(parties.jp, number, Conclusion.IDENTIFICATION, "examiner", clock())
-    querying.determine(parties.jp, number, will_request=True, now=clock())
-    querying.request(parties.jp, number, notification("name"), clock())
-    queried.answer_request(parties.us, number, give=("name",), now=clock())
-    return number
-
-
 def test_5_1_a_second_request_leaves_what_was_provided_and_binds_it_no_less(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     """Article 8(8): every condition that was accepted binds, whichever request it came with."""
+    immigration = Wanted(Purpose.IMMIGRATION, "officer", political=False)
+    parties.enrol(Party.US, "someone", fingers[0])
     with parties.answering(Party.US), parties.answering(Party.JP):
-        number = _provided(parties, fingers[0])
-        querying.use(parties.jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
+        number = parties.provided(fingers[0], "name")
+        provided.use(parties.jp, number, immigration, clock())
         querying.request(parties.jp, number, notification("sex"), clock())
         assert Content.INFORMATION in held(parties.jp, number)
         condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
-        queried.answer_request(parties.us, number, give=("sex",), conditions=(condition,), now=clock())
+        queried.answer_request(parties.us, number, give=("sex",), conditions=(condition,), by="officer", now=clock())
         querying.accept(parties.jp, number, accepted=True, signed_by="Superintendent", now=clock())
-        _, items = querying.use(parties.jp, number, Purpose.NOTIFIED, political=False, by="officer", now=clock())
+        notified = Wanted(Purpose.NOTIFIED, "officer", political=False)
+        _, items, _ = provided.use(parties.jp, number, notified, clock())
         assert {item.kind for item in items} == {"name", "sex"}
         with pytest.raises(UseError, match=r"Art\. 8\(8\)"):
-            querying.use(parties.jp, number, Purpose.IMMIGRATION, political=False, by="officer", now=clock())
-    _records_agree(parties)
+            provided.use(parties.jp, number, immigration, clock())
+    parties.records_agree()
 
 
 def test_the_acts_of_the_querying_side_are_not_for_the_queried_one(
@@ -333,7 +296,7 @@ def test_the_acts_of_the_querying_side_are_not_for_the_queried_one(
         lambda: querying.determine(parties.us, number, will_request=False, now=clock()),
         lambda: querying.request(parties.us, number, notification("name"), clock()),
         lambda: querying.accept(parties.us, number, accepted=True, signed_by="somebody", now=clock()),
-        lambda: querying.close(parties.us, number, clock()),
+        lambda: provided.close(parties.us, number, clock()),
     ):
         with pytest.raises(OutOfOrderError, match="was opened by JP, so this act is theirs"):
             act()

@@ -30,7 +30,7 @@ from contact_point.tls import Pin
 from pcsc import records
 from pcsc.duties import Content
 from pcsc.exchange import State
-from pcsc.messages import Determination, Item, Query, Reply
+from pcsc.messages import Determination, Item, Query, Reply, Search
 
 from .parties import Listening, justification
 
@@ -54,6 +54,7 @@ def query(here: Installation, finger: Finger, *, number: str | None = None) -> Q
         querying=here.settings.party,
         authority=why.authority,
         identified=True,
+        search=Search.TENPRINT,
         basis=why.basis,
         expectation=why.expectation,
         prints=prints.transaction(
@@ -303,11 +304,10 @@ def test_two_clients_at_once_get_each_their_own_answer(us_answers: Parties, fing
 
 
 def test_4_7_the_quota_of_the_day_is_kept(parties: Parties, fingers: tuple[Finger, ...]) -> None:
-    path = parties.us.settings.folder.arrangement
-    path.write_text(path.read_text().replace("queries_per_day = 100", "queries_per_day = 1"))
+    parties.amend(Party.US, "tenprint = 100", "tenprint = 1")
     with parties.answering(Party.US):
         querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
-        with pytest.raises(RefusedError, match=r"4-7\.QUOTA.*1 queries a day and 1 were made") as refused:
+        with pytest.raises(RefusedError, match=r"4-7\.QUOTA.*allows 1 tenprint queries a day and 1 were made") as refused:
             querying.open_query(parties.jp, [fingers[1].later_print], justification(Party.JP), clock())
     assert not refused.value.final  # tomorrow the same query may be sent again
 
@@ -346,10 +346,13 @@ def test_killed_between_commit_and_answer_then_asked_again(
     with subprocess.Popen(
         [sys.executable, "-c", _DYING, str(root)], env=environment, stderr=subprocess.DEVNULL
     ) as dying:
-        _await_port(parties.us)
-        with pytest.raises(UnreachableError):
-            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
-        assert dying.wait(timeout=30) == -signal.SIGKILL
+        try:
+            _await_port(parties.us)
+            with pytest.raises(UnreachableError):
+                querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
+            assert dying.wait(timeout=30) == -signal.SIGKILL
+        finally:
+            dying.kill()  # where it did not die as it should
     with parties.us.store.transaction() as tx:
         (committed,) = tx.exchanges()
         entries = tx.next_entry()

@@ -59,6 +59,14 @@ def test_11_1_2_while_a_question_is_open_the_record_has_no_end() -> None:
     assert ends_at(asked, arrangement()) is None
 
 
+def test_11_3_while_an_answer_is_owed_or_a_notice_is_open_the_record_has_no_end() -> None:
+    assert ends_at(exchange(State.REQUESTED, Side.QUERIED), arrangement()) is None
+    assert ends_at(exchange(State.REQUESTED, Side.QUERYING), arrangement()) == TERM_END  # the other Party's delay is not ours
+    notice = life.open_notice(builders.consultation(), Side.QUERIED, arrangement(), NOW)
+    assert ends_at(notice, arrangement()) is None
+    assert ends_at(life.close(notice, NOW), arrangement()) == TERM_END
+
+
 def test_10_2_while_a_recipient_is_to_be_told_the_record_has_no_end() -> None:
     recipient = Recipient(RecipientKind.AUTHORITY, "Customs")
     closed = exchange(State.CLOSED)

@@ -157,7 +157,8 @@ def test_15_4_from_the_end_on_there_is_no_query_request_or_provision_on_either_s
     with pytest.raises(
         TerminatedError,
         match=rf"^Art\. 15\(4\): the agreement ended on 2026-10-25, three months after US gave notice "
-        rf"\(note verbale 17/2026\); no {what} is made under it any more, while what was provided stays protected \(Art\. 15\(5\)\): use another",
+        rf"\(note verbale 17/2026\); no {what} is made under it any more, while what was provided stays protected "
+        r"\(Art\. 15\(5\)\): use another",
     ) as refused:
         act(side, ENDED)
     assert refused.value.code == "15-4.TERMINATED"
