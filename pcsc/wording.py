@@ -31,6 +31,14 @@ def words(trace: Trace, language: Language) -> tuple[str, ...]:
     return tuple(line.en if language is Language.EN else line.ja for line in lines)
 
 
+def heading(trace: Trace, language: Language) -> str:
+    """Return what was decided and under which clause, in a few words."""
+    clause = cited(trace.clause, language)
+    if language is Language.EN:
+        return f"{trace.decision}, {clause}"
+    return f"{terms.DECISIONS[trace.decision]}、{clause}"
+
+
 # Citations
 
 _ARTICLES: Final = ("", *"一二三四五六七八九十", *("十一", "十二", "十三", "十四", "十五"))
@@ -115,7 +123,7 @@ def _admission(trace: Trace) -> Iterator[Term]:
     yield Term(
         f"A {search.en} query of {party.en} about {identified.en}, with reason to inquire whether "
         f"the individual {given['expectation']}.",
-        f"{party.ja}による、{identified.ja}に係る{search.ja}の照会である。"
+        f"{party.ja}による、{identified.ja}に係る照会（{search.ja}によるもの）である。"
         f"{terms.EXPECTATIONS[given['expectation']]}か否かについて照会する理由があるとする。",
     )
     yield from _basis(given["basis"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from contact_point.cli.terminal import FAILED, HERE, Json, Root, app, busy, opened, plain, show
+from contact_point.cli.terminal import FAILED, HERE, RECORD, Json, Root, app, busy, opened, plain, show
 from pcsc.terms import Language
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Reference = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=RECORD)
 def why(
     ref: Reference,
     lang: Annotated[Language, typer.Option(help="The language: English or Japanese.")] = Language.EN,
@@ -87,10 +87,10 @@ def _fields(entry: Entry, trace: Trace | None, told: tuple[str, ...]) -> dict[st
 
 def _lines(entry: Entry, trace: Trace | None, told: tuple[str, ...], lang: Language) -> str:
     """Return a decision as lines for a person."""
-    from pcsc.wording import cited
+    from pcsc.wording import heading
 
-    clause = "" if trace is None else f", {trace.decision}, {cited(trace.clause, lang)}"
-    head = f"[bold]{entry.at:%Y-%m-%d %H:%M:%S}Z {plain(entry.event)}[/]{plain(clause)}"
+    decided = "" if trace is None else f": {heading(trace, lang)}"
+    head = f"[bold]{entry.at:%Y-%m-%d %H:%M:%S}Z {plain(entry.event)}[/]{plain(decided)}"
     return "\n".join([head, *(f"    {plain(line)}" for line in told)])
 
 
@@ -102,7 +102,7 @@ class _Replayed(NamedTuple):
     reason: str = ""
 
 
-@app.command()
+@app.command(rich_help_panel=RECORD)
 def replay(ref: Reference, root: Root = HERE, as_json: Json = False) -> None:
     """Make every decision of an exchange again, under the rules and the arrangement then in force, and compare bit for bit.
 

@@ -90,9 +90,9 @@ def test_why_tells_every_decision_of_an_exchange_in_order(
     assert code == 0
     heads = [line for line in said.splitlines() if line.startswith("2026")]
     assert heads == [
-        "2026-11-22 03:04:05Z admission, admission, Art. 4(3)",
-        "2026-11-22 03:04:05Z view, view, Annex II 1(1)(a)",
-        "2026-11-22 03:04:05Z deletion, deletion, Art. 8(1)",
+        "2026-11-22 03:04:05Z admission: admission, Art. 4(3)",
+        "2026-11-22 03:04:05Z view: view, Annex II 1(1)(a)",
+        "2026-11-22 03:04:05Z deletion: deletion, Art. 8(1)",
     ]
     assert "    The query was admitted under Art. 4(3)." in said
     assert "The person who matched is made available under Annex II 1(1)(a)" in said
@@ -101,14 +101,14 @@ def test_why_tells_every_decision_of_an_exchange_in_order(
 def test_why_tells_it_in_japanese(run: Callable[..., tuple[int, str]], root: Path) -> None:
     code, said = run("why", QUERY, "--lang", "ja", "--dir", root)
     assert code == 0
-    assert "2026-11-22 03:04:05Z view, 対象とする指紋情報の範囲, 協定附属書Ⅱ１（１）（ａ）" in said
+    assert "2026-11-22 03:04:05Z view: 照合の対象とする指紋情報の範囲の決定、協定附属書Ⅱ１（１）（ａ）" in said
     assert "協定第四条３の規定により、照会を認めた。" in said
 
 
 def test_why_for_the_other_party_withholds_what_the_view_hides(run: Callable[..., tuple[int, str]], root: Path) -> None:
     code, said = run("why", QUERY, "--for-other-party", "--dir", root)
     assert code == 0
-    assert "view, view, Annex II\n" in said
+    assert "view: view, Annex II\n" in said
     assert "Withheld: standing of any person, reason for any person" in said
     assert "convicted" not in said
     assert "revision of the gallery" in said

@@ -839,6 +839,7 @@ def test_a_term_is_told_in_years_where_it_is_whole_years(months: int, days: int,
 def test_every_coded_value_has_terms() -> None:
     assert terms.RULES.keys() == {rule.code for rule in TreatyError.__subclasses__()}
     for table, kind in (
+        (terms.DECISIONS, Decision),
         (terms.PARTIES, Party),
         (terms.SIDES, Side),
         (terms.SEARCHES, Search),
