@@ -162,7 +162,7 @@ class Outcome(StrEnum):
     """What a review of an emergency finds."""
 
     JUSTIFIED = "justified"
-    UNJUSTIFIED = "not justified"
+    UNJUSTIFIED = "not-justified"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ same function decides at start-up, so an interruption between an act and its del
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from pcsc.assistance import REVIEW_DAYS, Capacity
 from pcsc.exchange import NOT_ACCEPTED, Exchange, Matter, MatterKind, Side, State
 from pcsc.matters import report_wanted
 from pcsc.messages import PRINTS
@@ -163,7 +164,13 @@ class Duty:
 
 def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Duty, ...]:
     """Return what ``exchange`` waits for here: its next act, an explanation to ask for, and every matter that is open."""
-    found = [_act(exchange, arrangement), _review(exchange, arrangement), _unexplained(exchange, arrangement, rules)]
+    found = [
+        _act(exchange, arrangement),
+        _awaited(exchange, arrangement),
+        _review(exchange, arrangement),
+        _urgency(exchange),
+        _unexplained(exchange, arrangement, rules),
+    ]
     found += [_of_matter(exchange, matter, rules) for matter in exchange.matters]
     found += [
         Duty(exchange.control_number, f"tell {each.recipient.name} of the correction", "10(2)", _measured_at(exchange))
@@ -185,9 +192,8 @@ def _act(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
     """Return the next act in the life of the exchange."""
     number, since = exchange.control_number, exchange.since
     if exchange.side is Side.QUERIED and exchange.state is State.REQUESTED:
-        urgent, name = ("urgent ", "urgent_reply_hours") if exchange.urgent else ("", "reply_days")
-        what = f"answer the {urgent}request for further information"
-        return Duty(number, what, "5(2)", since + _within(arrangement, name))
+        what = f"answer the {'urgent ' if exchange.urgent else ''}request for further information"
+        return Duty(number, what, "5(2)", since + _reply_within(exchange, arrangement))
     if exchange.state is State.OPEN:
         what, article, name = _NOTICES[exchange.article]
         return Duty(number, what, article, exchange.opened_at + _within(arrangement, name))
@@ -207,6 +213,41 @@ def _review(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
         return None
     by = since + timedelta(days=arrangement.review_days)
     return Duty(exchange.control_number, "review whether the information is still necessary", "8(9)", by)
+
+
+def _awaited(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
+    """Return by when the other side expects to answer our request, where it said so; its time limit stays what it was."""
+    if exchange.side is Side.QUERIED or exchange.state is not State.REQUESTED or exchange.capacity is None:
+        return None
+    by = exchange.since + _reply_within(exchange, arrangement)
+    if exchange.expected_on is not None:
+        by = datetime.combine(exchange.expected_on, time.max, UTC)
+    return Duty(exchange.control_number, f"{exchange.other} {_EXPECTS[exchange.capacity]}", "5(2)", by)
+
+
+_EXPECTS: Final = {
+    Capacity.ACCEPTED: "expects to answer the request",
+    Capacity.PARTLY: "expects to answer a part of the request",
+    Capacity.CANNOT: "cannot give what is requested; it owes its reply all the same",
+}
+
+
+def _urgency(exchange: Exchange) -> Duty | None:
+    """Return that the use of urgency is reviewed, once the urgent request was answered.
+
+    Japan's contribution on a convention on cybercrime, 1.6.2, wants the fast track for a significant and imminent risk to life
+    or safety alone; the days are :data:`pcsc.assistance.REVIEW_DAYS`.
+    """
+    since = exchange.urgent_since
+    if exchange.side is Side.QUERYING or since is None or exchange.state is State.REQUESTED:
+        return None
+    by = since + timedelta(days=REVIEW_DAYS.at(since.date()).value)
+    return Duty(exchange.control_number, "review whether the request was urgent", "5(2)", by)
+
+
+def _reply_within(exchange: Exchange, arrangement: Arrangement) -> timedelta:
+    """Return the time limit for the reply to a request."""
+    return _within(arrangement, "urgent_reply_hours" if exchange.urgent else "reply_days")
 
 
 def _within(arrangement: Arrangement, name: str) -> timedelta:

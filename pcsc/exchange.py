@@ -18,13 +18,14 @@ cannot take the other's word for it. Where only one side can know something, the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from annex.offences import Finding, serious_crime
 from annex.parameters import IN_FORCE, Party, rules_version
 from pcsc.agreement import IN_FORCE_WITHOUT_NOTICE, Agreement
+from pcsc.assistance import Capacity
 from pcsc.errors import (
     BulkProvisionError,
     ConditionsError,
@@ -47,6 +48,7 @@ from pcsc.messages import (
     Authority,
     Basis,
     BreachNotice,
+    CapacityAnswer,
     Conclusion,
     Condition,
     ConsentDecision,
@@ -187,6 +189,14 @@ class Exchange:
     requested_items: tuple[str, ...] = ()
     notified_basis: Basis | None = None
     urgent: bool = False
+    urgent_since: datetime | None = None
+    """When an urgent request came whose urgency the queried side has not reviewed yet; None where there is none."""
+    urgency_reviewed: str = ""
+    """What the last review of urgency found; empty before the first."""
+    capacity: Capacity | None = None
+    """Whether the open request can be answered, as the queried side said last; None where it said nothing."""
+    expected_on: date | None = None
+    """The day on which it expects to answer. It is no time limit."""
     reply: str | None = None
     offered: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
@@ -471,6 +481,8 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
             # One that was answered before still followed the match (4(6)); this one did not.
             followed = message.control_number if exchange.reply else None
             return _moved(at, State.WILL_REQUEST, now, request=followed)
+        case CapacityAnswer() if exchange.request == message.request:
+            return replace(at, capacity=None, expected_on=None)
         case Acceptance() if exchange.reply == message.reply and state in {State.PROVIDED, State.DECLINED}:
             return _moved(at, State.OFFERED, now)
         case ProvisionWithoutRequest():
@@ -582,7 +594,39 @@ def request(
         requested_items=message.notification.items,
         notified_basis=basis,
         urgent=bool(message.risk),
+        urgent_since=_urgent_since(exchange, message, now),
+        capacity=None,
+        expected_on=None,
     )
+
+
+def _urgent_since(exchange: Exchange, message: Request, now: datetime) -> datetime | None:
+    """Return since when urgency waits for the queried side's review; the first of several urgent requests counts."""
+    if exchange.side is Side.QUERIED and message.risk:
+        return exchange.urgent_since or now
+    return exchange.urgent_since
+
+
+def can_answer(exchange: Exchange, message: CapacityAnswer, now: datetime) -> Exchange:
+    """Say, or learn from the queried side, whether an open request can be answered and by when: before its reply (5(2)).
+
+    The last word counts. It changes no time limit. One that arrives after the reply it announces changes nothing.
+
+    Raises:
+        OutOfOrderError: no request is open, or another one.
+
+    """
+    overtaken = message.request == exchange.request and exchange.state is not State.REQUESTED
+    if exchange.side is Side.QUERYING and overtaken:
+        return exchange
+    follows(exchange, "a capacity answer", State.REQUESTED)
+    if message.request != exchange.request or message.reference != exchange.reference:
+        raise OutOfOrderError(
+            f"the capacity answer is to request {message.request!r} on {message.reference!r}; the open request is "
+            f"{exchange.request!r} on {exchange.reference!r}: answer that one"
+        )
+    answer = message.answer
+    return replace(exchange, capacity=answer.capacity, expected_on=answer.expected_on, last_event_at=now)
 
 
 def reply(

@@ -25,7 +25,7 @@ from pcsc.errors import (
     NotUnfollowedError,
     OutOfOrderError,
 )
-from pcsc.exchange import Exchange, Matter, MatterKind, Side, State
+from pcsc.exchange import Exchange, Matter, MatterKind, Side, State, on_side
 from pcsc.messages import (
     PRINTS,
     Answering,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from annex.parameters import Party, Rules
     from pcsc.arrangement import Arrangement
+    from pcsc.assistance import EmergencyReview
 
 
 class Measure(StrEnum):
@@ -343,6 +344,33 @@ def reported(exchange: Exchange, number: str, reference: str, now: datetime) -> 
         f"a report is about a request for consent and has a reference; exchange {exchange.control_number} has no request "
         f"{number!r}, or the reference is empty"
     )
+
+
+# Urgency, after the fact
+
+
+def urgency_reviewed(exchange: Exchange, review: EmergencyReview, now: datetime) -> Exchange:
+    """Note what the queried side's review of urgent requests found, after they were answered: Article 5(2).
+
+    The agreement knows no urgency; the arrangement lets an urgent request go before others, and a review keeps that way for
+    emergencies: Japan's contribution on a convention on cybercrime, 1.6.2. It covers every urgent request since the last one.
+
+    Raises:
+        OutOfOrderError: the review is not ours to make, nothing urgent waits for one, or the request is not answered yet.
+
+    """
+    on_side(exchange, Side.QUERIED, "a review of urgency")
+    if exchange.urgent_since is None:
+        reviewed = f", the last one was found {exchange.urgency_reviewed}" if exchange.urgency_reviewed else ""
+        raise OutOfOrderError(
+            f"a review of urgency is of urgent requests (Art. 5(2)); in exchange {exchange.control_number} none waits for "
+            f"one{reviewed}"
+        )
+    if exchange.state is State.REQUESTED:
+        raise OutOfOrderError(
+            f"urgency is reviewed after the fact; request {exchange.request} is not answered yet: answer it first (Art. 5(2))"
+        )
+    return replace(exchange, urgent_since=None, urgency_reviewed=review.outcome.value, last_event_at=now)
 
 
 # Drafts: what an answer says, from what is still known when every print is gone

@@ -4,9 +4,9 @@ A message that exists is well-formed: each class checks what its article asks of
 wire. Whether it may be sent or accepted *now* is for :mod:`pcsc.exchange`.
 
 Reading order is the order of an exchange: a query (4(3)), its answer (4(4), 4(5)), the determination (8(2)), the request
-with its written notification (5(1)), the reply (5(2), 5(5), 8(8)), the acceptance (8(8)) and what was provided. Then what
-may come beside it: information without request (6), explanation (4(6)), result of use (7), consent (8(5)(2), 8(7)), notice
-of incorrect information (10(1)), of a breach (9), and consultations (14).
+with its written notification (5(1)), what can be done by when, the reply (5(2), 5(5), 8(8)), the acceptance (8(8)) and
+what was provided. Then what may come beside it: information without request (6), explanation (4(6)), result of use (7),
+consent (8(5)(2), 8(7)), notice of incorrect information (10(1)), of a breach (9), and consultations (14).
 
 ``prints`` are the bytes of an ANSI/NIST-ITL transaction: nothing here reads them.
 """
@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from annex.offences import Offence
 from annex.parameters import Party
+from pcsc import assistance
 from pcsc.errors import (
     ConditionsError,
     ConsentError,
@@ -302,6 +303,19 @@ class Refusal:
             raise NoReasonError(
                 f"a refusal on the ground '{self.ground}' informs of its reasons; none was written: state them"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityAnswer(Head):
+    """Whether an open request can be answered, in full or in part, and by when: before its reply, and in place of none.
+
+    The agreement knows no such message, so it changes no time limit and refuses nothing (Articles 5(2), 5(5)). Japan's
+    contribution on a convention on cybercrime, 1.1.2, wants it "in as transparent and timely a fashion as possible".
+    """
+
+    request: str
+    reference: str
+    answer: assistance.CapacityAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,8 +671,13 @@ class Consultation(Head):
 
 
 @dataclass(frozen=True, slots=True)
+class Reachability(Head):
+    """Is the other contact point there? It carries no information under the agreement, opens nothing and is not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt(Head):
-    """The other contact point has the message and has recorded it."""
+    """The other contact point has the message and has recorded it, if it carries information."""
 
 
 Asking = ExplanationRequest | ResultRequest | ConsentRequest
@@ -673,6 +692,7 @@ Message = (
     | NoMatch
     | Determination
     | Request
+    | CapacityAnswer
     | Reply
     | Acceptance
     | Provision
@@ -681,6 +701,7 @@ Message = (
     | Answering
     | CorrectionNotice
     | Notice
+    | Reachability
     | Receipt
 )
 """Whatever crosses between the contact points."""

@@ -27,6 +27,7 @@ from pcsc.messages import (
     Acceptance,
     Authority,
     BreachNotice,
+    CapacityAnswer,
     ConsentDecision,
     ConsentRequest,
     Consultation,
@@ -61,6 +62,7 @@ KINDS: Final[dict[type[Message], tuple[str, str]]] = {
     NoMatch: ("no match", "4(4)"),
     Determination: ("determination", "8(2)"),
     Request: ("request", "5(1)"),
+    CapacityAnswer: ("capacity answer", "5(2)"),
     Reply: ("reply", "5(2)"),
     Acceptance: ("acceptance", "8(8)"),
     Provision: ("provision", "5(2)"),
@@ -77,7 +79,7 @@ KINDS: Final[dict[type[Message], tuple[str, str]]] = {
 }
 """The messages that carry information, by the name of their event and the article they are sent under.
 
-A receipt carries none: it says that a message is recorded.
+A receipt carries none: it says that a message is recorded. Nor does the question whether the other contact point is there.
 """
 
 
@@ -169,6 +171,7 @@ _NAMED: Final[dict[type[Message], tuple[str, ...]]] = {
     NoMatch: ("result of automated querying",),
     Determination: ("determination whether to request",),
     Request: ("written notification", "authority"),
+    CapacityAnswer: ("whether a request can be answered, and when",),
     Acceptance: ("acceptance of conditions",),
     ExplanationRequest: ("request for an explanation",),
     Explanation: ("explanation of the purpose of a query",),

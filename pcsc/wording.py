@@ -183,7 +183,7 @@ def _standing(person: Mapping[str, Any], outcome: Mapping[str, Any]) -> Iterator
         f"On the day of the query the person was {'of unknown age' if years is None else f'{years} years old'}; an adult is "
         f"{age} or over on the day of the {outcome['asked']['age_reference']}.",
         f"照会の日における年齢は{'不明' if years is None else f'{years}歳'}である。{age}歳以上であるか否かは、"
-        f"{terms.AGE_REFERENCES[outcome['asked']['age_reference']]}の日によって判断する。",
+        f"{terms.AGE_REFERENCES[outcome['asked']['age_reference']].ja}の日によって判断する。",
     )
     for case in person["cases"]:
         disposition, day = terms.DISPOSITIONS[case["disposition"]], case["arrested_on"]
@@ -203,18 +203,18 @@ def _request(trace: Trace) -> Iterator[Term]:
         Term("The request for further information was admitted", "追加の情報の提供の要請を認めた。"),
         Term("The request for further information was not admitted", "追加の情報の提供の要請を認めなかった。"),
     )
-    items = terms.items(given["items"])
+    items, party = terms.items(given["items"]), terms.PARTIES[given["querying"]]
     yield Term(
-        f"{given['querying']} asks for {items.en}.",
-        f"{terms.PARTIES[given['querying']].ja}が要請した事項は、{items.ja}である。",
+        f"{_first(party.en)} asks for {items.en}.",
+        f"{party.ja}が要請した事項は、{items.ja}である。",
     )
     yield Term(
         "It cites the reference number of the match."
         if given["of_this_match"]
         else "It cites no match of this exchange.",
-        "一致した旨の回答の照会番号が示されている。"
+        "一致した旨の回答に付された番号が示されている。"
         if given["of_this_match"]
-        else "一致した旨の回答の照会番号が示されていない。",
+        else "一致した旨の回答に付された番号が示されていない。",
     )
     yield from _basis(given["basis"])
     yield from _findings(outcome)
@@ -239,7 +239,7 @@ def _provision_without_request(trace: Trace) -> Iterator[Term]:
     party, expected = terms.PARTIES[given["providing"]], terms.BELIEFS[given["expectation"]]
     items = terms.items(given["given"] or given["offered"])
     yield Term(
-        f"{party.en} {'gives' if given['given'] else 'offers'} {items.en}, with reason to believe that {expected.en}.",
+        f"{_first(party.en)} {'gives' if given['given'] else 'offers'} {items.en}, with reason to believe that {expected.en}.",
         f"{party.ja}が、{items.ja}を{'提供する' if given['given'] else '条件を付して提供することを申し出る'}ものであり、"
         f"{expected.ja}と信ずるに足りる理由があるとする。",
     )
@@ -268,7 +268,7 @@ def _reply(trace: Trace) -> Iterator[Term]:
             f": {'; '.join(ground.en for ground in grounds)}" if grounds else "",
             "".join(f"{ground.ja}ためである。" for ground in grounds),
         )
-        yield Term(f"{name.en}: {became.en}{why.en}.", f"{name.ja}：{became.ja}{why.ja}")
+        yield Term(f"{_first(name.en)}: {became.en}{why.en}.", f"{name.ja}：{became.ja}{why.ja}")
     yield from _conditions(given["conditions"])
     if given.get("available") is not None:
         items = terms.items(given["available"])
@@ -300,7 +300,7 @@ def _deletion(trace: Trace) -> Iterator[Term]:
     given = trace.inputs
     en, ja = _clauses(trace.clause)
     kind, side = terms.CONTENTS[given["kind"]], terms.SIDES[given["side"]]
-    what = f"{kind.en[0].upper()}{kind.en[1:]} on the {side.en} side"
+    what = f"{_first(kind.en)} on the {side.en} side"
     if trace.outcome["destroyed"]:
         yield Term(
             f"{what}: destroyed under {en}; the exchange, as it stands, lets nobody hold it any more.",
@@ -325,9 +325,9 @@ def _use(trace: Trace) -> Iterator[Term]:
     en, ja = _clauses(trace.clause)
     purpose, party = terms.PURPOSES[given["purpose"]], terms.PARTIES[given["by"]]
     allowed = outcome["allowed"]
-    rest = "." if "reason" not in outcome else f": {outcome['reason']}"
+    rest = f": {outcome['reason'].rstrip('.')}" if "reason" in outcome else ""
     yield Term(
-        f"Use by {party.en} for {purpose.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}",
+        f"Use by {party.en} for {purpose.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}.",
         f"{ja}の規定により、{party.ja}による「{purpose.ja}」のための利用を{'認めた' if allowed else '認めなかった'}。"
         f"{terms.GATES[trace.clause, allowed]}",
     )
@@ -344,7 +344,7 @@ def _release(trace: Trace) -> Iterator[Term]:
     given, outcome = trace.inputs, trace.outcome
     en, ja = _clauses(trace.clause)
     recipient, party, allowed = terms.RECIPIENTS[given["recipient"]], terms.PARTIES[given["by"]], outcome["allowed"]
-    rest = "." if "reason" not in outcome else f": {outcome['reason']}"
+    rest = f": {outcome['reason'].rstrip('.')}" if "reason" in outcome else ""
     if trace.clause != "8(7)":
         why = terms.GATES[trace.clause, allowed]
     elif given.get("law", "").strip():
@@ -355,7 +355,7 @@ def _release(trace: Trace) -> Iterator[Term]:
         own = given["recipient"] == RecipientKind.AUTHORITY
         why = terms.RELEASES["own" if own else "consented"] if "information" in given else ""
     yield Term(
-        f"Release by {party.en} to {recipient.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}",
+        f"Release by {party.en} to {recipient.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}.",
         f"{ja}の規定により、{party.ja}による{recipient.ja}に対する開示を{'認めた' if allowed else '認めなかった'}。"
         f"{why}",
     )
@@ -388,6 +388,11 @@ def _basis(basis: Mapping[str, Any]) -> Iterator[Term]:
     yield Term(f"It is for {activity.en} of serious crime.", f"重大な犯罪の{activity.ja}を目的とする。")
     yield _political(considered=basis["political"])
     yield from _offences(basis["offences"])
+
+
+def _first(text: str) -> str:
+    """Return a text as it begins a sentence."""
+    return text[0].upper() + text[1:]
 
 
 def _political(*, considered: bool) -> Term:
@@ -483,6 +488,6 @@ def _terminated(given: Mapping[str, Any]) -> Iterator[Term]:
     if notice is not None:
         party = terms.PARTIES[notice["given_by"]]
         yield Term(
-            f"{party.en} gave notice of termination ({notice['note']}), received on {notice['received_on']} (Art. 15(4)).",
+            f"{_first(party.en)} gave notice of termination ({notice['note']}) on {notice['received_on']} (Art. 15(4)).",
             f"{party.ja}による終了の通告（{notice['note']}）が{notice['received_on']}に受領されている（協定第十五条４）。",
         )

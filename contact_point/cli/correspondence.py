@@ -28,6 +28,7 @@ from contact_point.cli.terminal import (
     matter_line,
     now,
     opened,
+    ours_to_settle,
     plain,
     show,
     show_exchange,
@@ -77,7 +78,7 @@ def _shown(here: Installation, number: str) -> Exchange:
 def _show_matters(exchange: Exchange, kind: MatterKind, as_json: bool, more: str = "", **told: object) -> None:
     """Print what is asked of one kind, open or settled, and what else there is to know before it is answered."""
     matters = [matter for matter in exchange.matters if matter.kind is kind]
-    lines = [matter_line(exchange, matter) for matter in matters]
+    lines = [matter_line(exchange, matter, following=False) for matter in matters]
     lines = lines or [f"Exchange {exchange.control_number}: nobody has asked for {_ASKED[kind]} yet."]
     show(
         as_json,
@@ -191,6 +192,9 @@ def result(
         if act is None:
             exchange = _shown(here, number)
             more = f"In the ledger:\n{_use_lines(exchange.uses)}" if exchange.side == "querying" else ""
+            more += (
+                f"\nTell it:\n\n    pcsc result {number} --tell" if _asked_of_us(exchange, MatterKind.RESULT) else ""
+            )
             _show_matters(exchange, MatterKind.RESULT, as_json, more, uses=[asdict(each) for each in exchange.uses])
             return
         do = correspondence.ask_result if act == "ask" else correspondence.tell_result
@@ -272,7 +276,7 @@ def consent(
         else:
             more = _DECIDE.format(number=number)
             shown = _shown(here, number)
-            _show_matters(shown, MatterKind.CONSENT, as_json, more if _asked_of_us(shown) else "")
+            _show_matters(shown, MatterKind.CONSENT, as_json, more if _asked_of_us(shown, MatterKind.CONSENT) else "")
             return
     show_exchange(exchange, as_json, f"Consent is {said}.\n")
 
@@ -284,11 +288,8 @@ _DECIDE: Final = (
 )
 
 
-def _asked_of_us(exchange: Exchange) -> bool:
-    return any(
-        matter.kind is MatterKind.CONSENT and matter.settled_at is None and matter.raised_by is exchange.other
-        for matter in exchange.matters
-    )
+def _asked_of_us(exchange: Exchange, kind: MatterKind) -> bool:
+    return any(matter.kind is kind and ours_to_settle(exchange, matter) for matter in exchange.matters)
 
 
 def _ask_consent(
@@ -318,7 +319,7 @@ def correct(
     text: Annotated[str, typer.Option(help="What is wrong with it, in words.")],
     signed_by: Annotated[str, typer.Option(help="Who notifies for this Party.")],
     number: Annotated[
-        str, typer.Argument(metavar="[EXCHANGE]", help="The exchange whose information it is.", show_default=False)
+        str, typer.Argument(metavar="EXCHANGE", help="The exchange whose information it is.", show_default=False)
     ] = "",
     subject: Annotated[
         str, typer.Option(help="Instead of an exchange, a person of our gallery: every exchange that matched is told.")

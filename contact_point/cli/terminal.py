@@ -181,7 +181,7 @@ _NEXT_UNASKED: Final = (
 )
 _NEXT_OF_MATTER: Final = {
     "explanation": "pcsc explain {number}",
-    "result of use": "pcsc result {number}",
+    "result of use": "pcsc result {number} --tell",
     "consent": "pcsc consent {number}",
     "correction": "pcsc measure {number} {matter} correction|deletion|non-disclosure --by NAME",
 }
@@ -205,20 +205,30 @@ def show_exchange(exchange: Exchange, as_json: bool, before: str = "") -> None:
     show(as_json, fields(exchange), "\n".join(lines))
 
 
-def matter_line(exchange: Exchange, matter: Matter) -> str:
-    """Return what is asked or notified beside an exchange as a line, with the command that settles it where that is ours."""
+def matter_line(exchange: Exchange, matter: Matter, *, following: bool = True) -> str:
+    """Return what is asked or notified beside an exchange as a line; with ``following``, and the command that settles it.
+
+    The command is there where it is ours to give.
+    """
     about = f" under Art. {matter.to} to '{matter.purpose}'" if matter.to else ""
     about += f" for {matter.recipient.name}, {matter.recipient.kind}" if matter.recipient else ""
     about += f" of {', '.join(matter.concerns)}" if matter.concerns else ""
-    what = f"{matter.kind}{plain(about)}, raised by {matter.raised_by} on {matter.raised_at:%Y-%m-%d}"
+    what = f"{matter.kind} {matter.number}{plain(about)}, raised by {matter.raised_by} on {matter.raised_at:%Y-%m-%d}"
     if matter.settled_at is not None:
         return f"{what}: {plain(matter.outcome)} on {matter.settled_at:%Y-%m-%d}"
     line = f"{what}: open, due on {matter.due_at:%Y-%m-%d}"
-    # Art. 10(2): a measure is owed by whoever received what is wrong, whoever noticed it.
-    if matter.raised_by is exchange.ours and matter.kind != "correction":
+    if not ours_to_settle(exchange, matter):
         return f"{line} from {exchange.other}"
-    following = _NEXT_OF_MATTER[matter.kind].format(number=exchange.control_number, matter=matter.number)
-    return f"{line}:\n\n    {following}"
+    command = _NEXT_OF_MATTER[matter.kind].format(number=exchange.control_number, matter=matter.number)
+    return f"{line}:\n\n    {command}" if following else line
+
+
+def ours_to_settle(exchange: Exchange, matter: Matter) -> bool:
+    """Whether an open matter waits for us: a question of the other side, or a measure.
+
+    A measure is owed by whoever received what is wrong, whoever noticed it (Art. 10(2)).
+    """
+    return matter.settled_at is None and (matter.raised_by is exchange.other or matter.kind == "correction")
 
 
 def _following(exchange: Exchange) -> str | None:

@@ -79,7 +79,7 @@ def test_a_whole_exchange_by_command(
     with parties.answering(Party.US), parties.answering(Party.JP):
         number = act(*query, *jp)["exchange"]
         (waiting,) = act("inbox", *jp)
-        assert waiting["duty"]["article"] == "4(5)"
+        assert [duty["article"] for duty in waiting["duties"]] == ["4(5)"]
 
         code, said = run("determine", number, "--request", *jp)
         assert code == cli.REFUSED
@@ -92,12 +92,12 @@ def test_a_whole_exchange_by_command(
         assert not picture.exists()
         act("request", number, "--notification", tmp_path / "notification.toml", *jp)
 
-        assert act("answer", number, *us)["available"] == [{"kind": "name", "value": "X"}]
+        assert act("answer", number, *us)["available"] == [{"kind": "name", "value": "X", "note": ""}]
         give = ("--give", "name", "--condition", "Not for immigration.", "--forbid", "immigration")
-        act("answer", number, *give, "--refuse", "date of birth=it is not known", *us)
+        act("answer", number, *give, "--refuse", "date of birth=it is not known", "--by", "officer", *us)
         assert act("accept", number, "--signed-by", "Superintendent", *jp)["state"] == "provided"
         used = act("use", number, "--for", "notified", "--by", "investigator", "--not-political", *jp)
-        assert used["items"] == [{"kind": "name", "value": "X"}]
+        assert used["items"] == [{"kind": "name", "value": "X", "note": ""}]
         code, said = run("use", number, "--for", "immigration", "--by", "officer", "--not-political", *jp)
         assert code == cli.REFUSED
         assert "Art. 8(8)" in said

@@ -178,7 +178,8 @@ def test_7_the_result_of_use_is_asked_for_told_and_read_for_one_purpose(
     assert (matter["kind"], matter["raised_by"], matter["settled_at"]) == ("result of use", "JP", None)
     assert "wait for the answer" in pcsc.refuses(Party.JP, "result", provided, "--ask")
     said = pcsc.says(Party.US, "result", provided)
-    assert f"open, due on {matter['due_at'][:10]}:\n\n    pcsc result {provided}" in said
+    assert f"open, due on {matter['due_at'][:10]}\n" in said
+    assert f"Tell it:\n\n    pcsc result {provided} --tell" in said
     assert "1. " in said
     assert "serious-crime (Art. 6): no result entered" in said
     pcsc.act(Party.US, "note-result", provided, 1, "Two persons were charged.")
@@ -209,7 +210,7 @@ def test_8_5_and_8_7_consent_is_asked_for_and_decided_in_writing(pcsc: Commands,
 
     question = pcsc.act(Party.US, *ask, "use", "--purpose", "A museum")["matters"][0]["number"]
     shown = pcsc.says(Party.JP, "consent", provided)
-    assert "consent under Art. 8(5)(2) to 'A museum', raised by US" in shown
+    assert f"consent {question} under Art. 8(5)(2) to 'A museum', raised by US" in shown
     assert f"pcsc consent {provided} --withhold --reason REASON --signed-by NAME" in shown
     assert "Decide on it" not in pcsc.says(Party.US, "consent", provided)
     assert "consent that is withheld is withheld with a reason" in pcsc.refuses(Party.JP, *decide, "--withhold")

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from annex.parameters import Party
 from contact_point.keys import KeyDestroyedError, KeySlots, unseal
 from contact_point.store import (
     AlreadyReceivedError,
     ContentGoneError,
+    Enrolled,
     Held,
     Impression,
     Received,
@@ -31,9 +33,22 @@ from contact_point.store import (
 from pcsc import exchange as life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
-from pcsc.exchange import Side, State
+from pcsc.exchange import Matter, MatterKind, Release, Side, State
+from pcsc.messages import ConsentTo, Search
 from pcsc.records import Verification, of_act, verify
-from tests.builders import CANDIDATE, NOW, PROBE, QUERY, REFERENCE, SALT, exchange, match
+from tests.builders import (
+    CANDIDATE,
+    INTERPOL,
+    NOW,
+    PROBE,
+    QUERY,
+    REFERENCE,
+    SALT,
+    exchange,
+    match,
+    provided_unasked,
+    use,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -289,17 +304,51 @@ def test_4_4_a_reference_number_names_one_match(place: Place) -> None:
         assert (tx.exchange(other).state, tx.exchange_of(REFERENCE).control_number) == (State.SENT, QUERY)
 
 
-def test_4_7_queries_are_counted_by_day_and_side(place: Place) -> None:
+def test_4_7_queries_are_counted_by_day_side_and_search(place: Place) -> None:
     with place.store.transaction() as tx:
-        for number, (side, days) in enumerate(
-            [(Side.QUERYING, 0), (Side.QUERYING, 0), (Side.QUERIED, 0), (Side.QUERYING, 1)]
+        for number, (side, days, search) in enumerate(
+            [
+                (Side.QUERYING, 0, Search.TENPRINT),
+                (Side.QUERYING, 0, Search.TENPRINT),
+                (Side.QUERYING, 0, Search.LATENT),
+                (Side.QUERIED, 0, Search.TENPRINT),
+                (Side.QUERYING, 1, Search.TENPRINT),
+            ]
         ):
             opened = NOW + timedelta(days=days)
-            tx.open(exchange(side=side, control_number=f"JP261122-000{number}", opened_at=opened))
-        assert tx.queries_on("2026-11-22", Side.QUERYING) == 2
-        assert tx.queries_on("2026-11-22", Side.QUERIED) == 1
-        assert tx.queries_on("2026-11-23", Side.QUERYING) == 1
-        assert tx.queries_on("2026-11-24", Side.QUERYING) == 0
+            tx.open(exchange(side=side, control_number=f"JP261122-000{number}", opened_at=opened, search=search))
+        tx.open(provided_unasked())  # no query opened it
+        assert tx.queries_on("2026-11-22", Side.QUERYING, Search.TENPRINT) == 2
+        assert tx.queries_on("2026-11-22", Side.QUERYING, Search.LATENT) == 1
+        assert tx.queries_on("2026-11-22", Side.QUERIED, Search.TENPRINT) == 1
+        assert tx.queries_on("2026-11-23", Side.QUERYING, Search.TENPRINT) == 1
+        assert tx.queries_on("2026-11-24", Side.QUERYING, Search.TENPRINT) == 0
+
+
+def test_4_3_the_same_reason_is_counted_where_it_was_stated_for_another_case(place: Place) -> None:
+    with place.store.transaction() as tx:
+        for number, reason in enumerate([("a reason", "case 1"), ("a reason", "case 1"), ("another", "case 2"), None]):
+            tx.open(exchange(control_number=f"JP261122-000{number}"), reason=reason)
+        assert tx.said_elsewhere(("a reason", "case 1")) == 0
+        assert tx.said_elsewhere(("a reason", "case 2")) == 2
+        assert tx.said_elsewhere(("another", "case 1")) == 1
+        assert tx.said_elsewhere(("a third", "case 1")) == 0
+
+
+def test_10_1_every_exchange_in_which_a_person_matched_is_found(place: Place) -> None:
+    with place.store.transaction() as tx:
+        for number, subject in enumerate(("person-1", "person-2", "person-1", None)):
+            at = exchange(State.MATCH, Side.QUERIED, control_number=f"JP261122-000{number}", reference=f"R-{number}")
+            tx.open(at, subject=subject)
+        assert [each.reference for each in tx.matched("person-1")] == ["R-0", "R-2"]
+        assert tx.matched("person-3") == []
+
+
+def test_whether_an_exchange_is_there_can_be_asked(place: Place) -> None:
+    with place.store.transaction() as tx:
+        assert not tx.has_exchange(QUERY)
+        tx.open(exchange())
+        assert tx.has_exchange(QUERY)
 
 
 def test_an_exchange_is_stored_whole(place: Place) -> None:
@@ -309,6 +358,17 @@ def test_an_exchange_is_stored_whole(place: Place) -> None:
         for state in State
         if (side, state) != (Side.QUERIED, State.EXAMINED)
     ]
+    everything = exchange(
+        control_number="JP261122-EVERYTHING",
+        uses=(use(result="He was charged."),),
+        releases=(Release(INTERPOL, "8(7)", NOW, ("name",), told=False),),
+        restricted=("name",),
+        matters=tuple(
+            Matter(f"JP261122-{kind.name}", kind, Party.US, NOW, NOW, NOW, "done", True, ConsentTo.USE, "why", INTERPOL, True)
+            for kind in MatterKind
+        ),
+    )
+    stored += [everything, provided_unasked()]
     with place.store.transaction() as tx:
         for each in stored:
             tx.open(each)
@@ -556,10 +616,6 @@ def person(name: str, *impressions: Impression) -> Subject:
     return Subject(name, PARTICULARS, impressions or (Impression(TEMPLATE, IMAGE), Impression(TEMPLATE + b"2")))
 
 
-def without_images(subject: Subject) -> Subject:
-    return replace(subject, impressions=tuple(Impression(each.template) for each in subject.impressions))
-
-
 def test_a_person_is_enrolled_with_prints_and_particulars(place: Place) -> None:
     with place.store.transaction() as tx:
         tx.enrol([person("person-1"), person("person-2", Impression(TEMPLATE))])
@@ -567,8 +623,8 @@ def test_a_person_is_enrolled_with_prints_and_particulars(place: Place) -> None:
         assert tx.particulars("person-1") == PARTICULARS
         assert (tx.image("person-1", 0), tx.image("person-1", 1), tx.image("person-2", 0)) == (IMAGE, None, None)
         assert dict(tx.changed_since(0)) == {
-            "person-1": without_images(person("person-1")),
-            "person-2": without_images(person("person-2", Impression(TEMPLATE))),
+            "person-1": Enrolled(PARTICULARS, ((0, TEMPLATE, True), (1, TEMPLATE + b"2", False))),
+            "person-2": Enrolled(PARTICULARS, ((0, TEMPLATE, False),)),
         }
     assert len(place.gallery.live()) == 2  # a key for each person
 
@@ -667,8 +723,8 @@ def test_whoever_is_enrolled_again_after_a_removal_counts_as_new(place: Place) -
         tx.enrol([person("person-1", Impression(b"another print"))])
     with place.store.transaction() as tx:
         assert tx.revision() > before
-        ((name, subject),) = tx.changed_since(before)
-        assert (name, subject) == ("person-1", person("person-1", Impression(b"another print")))
+        (changed,) = tx.changed_since(before)
+        assert changed == ("person-1", Enrolled(PARTICULARS, ((0, b"another print", False),)))
 
 
 def test_the_slot_files_are_the_owners_alone(place: Place) -> None:

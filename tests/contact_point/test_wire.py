@@ -35,14 +35,35 @@ from contact_point.wire import (
     verify_request,
     verify_response,
 )
-from pcsc.errors import NoAnswerError, NoAuthorityError, NoPrintsError, NoReasonError, PurposeError, TreatyError
-from pcsc.messages import Match, Message, Query, Reply
+from pcsc.errors import (
+    ConditionsError,
+    ConsentError,
+    ConsultationError,
+    CorrectionError,
+    NoAnswerError,
+    NoAuthorityError,
+    NoExplanationError,
+    NoPrintsError,
+    NoReasonError,
+    NoReasonToBelieveError,
+    ProtectionError,
+    PurposeError,
+    TreatyError,
+)
+from pcsc.messages import PRINTS, Item, Match, Message, Query, Reply
 from tests.builders import (
     NOW,
     REFERENCE,
     SALT,
     acceptance,
+    breach_notice,
+    consent_decision,
+    consent_request,
+    consultation,
+    correction_notice,
     determination,
+    explanation,
+    explanation_request,
     match,
     no_match,
     notification,
@@ -51,8 +72,13 @@ from tests.builders import (
     query,
     receipt,
     refusal,
+    release_request,
     reply,
     request,
+    result_of_use,
+    result_request,
+    unasked,
+    unasked_offer,
 )
 
 if TYPE_CHECKING:
@@ -65,12 +91,30 @@ MESSAGES: Final[dict[str, Message]] = {
     "match": match(),
     "no match": no_match(),
     "determination": determination(will_request=False),
+    "urgent request": request(risk="A second attack is announced for tomorrow at the station."),
     "request": request(notification=notification(purpose="放火の疑い: who is it?\nPlease tell.")),
     "reply": reply(),
     "offer": offer(refusals=(refusal(item="aliases"),)),
     "refusal": reply(items=(), refusals=(refusal(), refusal(reason="Sealed by a court."))),
     "acceptance": acceptance(),
     "provision": provision(),
+    "provision of what changed since": provision(items=(Item("name", "Richard Roe", note="changed since"),)),
+    "provision without request": unasked(),
+    "offer without request": unasked_offer(),
+    "explanation request": explanation_request(),
+    "explanation": explanation(text="照合の結果、別人と判明した。"),
+    "result request": result_request(),
+    "result of use": result_of_use(),
+    "result of no use": result_of_use(uses=()),
+    "consent request": consent_request(),
+    "request for consent to a release": release_request(),
+    "consent decision": consent_decision(),
+    "consent withheld": consent_decision(granted=False, reason="The case is under seal."),
+    "correction notice": correction_notice(),
+    "correction notice with what is right": correction_notice(correct=(Item("name", "Richard Row"),)),
+    "notice about prints": correction_notice(concerns=(PRINTS,)),
+    "breach notice": breach_notice(),
+    "consultation": consultation(),
     "receipt": receipt(),
 }
 
@@ -83,9 +127,9 @@ def fields_of(message: Message) -> dict[str, Any]:
     return fields
 
 
-def altered(path: str, value: object = None, *, drop: bool = False) -> bytes:
-    """Return the query with the field at a path such as ``basis.political`` changed, added or left out."""
-    fields = fields_of(query())
+def altered(path: str, value: object = None, *, drop: bool = False, message: Message | None = None) -> bytes:
+    """Return a message, the query, with the field at a path such as ``basis.political`` changed, added or left out."""
+    fields = fields_of(message or query())
     *parents, last = path.split(".")
     at: Any = fields
     for parent in parents:
@@ -274,6 +318,76 @@ def test_a_rule_of_the_agreement_that_a_message_breaks_surfaces_as_itself(
 ) -> None:
     with pytest.raises(error, match=message):
         decode(body, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "says"),
+    [
+        ("explanation", "why", "because", r"^the explanation is malformed at why: "),
+        ("explanation", "text", None, r"^the explanation is malformed at text: "),
+        ("explanation request", "purpose", "x", r"^the explanation-request is malformed at purpose: "),
+        ("result of use", "uses.0.on", "yesterday", r"^the result-of-use is malformed at uses\.0\.on: "),
+        ("result of use", "uses", {}, r"^the result-of-use is malformed at uses: "),
+        ("result of use", "uses.0.extra", "x", r"^the result-of-use is malformed at uses\.0\.extra: "),
+        ("result request", "reference", 7, r"^the result-request is malformed at reference: "),
+        ("consent request", "to", "8(5)(1)", r"^the consent-request is malformed at to: "),
+        ("request for consent to a release", "recipient.kind", "a friend", r"malformed at recipient\.kind: "),
+        ("consent decision", "granted", "yes", r"^the consent-decision is malformed at granted: "),
+        ("consent decision", "granted", 1, r"^the consent-decision is malformed at granted: "),
+        ("correction notice", "concerns", "name", r"^the correction-notice is malformed at concerns: "),
+        ("correction notice", "fault", "ugly", r"^the correction-notice is malformed at fault: "),
+        ("breach notice", "noticed_at", "today", r"^the breach-notice is malformed at noticed_at: "),
+        ("breach notice", "raised_by", "FR", r"^the breach-notice is malformed at raised_by: "),
+        ("consultation", "on", "9", r"^the consultation is malformed at on: "),
+        ("provision without request", "providing", None, r"without-request is malformed at providing: "),
+        ("provision without request", "items.0.value", 7, r"without-request is malformed at items\.0\.value: "),
+        ("urgent request", "risk", True, r"^the request is malformed at risk: "),
+        ("query", "search", "iris", r"^the query is malformed at search: "),
+    ],
+)
+def test_a_garbled_field_of_what_is_sent_beside_an_exchange_is_named(
+    name: str, path: str, value: object, says: str
+) -> None:
+    message = MESSAGES[name]
+    with pytest.raises(WireError, match=says):
+        decode(altered(path, value, message=message), type(message))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "error", "says"),
+    [
+        ("explanation", "text", " ", NoExplanationError, r"^Art\. 4\(6\): .*the text is empty"),
+        ("consent request", "purpose", "", ConsentError, r"^Art\. 8\(5\)\(2\): .*the purpose is empty"),
+        ("consent request", "to", "8(7)", ConsentError, r"a release is consented to for a named recipient"),
+        ("request for consent to a release", "recipient.name", " ", ConsentError, r"to somebody by name; none was"),
+        ("consent withheld", "reason", "", ConsentError, r"withheld with a reason; none came"),
+        ("consent decision", "signed_by", "", ConsentError, r"so somebody signs it"),
+        ("correction notice", "concerns", [], CorrectionError, r"^Art\. 10\(1\): .*none is named"),
+        ("correction notice with what is right", "correct.0.kind", "sex", CorrectionError, r"it also gives sex"),
+        ("breach notice", "nature", "", ProtectionError, r"^Art\. 9: .*the nature is empty"),
+        ("consultation", "matter", "\n", ConsultationError, r"^Art\. 14\(1\): .*the matter is empty"),
+        ("provision without request", "reason_to_believe", "", NoReasonToBelieveError, r"^Art\. 6: .*is empty"),
+        ("provision without request", "items", [], NoReasonToBelieveError, r"^Art\. 6: .*name the items"),
+        ("offer without request", "conditions", [], ConditionsError, r"^Art\. 8\(8\): .*is offered first"),
+    ],
+)
+def test_a_rule_that_such_a_message_breaks_surfaces_as_itself(
+    name: str, path: str, value: object, error: type[Exception], says: str
+) -> None:
+    message = MESSAGES[name]
+    with pytest.raises(error, match=says):
+        decode(altered(path, value, message=message), type(message))
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+def test_no_message_takes_an_unknown_field_or_does_without_its_reference(message: Message) -> None:
+    fields = fields_of(message)
+    with pytest.raises(WireError, match=r"is malformed at extra: "):
+        decode(json.dumps(fields | {"extra": 1}).encode(), type(message))
+    for field in {"control_number", "salt", "made_at", "reference", "question"} & set(fields):
+        without = {name: value for name, value in fields.items() if name != field}
+        with pytest.raises(WireError, match=rf"is malformed at {field}: Field required"):
+            decode(json.dumps(without).encode(), type(message))
 
 
 def test_a_reply_that_says_nothing_breaks_its_rule_on_the_wire_too() -> None:
