@@ -1,4 +1,4 @@
-"""What is asked, answered and notified beside the exchanges: Articles 4(6), 7, 8(5)(2), 8(7), 9, 10 and 14, on both sides.
+"""What is asked, answered and notified beside the exchanges: Articles 4(6), 5(2), 7, 8(5)(2), 8(7), 9, 10 and 14, on both sides.
 
 A question and its answer are messages of their own, each answered on the wire by a receipt; what a person has to do by when is
 for :func:`pcsc.duties.due`. The words themselves are content, held under a key, and never in the record.
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 from annex.parameters import rules_in_force
 from contact_point import delivery, disposal, service, wire
+from pcsc import assistance, matters, traces
 from pcsc import exchange as life
-from pcsc import matters, traces
+from pcsc.assistance import Emergency, EmergencyReview
 from pcsc.duties import Content
 from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
 from pcsc.exchange import MatterKind, Side
@@ -22,6 +23,7 @@ from pcsc.messages import (
     Answering,
     Asking,
     BreachNotice,
+    CapacityAnswer,
     ConsentDecision,
     ConsentRequest,
     ConsentTo,
@@ -35,6 +37,7 @@ from pcsc.messages import (
     Item,
     Notice,
     Recipient,
+    Request,
     ResultOfUse,
     ResultRequest,
     Why,
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
     from contact_point.store import Held, Transaction
     from pcsc.exchange import Exchange, Matter
     from pcsc.messages import Use
+
+Said = CapacityAnswer | Asking | Answering | CorrectionNotice | Notice
+"""A message of this module."""
 
 _Question = TypeVar("_Question", ExplanationRequest, ResultRequest, ConsentRequest, CorrectionNotice)
 _Answer = TypeVar("_Answer", Explanation, ResultOfUse, ConsentDecision)
@@ -90,7 +96,7 @@ def _answer(
 
 def receive(
     here: Installation,
-    message: Asking | Answering | CorrectionNotice | Notice,
+    message: Said,
     body: bytes,
     committed: str,
     now: datetime,
@@ -101,6 +107,8 @@ def receive(
             return _receive_notice(here, message, body, committed, now)
         case Explanation() | ResultOfUse() | ConsentDecision():
             return _receive_answer(here, message, body, committed, now)
+        case CapacityAnswer():
+            return _receive_capacity(here, message, body, committed, now)
         case _:
             return _receive_question(here, message, body, committed, now)
 
@@ -133,7 +141,7 @@ def _receive_answer(here: Installation, message: Answering, body: bytes, committ
         return service.receipt(tx, exchange, message, committed, now)
 
 
-def read(here: Installation, control_number: str) -> tuple[Asking | Answering | CorrectionNotice | Notice, ...]:
+def read(here: Installation, control_number: str) -> tuple[Said, ...]:
     """Return what was asked, answered and notified beside an exchange, in order; results of use apart."""
     with here.store.transaction() as tx:
         tx.exchange(control_number)
@@ -142,7 +150,8 @@ def read(here: Installation, control_number: str) -> tuple[Asking | Answering | 
     return tuple(wire.decode(body, *WORDS) for body in bodies)
 
 
-WORDS: Final[tuple[type[Asking | Answering | CorrectionNotice | Notice], ...]] = (
+WORDS: Final[tuple[type[Said], ...]] = (
+    CapacityAnswer,
     *get_args(Asking),
     *get_args(Answering),
     CorrectionNotice,
@@ -159,6 +168,73 @@ def _open_question(exchange: Exchange, kind: MatterKind) -> Matter:
     raise OutOfOrderError(
         f"{exchange.other} has asked for no {kind} in exchange {exchange.control_number} that is not answered yet"
     )
+
+
+# Whether a request can be answered, and whether it was urgent: Article 5(2)
+
+
+def tell_capacity(
+    here: Installation, control_number: str, answer: assistance.CapacityAnswer, now: datetime
+) -> Exchange:
+    """Tell the other Party whether its open request can be answered and by when, before the reply. It changes no time limit.
+
+    Raises:
+        OutOfOrderError: no request of the other Party is open.
+
+    """
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        life.on_side(before, Side.QUERIED, "a capacity answer")
+        message = CapacityAnswer(*_of(_head(here, now)), before.request or "", before.reference or "", answer)
+        exchange = life.can_answer(before, message, now)
+        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
+        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+    return delivery.deliver(here, control_number, message, body, now)
+
+
+def _receive_capacity(here: Installation, message: CapacityAnswer, body: bytes, committed: str, now: datetime) -> bytes:
+    """Learn whether our request can be answered and by when."""
+    with here.store.transaction() as tx:
+        before = service.referred(tx, message.reference, Side.QUERYING)
+        exchange = life.can_answer(before, message, now)
+        tx.step(exchange, before=before.state)
+        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+        tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        return service.receipt(tx, exchange, message, committed, now)
+
+
+def review_urgency(
+    here: Installation, control_number: str, outcome: assistance.Outcome, *, reason: str, by: str, now: datetime
+) -> Exchange:
+    """Review, after the answer, whether the requests that the other Party called urgent were so: Article 5(2).
+
+    The risk is read as it was stated, in the written notification that is retained (8(4)).
+
+    Raises:
+        OutOfOrderError: nothing urgent waits for a review.
+        AssistanceError: the review gives no reason, or is nobody's.
+
+    """
+    with here.store.transaction() as tx:
+        before = tx.exchange(control_number)
+        review = EmergencyReview(_emergency(tx, before), outcome, reason, by, now.date())
+        exchange = matters.urgency_reviewed(before, review, now)
+        tx.step(exchange, before=before.state)
+        note = f"urgency {outcome} by {by}: {reason}"
+        service.record_act(tx, exchange, "urgency review", article="5(2)", note=note, now=now)
+    return exchange
+
+
+def _emergency(tx: Transaction, exchange: Exchange) -> Emergency:
+    """Return the emergency of the last urgent request, as it was stated."""
+    number = exchange.control_number
+    kept = [each for each in tx.held(number) if each.kind is Content.NOTIFICATION]
+    requests = [wire.decode(tx.content(number, each.kind, number=each.number), Request) for each in kept]
+    urgent = [each for each in requests if each.risk]
+    if not urgent:
+        raise OutOfOrderError(f"a review of urgency is of urgent requests (Art. 5(2)); exchange {number} holds none")
+    last = urgent[-1]
+    return Emergency(last.risk, f"{exchange.querying}: {last.notification.signed_by}", last.made_at)
 
 
 # Explanation: Article 4(6)
@@ -188,15 +264,14 @@ def draft_explanation(here: Installation, control_number: str) -> Draft:
         exchange = tx.exchange(control_number)
         purpose, why = matters.explanation_of(exchange)
         events = [
-            f"{entry.at:%Y-%m-%d %H:%M} {entry.event}{f': {entry.note}' if entry.event in _TOLD else ''}"
-            for entry in tx.entries(control_number)
-            if entry.event in _EVENTS | _TOLD
+            f"{entry.at:%Y-%m-%d %H:%M} {entry.event}" for entry in tx.entries(control_number) if entry.event in _EVENTS
         ]
-    return Draft(purpose, why, f"{why.value}; " + "; ".join(events))
+    concluded = f"the examiner concluded {exchange.conclusion}" if exchange.conclusion else "there was no examination"
+    return Draft(purpose, why, f"{why.value}; {concluded}; " + "; ".join(events))
 
 
-_EVENTS = {"query", "match", "determination", "lapse"}
-_TOLD = {"examination"}
+_EVENTS: Final = frozenset({"query", "match", "examination", "determination", "lapse"})
+"""What the record tells of a query that nothing followed; who examined it stays here."""
 
 
 def explain(here: Installation, control_number: str, draft: Draft, *, signed_by: str, now: datetime) -> Exchange:
@@ -240,7 +315,7 @@ def read_result(
     """
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
-        told = Information(article=7)
+        told = Information(article=7)  # Art. 13(2) is about an act; a review of the implementation is about none
         verdict = may_use(told, purpose, by=exchange.ours, political=False, now=now)
         trace = traces.use(told, purpose, by=exchange.ours, political=False, now=now)
         allowed = "refused" if isinstance(verdict, Refusal) else "allowed"
@@ -369,7 +444,14 @@ def notify_about(
 def take_measure(
     here: Installation, control_number: str, notice: str, measure: Measure, *, by: str, now: datetime
 ) -> Exchange:
-    """Correct, delete, or no longer disclose what a notice concerns, in every copy that we hold: Article 10(2)."""
+    """Correct, delete, or no longer disclose what a notice concerns, in every copy that we hold: Article 10(2).
+
+    Raises:
+        CorrectionError: nobody is named, prints are to be corrected, or the notice does not say what would be right.
+
+    """
+    if not by.strip():
+        raise CorrectionError("a measure is recorded with who took it; no name was given")
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
         exchange = matters.measure_taken(before, notice, measure, now)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from contact_point.service import Installation
+    from contact_point.service import Installation, Transport
     from contact_point.store import Held, Transaction
     from pcsc.exchange import Exchange
     from pcsc.messages import Answer, Message
@@ -45,12 +45,9 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
         ClientError, TlsError, WireError: no answer came, or none that can be taken in; :func:`resume` sends it again.
 
     """
-    if here.other is None:
-        raise OutOfOrderError(
-            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
-        )
+    other = transport(here)
     try:
-        answer, answer_body = here.other.post(message, body, now)
+        answer, answer_body = other.post(message, body, now)
     except RefusedError as refused:
         if refused.final:
             _give_up(here, control_number, message, refused, now)
@@ -67,6 +64,20 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
             case _:
                 pass  # a receipt says that the message is recorded there, and brings no information
     return _arrived(here, control_number, message, now)
+
+
+def transport(here: Installation) -> Transport:
+    """Return the way to the other contact point.
+
+    Raises:
+        OutOfOrderError: no contact point of the other Party is designated.
+
+    """
+    if here.other is None:
+        raise OutOfOrderError(
+            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
+        )
+    return here.other
 
 
 def _arrived(here: Installation, control_number: str, message: Message, now: datetime) -> Exchange:

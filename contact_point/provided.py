@@ -104,43 +104,64 @@ def release(
         ReleaseError: it may not be released so; the message says which consent, or which law, is missing.
 
     """
-    if not by.strip():
-        raise ReleaseError("a release is recorded with who makes it; no name was given")
+    _named(by)
     with here.store.transaction() as tx:
         before = ours(tx, control_number)
         items, conditions = _provided(tx, before)
-        information = Information.provided_in(before, conditions, life.kinds_of(items))
-        verdict = may_release(information, recipient, by=here.settings.party, law=law, now=now)
-        trace = traces.release(information, recipient, by=here.settings.party, law=law, now=now)
-        allowed = isinstance(verdict, Permission)
-        note = f"release to {recipient.name} ({recipient.kind}) by {by}: {'allowed' if allowed else 'refused'}"
-        service.record_act(tx, before, "release", article=verdict.article, note=note, trace=trace, now=now)
         given = _disclosed(items, before)
-        if allowed:
+        information = Information.provided_in(before, conditions, life.kinds_of(items))
+        verdict = _asked(tx, before, information, recipient, by=by, law=law, now=now)
+        if isinstance(verdict, Permission):
             made = Release(recipient, verdict.article, now, tuple(sorted(life.kinds_of(given))))
             tx.step(ledger.release(before, made, now), before=before.state)
-    if isinstance(verdict, Refusal):
-        raise ReleaseError(f"{verdict.reason} (Art. {verdict.article})")
-    return verdict, given, conditions
+    return _released(verdict), given, conditions
 
 
-def release_of_match(here: Installation, control_number: str, recipient: Recipient, *, by: str, now: datetime) -> None:
-    """Ask whether what a query or its answer brought may be released: Articles 8(3) and 8(7). Nothing is handed out here.
+def release_of_match(
+    here: Installation, control_number: str, recipient: Recipient, *, by: str, law: str = "", now: datetime
+) -> Permission:
+    """Say whether what a query or its answer brought may be released: Articles 8(3) and 8(7). Nothing is handed out here.
 
     Raises:
         ReleaseError: it may not be.
 
     """
+    _named(by)
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
         information = Information(article=4, consents=consents_of(exchange))
-        verdict = may_release(information, recipient, by=here.settings.party, now=now)
-        trace = traces.release(information, recipient, by=here.settings.party, now=now)
-        allowed = isinstance(verdict, Permission)
-        note = f"release of the result to {recipient.name} ({recipient.kind}) by {by}: {'allowed' if allowed else 'refused'}"
-        service.record_act(tx, exchange, "release", article=verdict.article, note=note, trace=trace, now=now)
+        verdict = _asked(tx, exchange, information, recipient, by=by, law=law, now=now)
+    return _released(verdict)
+
+
+def _named(by: str) -> None:
+    if not by.strip():
+        raise ReleaseError("a release is recorded with who makes it; no name was given")
+
+
+def _asked(
+    tx: Transaction,
+    exchange: Exchange,
+    information: Information,
+    recipient: Recipient,
+    *,
+    by: str,
+    law: str,
+    now: datetime,
+) -> Permission | Refusal:
+    """Ask the gate of releases and record the asking, whatever it says: Article 8(7)."""
+    verdict = may_release(information, recipient, by=exchange.ours, law=law, now=now)
+    trace = traces.release(information, recipient, by=exchange.ours, law=law, now=now)
+    allowed = "allowed" if isinstance(verdict, Permission) else "refused"
+    note = f"release to {recipient.name} ({recipient.kind}) by {by}: {allowed}"
+    service.record_act(tx, exchange, "release", article=verdict.article, note=note, trace=trace, now=now)
+    return verdict
+
+
+def _released(verdict: Permission | Refusal) -> Permission:
     if isinstance(verdict, Refusal):
         raise ReleaseError(f"{verdict.reason} (Art. {verdict.article})")
+    return verdict
 
 
 def _provided(tx: Transaction, exchange: Exchange) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:

@@ -14,7 +14,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from contact_point import correspondence, delivery, disposal, prints, querying, service, unasked, wire
+from contact_point import correspondence, delivery, disposal, prints, querying, reachability, service, unasked, wire
 from contact_point.holdings import read_particulars
 from contact_point.nist import NistError
 from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
@@ -47,6 +47,7 @@ from pcsc.messages import (
     Provision,
     ProvisionWithoutRequest,
     Query,
+    Reachability,
     Receipt,
     Refusal,
     Reply,
@@ -78,6 +79,8 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
         NistError, ImageError, ExtractionError, ProbeError: the prints of a query cannot be read or compared.
 
     """
+    if isinstance(message, Reachability):
+        return reachability.answer(message, now)
     committed = records.commitment(message.salt, body)
     if (before := _received(here, message)) is None:
         try:

@@ -127,6 +127,11 @@ class Folder:
         return self.root / "termination.json"
 
     @property
+    def roster(self) -> Path:
+        """Who is on duty when, where that is written down."""
+        return self.root / "roster.toml"
+
+    @property
     def authority(self) -> Path:
         """The certificate authority: certificate and key."""
         return self.root / "authority"
@@ -256,7 +261,9 @@ def _agreement(folder: Folder) -> Agreement:
         return Agreement(_TERMINATION.validate_json(folder.termination.read_bytes()))
     except (ValidationError, TreatyError) as error:
         fault = first_fault(error) if isinstance(error, ValidationError) else str(error)
-        raise SettingsError(f"{folder.termination}: {fault}; enter the notice again with `pcsc terminate`") from None
+        raise SettingsError(
+            f"{folder.termination}: {fault}; delete the file, and enter the notice again with `pcsc terminate`"
+        ) from None
 
 
 def write_termination(folder: Folder, notice: Termination) -> None:

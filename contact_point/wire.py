@@ -30,6 +30,7 @@ from pcsc import records
 from pcsc.messages import (
     Acceptance,
     BreachNotice,
+    CapacityAnswer,
     ConsentDecision,
     ConsentRequest,
     Consultation,
@@ -43,6 +44,7 @@ from pcsc.messages import (
     Provision,
     ProvisionWithoutRequest,
     Query,
+    Reachability,
     Receipt,
     Reply,
     Request,
@@ -66,15 +68,17 @@ MAX_AGE: Final = timedelta(minutes=5)
 
 KINDS: Final[dict[str, type[Message]]] = {
     **{event.replace(" ", "-"): kind for kind, (event, _) in records.KINDS.items()},
+    "reachability": Reachability,
     "receipt": Receipt,
 }
-"""Every message by its name on the wire: that of its event in the record, hyphenated. A receipt is no event."""
+"""Every message by its name on the wire: that of its event in the record, hyphenated. The last two are no events."""
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 
 PATHS: Final[dict[type[Message], str]] = {
     Query: "/v1/queries",
     Determination: "/v1/determinations",
     Request: "/v1/requests",
+    CapacityAnswer: "/v1/capacity-answers",
     Reply: "/v1/replies",
     Acceptance: "/v1/acceptances",
     ProvisionWithoutRequest: "/v1/provisions-without-request",
@@ -87,6 +91,7 @@ PATHS: Final[dict[type[Message], str]] = {
     CorrectionNotice: "/v1/correction-notices",
     BreachNotice: "/v1/breach-notices",
     Consultation: "/v1/consultations",
+    Reachability: "/v1/reachability",
 }
 """Where each message that opens a conversation is posted."""
 

@@ -284,6 +284,13 @@ class CapacityAnswer:
         if self.capacity is not Capacity.ACCEPTED:
             _stated(f"'{self.capacity}' is as transparent as possible ({CONTRIBUTION}, 1.1.2)", reason=self.reason)
 
+    @property
+    def words(self) -> str:
+        """The answer in a sentence."""
+        expected = f", expected on {self.expected_on}" if self.expected_on else ""
+        lacking = f"; lacking {', '.join(self.lacking)}: {self.reason}" if self.lacking else ""
+        return f"{self.capacity.capitalize()}{expected}{lacking}"
+
 
 # How long has it been waiting?
 

@@ -219,6 +219,11 @@ class Exchange:
         return self.state_since or self.opened_at
 
     @property
+    def awaits_provision(self) -> bool:
+        """Whether conditions were accepted and what was offered under them is still on its way."""
+        return self.state is State.PROVIDED and bool(self.offered)
+
+    @property
     def queried(self) -> Party:
         """The Party whose prints are searched."""
         return self.querying.other
@@ -569,6 +574,7 @@ def request(
     if exchange.side is Side.QUERIED:
         before += [State.MATCH, State.NO_REQUEST, State.LAPSED]
     follows(exchange, "a request", *before)
+    _arrived(exchange, "a request")
     basis = message.notification.basis
     # By its words Art. 1(3) lets Art. 5 rest on the law of either Party; the use that follows needs the user's own (Art. 8).
     lawful(basis, article=5, acting=exchange.querying, now=now)
@@ -743,6 +749,7 @@ def close(exchange: Exchange, now: datetime) -> Exchange:
     follows(
         exchange, "closing", State.PROVIDED, State.REFUSED, State.DECLINED, State.LAPSED, State.NO_REQUEST, State.OPEN
     )
+    _arrived(exchange, "closing")
     return _moved(exchange, State.CLOSED, now, open_purposes=())
 
 
@@ -760,6 +767,15 @@ def follows(exchange: Exchange, step: str, *states: State) -> None:
     if exchange.state not in states:
         before = " or ".join(f"'{state}'" for state in states)
         raise OutOfOrderError(f"{step} follows {before}; exchange {exchange.control_number} is at '{exchange.state}'")
+
+
+def _arrived(exchange: Exchange, step: str) -> None:
+    """Raise while what was accepted is on its way: it would find nobody to take it in."""
+    if exchange.awaits_provision:
+        raise OutOfOrderError(
+            f"{step} follows what was accepted; in exchange {exchange.control_number} "
+            f"{', '.join(exchange.offered)} is still on its way: wait for it"
+        )
 
 
 def on_side(exchange: Exchange, side: Side, step: str) -> None:

@@ -76,7 +76,8 @@ def end_purpose(exchange: Exchange, purpose: str, now: datetime) -> Exchange:
     rest = tuple(each for each in exchange.open_purposes if each != purpose)
     left = replace(exchange, open_purposes=rest, last_event_at=now)
     under_way = {State.WILL_REQUEST, State.REQUESTED, State.OFFERED}
-    return left if rest or left.state in under_way else close(left, now)
+    more = left.state in under_way or left.awaits_provision
+    return left if rest or more else close(left, now)
 
 
 def review(exchange: Exchange, by: str, now: datetime) -> Exchange:

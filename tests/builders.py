@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
+from pcsc import assistance
 from pcsc import exchange as life
 from pcsc.arrangement import Arrangement
 from pcsc.exchange import Exchange, Side, State
@@ -17,6 +18,7 @@ from pcsc.messages import (
     Authority,
     Basis,
     BreachNotice,
+    CapacityAnswer,
     Conclusion,
     Condition,
     ConsentDecision,
@@ -37,6 +39,7 @@ from pcsc.messages import (
     Provision,
     ProvisionWithoutRequest,
     Query,
+    Reachability,
     Receipt,
     Recipient,
     RecipientKind,
@@ -143,6 +146,15 @@ def notification(**changes: Any) -> WrittenNotification:
 def request(**changes: Any) -> Request:
     """Return a request for further information."""
     return replace(Request("JP261122-REQUEST1", NOW, SALT, REFERENCE, POLICE, notification()), **changes)
+
+
+def capacity_answer(**changes: Any) -> CapacityAnswer:
+    """Return the answer of the queried side that it can give a part of it, in ten days."""
+    partly = assistance.CapacityAnswer(
+        assistance.Capacity.PARTLY, date(2026, 12, 2), (assistance.Lack.RESOURCES,), "The archive is on paper."
+    )
+    made = CapacityAnswer("US261122-CAPACITY1", NOW, SALT, "JP261122-REQUEST1", REFERENCE, partly)
+    return replace(made, **changes)
 
 
 def reply(**changes: Any) -> Reply:
@@ -306,6 +318,11 @@ def consultation(**changes: Any) -> Consultation:
         "the head of unit",
     )
     return replace(made, **changes)
+
+
+def reachability(**changes: Any) -> Reachability:
+    """Return the question whether the other contact point is there."""
+    return replace(Reachability("JP261122-REACH001", NOW, SALT), **changes)
 
 
 def receipt(**changes: Any) -> Receipt:

@@ -24,12 +24,15 @@ from contact_point.cli import querying  # noqa: F401
 from contact_point.cli import queried  # noqa: F401
 from contact_point.cli import provided  # noqa: F401
 from contact_point.cli import inbox  # noqa: F401
+from contact_point.cli import roster  # noqa: F401
 from contact_point.cli import unasked  # noqa: F401
 from contact_point.cli import correspondence  # noqa: F401
 from contact_point.cli import record  # noqa: F401
 from contact_point.cli import why  # noqa: F401
 from contact_point.cli import statistics  # noqa: F401
+from contact_point.cli import held  # noqa: F401
 from contact_point.cli import advise  # noqa: F401
+from contact_point.cli import assistance  # noqa: F401
 from contact_point.cli import demonstration  # noqa: F401
 # isort: on
 

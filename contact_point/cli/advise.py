@@ -62,13 +62,13 @@ def advise(
     as_json: Json = False,
 ) -> None:
     """Say through which channels to ask, in which order, of whom and why (Articles 5(4), 8(7) and 13(1))."""
-    from contact_point.directory import read_directory
-    from pcsc import channels
+    from contact_point import advice
     from pcsc.assistance import Emergency
+    from pcsc.channels import Advice
     from pcsc.cooperation import Question
 
     time = now()
-    advice = channels.advise(
+    advised = advice.advise(
         Question(
             requester=requester,
             requesting=requesting,
@@ -82,10 +82,10 @@ def advise(
             conventions=frozenset(LegalBasis(each) for each in convention or ()),
             emergency=Emergency(emergency, stated_by, time) if emergency or stated_by else None,
         ),
-        read_directory(directory),
+        directory,
     )
-    told = TypeAdapter(channels.Advice).dump_python(advice, mode="json") if as_json else {}
-    show(as_json, told, "\n".join(_advice_lines(advice)))
+    told = TypeAdapter(Advice).dump_python(advised, mode="json") if as_json else {}
+    show(as_json, told, "\n".join(_advice_lines(advised)))
 
 
 def _advice_lines(advice: Advice) -> Iterator[str]:
@@ -100,9 +100,10 @@ def _advice_lines(advice: Advice) -> Iterator[str]:
 
 
 def _channel_lines(channel: Channel) -> Iterator[str]:
-    receiver = channel.receiver
-    yield f"to: {plain(_who(receiver) if receiver else NOT_STATED)}"
-    yield from (f"sent by: {plain(_who(sender))}" for sender in channel.senders)
+    from contact_point.advice import who
+
+    yield f"to: {plain(who(channel.receiver))}"
+    yield from (f"sent by: {plain(who(sender))}" for sender in channel.senders)
     if channel.document:
         command = "example" if channel.document == _EXAMPLE else "template"
         yield f"document: pcsc {command} {channel.document}"
@@ -117,10 +118,6 @@ def _channel_lines(channel: Channel) -> Iterator[str]:
 
 def _noted(note: Note) -> str:
     return f"{plain(note.text)} [dim]({plain(note.source)})[/]"
-
-
-def _who(entry: Entry) -> str:
-    return f"{entry.authority}; {entry.unit}" if entry.unit != NOT_STATED else entry.authority
 
 
 @app.command(rich_help_panel=OTHER_CHANNELS)

@@ -41,12 +41,10 @@ from pcsc.use import Purpose
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from contact_point.correspondence import Correction, Draft
+    from contact_point.correspondence import Correction, Draft, Said
     from contact_point.service import Installation
     from pcsc.exchange import Exchange
-    from pcsc.messages import Answering, Asking, CorrectionNotice, Item, Notice, Use
-
-    Said = Asking | Answering | CorrectionNotice | Notice
+    from pcsc.messages import Asking, Item, Use
 
 
 def _one_act(**acts: bool) -> str | None:
@@ -491,6 +489,9 @@ def _in_words(said: Said, exchange: Exchange) -> str:
             head, rest = "explains the purpose of the query (Art. 4(6))", f"{said.purpose}\n{said.why}: {said.text}"
         case ResultOfUse():
             return f"{_speaker(said, exchange)} tells the result of use (Art. 7)\n{_use_lines(said.uses)}"
+        case CapacityAnswer():
+            words = plain(said.answer.words)
+            return f"{_speaker(said, exchange)} says whether it can answer request {said.request} (Art. 5(2))\n    {words}"
         case ConsentDecision():
             head, rest = f"{'grants' if said.granted else 'withholds'} its consent", said.reason
         case CorrectionNotice():

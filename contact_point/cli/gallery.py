@@ -52,7 +52,9 @@ def enrol(
     bare = sum(impression.image is None for impression in impressions)
     said = f"{name} is enrolled; prints: {len(impressions)}."
     if bare:
-        said += f"\n{bare} of them without an image, so not searched: a match could not be shown (Article 4(5)). Enrol the image."
+        said += (
+            f"\n{bare} of them without an image, so not searched: a match could not be shown (4(5)). Enrol the image."
+        )
     show(as_json, {"enrolled": name, "prints": len(impressions), "without_image": bare}, said)
 
 

@@ -75,6 +75,10 @@ def release(
     law: Annotated[
         str, typer.Option(help="The provision of our law that obliges to disclose it, where one does.")
     ] = "",
+    match: Annotated[
+        bool,
+        typer.Option("--match", help="Ask about the result of the query itself, not what followed (Article 8(3))."),
+    ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -83,6 +87,10 @@ def release(
     from pcsc.messages import Recipient
 
     with opened(root) as here:
+        if match:
+            permission = provided.release_of_match(here, number, Recipient(kind, to), by=by, law=law, now=now())
+            _show_given(as_json, permission, (), ())
+            return
         outcome = provided.release(here, number, Recipient(kind, to), by=by, law=law, now=now())
     _show_given(as_json, *outcome)
 

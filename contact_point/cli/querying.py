@@ -36,6 +36,7 @@ class Document(StrEnum):
     NOTIFICATION = "notification"
     OFFENCES = "offences"
     UNASKED = "unasked"
+    ROSTER = "roster"
 
 
 @app.command(rich_help_panel=SETTING_UP)

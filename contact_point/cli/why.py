@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from contact_point.cli.terminal import FAILED, HERE, RECORD, Json, Root, app, busy, opened, plain, show
-from pcsc.terms import Language
+from pcsc.traces.terms import Language
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def why(
 ) -> None:
     """Say why everything in an exchange was decided as it was: the clause, the rules, what it rested on, what came out."""
     from pcsc import traces
-    from pcsc.wording import words
+    from pcsc.traces.wording import words
 
     number, entries = _decided(root, ref, quiet=as_json)
     told: list[tuple[Entry, Trace | None, tuple[str, ...]]] = []
@@ -87,7 +87,7 @@ def _fields(entry: Entry, trace: Trace | None, told: tuple[str, ...]) -> dict[st
 
 def _lines(entry: Entry, trace: Trace | None, told: tuple[str, ...], lang: Language) -> str:
     """Return a decision as lines for a person."""
-    from pcsc.wording import heading
+    from pcsc.traces.wording import heading
 
     decided = "" if trace is None else f": {heading(trace, lang)}"
     head = f"[bold]{entry.at:%Y-%m-%d %H:%M:%S}Z {plain(entry.event)}[/]{plain(decided)}"

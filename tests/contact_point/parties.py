@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
-from annex.parameters import Party
+from annex.parameters import Party, rules_in_force
 from contact_point import arrangements, main, queried, querying, service
+from contact_point.client import UnreachableError
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.keys import SigningKey
 from contact_point.prints import Print, PrintReader
@@ -24,13 +25,15 @@ from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
 from pcsc import records
+from pcsc.duties import due
 from pcsc.messages import Activity, Authority, Basis, Conclusion, Condition, Expectation, WrittenNotification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from pcsc.duties import Content
+    from pcsc.duties import Content, Duty
+    from pcsc.exchange import Exchange
     from pcsc.messages import Message
 
 
@@ -155,6 +158,55 @@ def events(here: Installation, number: str | None = None) -> list[str]:
         return [entry.event for entry in tx.entries(number)]
 
 
+def exchange(here: Installation, number: str) -> Exchange:
+    """Return an exchange as it stands."""
+    with here.store.transaction() as tx:
+        return tx.exchange(number)
+
+
+def owed(here: Installation, number: str) -> dict[str, Duty]:
+    """Return what waits for a person in an exchange, by what it is."""
+    now = main.clock()
+    found = due(exchange(here, number), here.settings.arrangement(now), rules_in_force(now.date()))
+    return {duty.what: duty for duty in found}
+
+
+class Punctual:
+    """The way to the other contact point, for one that acts at another time: what is sent is signed with the time of now."""
+
+    def __init__(self, other: service.Transport | None) -> None:
+        assert other is not None
+        self.other = other
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        del now
+        return self.other.post(message, body, main.clock())
+
+
+class Unlucky:
+    """A way on which every message arrives twice and brings the same bytes, and the first answer is lost all the same."""
+
+    def __init__(self, other: service.Transport | None) -> None:
+        assert other is not None
+        self.other = other
+        self.lost: list[str] = []
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        answer, answer_body = self.other.post(message, body, now)
+        assert self.other.post(message, body, now)[1] == answer_body
+        if message.control_number in self.lost:
+            return answer, answer_body
+        self.lost.append(message.control_number)
+        raise UnreachableError("the answer was lost on its way")
+
+
+class Down:
+    """A way on which nothing arrives."""
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        raise UnreachableError(f"nobody answers; {len(body)} bytes of {message.control_number} were not sent at {now}")
+
+
 class Listening:
     """The way to the other contact point, keeping the bytes of every answer."""
 
@@ -169,10 +221,15 @@ class Listening:
         return answer, answer_body
 
 
-def subject(name: str, *impressions: Impression, disposition: Disposition = Disposition.CONVICTED_FINAL) -> Subject:
+def subject(
+    name: str,
+    *impressions: Impression,
+    disposition: Disposition = Disposition.CONVICTED_FINAL,
+    items: Mapping[str, str] | None = None,
+) -> Subject:
     """Return a person as they are enrolled: an adult, arrested, with one case."""
     standing = Standing(date(1980, 5, 1), (Case(disposition, date(2015, 4, 1)),))
-    return Subject(name, write_particulars(Particulars(standing, ITEMS)), impressions)
+    return Subject(name, write_particulars(Particulars(standing, items or ITEMS)), impressions)
 
 
 def free_port() -> int:

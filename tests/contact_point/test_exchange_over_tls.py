@@ -203,9 +203,9 @@ def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     """The other Party may know of an end of the agreement that we do not: its refusal is final and is recorded."""
-    notice = Termination(Party.US, date(2026, 1, 5), "note verbale 1/2026")
+    notice = Termination(Party.US, date(2020, 1, 5), "note verbale 1/2020")
     write_termination(parties.us.settings.folder, notice)
-    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-4\.TERMINATED.*ended on 2026-04-05"):
+    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"15-4\.TERMINATED.*ended on 2020-04-05"):
         querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     with parties.jp.store.transaction() as tx:
         (exchange,) = tx.exchanges()

@@ -256,6 +256,19 @@ def test_a_notice_that_was_not_accepted_is_closed(message: BreachNotice | Consul
 # What follows only once, or only where something was provided
 
 
+def test_what_was_accepted_is_waited_for_before_more_is_requested_or_the_exchange_is_closed() -> None:
+    waiting = life.accept(exchange(State.OFFERED), acceptance(), LATER)
+    assert waiting.awaits_provision
+    for step in (STEPS["request"], STEPS["close"]):
+        with pytest.raises(
+            OutOfOrderError, match=rf"follows what was accepted; in exchange {QUERY} name is still on its way"
+        ):
+            step(waiting, LATER)
+    given = life.provide(waiting, provision(), LATER)
+    assert not given.awaits_provision
+    assert STEPS["close"](given, LATER).state is State.CLOSED
+
+
 def test_what_was_offered_is_given_once() -> None:
     given = life.provide(life.accept(exchange(State.OFFERED), acceptance(), LATER), provision(), LATER)
     with pytest.raises(OutOfOrderError, match=rf"in exchange {QUERY} nothing more is on offer: it came once"):

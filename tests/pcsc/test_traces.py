@@ -19,11 +19,10 @@ from annex import parameters
 from annex.eligibility import Case, Disposition, Standing, available
 from annex.offences import Category, Form, Offence, Penalty
 from annex.parameters import IN_FORCE, AgeReference, Party, rules_in_force
-from pcsc import deciding, duties, facts, terms, traces
+from pcsc import duties, traces
 from pcsc import exchange as life
 from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangements
-from pcsc.deciding import FIELDS, OUTCOMES
 from pcsc.duties import Content
 from pcsc.errors import NoArrangementError, TreatyError
 from pcsc.exchange import Side, State
@@ -40,10 +39,23 @@ from pcsc.messages import (
     RecipientKind,
     Search,
 )
-from pcsc.terms import Language
-from pcsc.traces import Decision, RulesChangedError, Trace, TraceError, ViewChangedError, read, redacted, replay
+from pcsc.traces import (
+    Decision,
+    RulesChangedError,
+    Trace,
+    TraceError,
+    ViewChangedError,
+    deciding,
+    facts,
+    read,
+    redacted,
+    replay,
+    terms,
+)
+from pcsc.traces.deciding import FIELDS, OUTCOMES
+from pcsc.traces.terms import Language
+from pcsc.traces.wording import cited, words
 from pcsc.use import Consent, Information, Permission, Purpose, may_release, may_use
-from pcsc.wording import cited, words
 from tests.builders import (
     CIRCUMSTANCES,
     INSULT,
@@ -949,7 +961,7 @@ def test_what_is_withheld_does_not_tell_what_there_was() -> None:
 
 def test_a_field_that_is_added_one_day_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
     grown = {**FIELDS, Decision.REFUSAL: (*FIELDS[Decision.REFUSAL], "mood")}
-    monkeypatch.setattr(traces, "FIELDS", grown)
+    monkeypatch.setattr("pcsc.traces.trace.FIELDS", grown)
     monkeypatch.setattr(deciding, "FIELDS", grown)
     inputs = {"message": "query", "article": "2", "code": "2.PURPOSE", "mood": "sullen"}
     made = redacted(traces.decide(Decision.REFUSAL, inputs, NOW))

@@ -17,7 +17,7 @@ from annex.parameters import Party
 from pcsc import exchange as life
 from pcsc import records
 from pcsc.exchange import Side, State
-from pcsc.messages import Authority, Message, Receipt
+from pcsc.messages import Authority, Message, Reachability, Receipt
 from pcsc.records import Direction, Entry, of_act, of_message
 from tests.builders import (
     CANDIDATE,
@@ -105,7 +105,7 @@ def test_11_2_1_an_entry_names_the_types_of_information_that_crossed(
 
 
 def test_11_1_everything_that_carries_information_is_recorded_and_a_receipt_carries_none() -> None:
-    assert set(get_args(Message)) == set(records.KINDS) | {Receipt}
+    assert set(get_args(Message)) == set(records.KINDS) | {Reachability, Receipt}
     assert records.types_of(receipt()) == ()
 
 

@@ -1,8 +1,8 @@
 """Each decision from its inputs alone: JSON values in, the clause and the outcome out. What :mod:`pcsc.traces` rests on.
 
 The rules are those of :mod:`pcsc.exchange`, :mod:`pcsc.duties`, :mod:`pcsc.use` and the Annexes, called with values that are
-rebuilt from the inputs by :mod:`pcsc.facts`. Where a rule wants a text that is content, it is given a stand-in of the same
-length, or one that is the same where the text was: no rule reads what it says.
+rebuilt from the inputs by :mod:`pcsc.traces.facts`. Where a rule wants a text that is content, it is given a stand-in of the
+same length, or one that is the same where the text was: no rule reads what it says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from annex.eligibility import available
 from annex.offences import Offence, serious_crime
 from annex.parameters import IN_FORCE, Party, rules_in_force
-from pcsc import duties, facts
+from pcsc import duties
 from pcsc import exchange as life
 from pcsc.duties import Content
 from pcsc.errors import FieldNotAllowedError, TreatyError, UseError
@@ -33,6 +33,7 @@ from pcsc.messages import (
     Search,
     WrittenNotification,
 )
+from pcsc.traces import facts
 from pcsc.use import Permission, Purpose, may_release, may_use
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pcsc import terms
-from pcsc.deciding import Decision
 from pcsc.messages import RecipientKind
-from pcsc.terms import Language, Term
+from pcsc.traces import terms
+from pcsc.traces.deciding import Decision
+from pcsc.traces.terms import Language, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pcsc.traces import Trace
+    from pcsc.traces.trace import Trace
 
 
 def words(trace: Trace, language: Language) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pcsc import deciding, facts
 from pcsc.agreement import IN_FORCE_WITHOUT_NOTICE, Agreement
-from pcsc.deciding import FIELDS, OUTCOMES, Decision, Searched, TraceError, Under, View, rules_of, searched_of
+from pcsc.traces import deciding, facts
+from pcsc.traces.deciding import FIELDS, OUTCOMES, Decision, Searched, TraceError, Under, View, rules_of, searched_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
