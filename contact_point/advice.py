@@ -1,4 +1,4 @@
-"""The adviser with the directory that comes with the program: for the command, and for a refusal that refers to another channel.
+"""The adviser with the directory that comes with the program: for the command, and for a refusal that refers elsewhere.
 
 What is advised is decided in :mod:`pcsc.channels`.
 """

@@ -1,4 +1,4 @@
-"""What is asked, answered and notified beside the exchanges: Articles 4(6), 5(2), 7, 8(5)(2), 8(7), 9, 10 and 14, on both sides.
+"""What is asked, answered and notified beside the exchanges, on both sides: Articles 4(6), 5(2), 7, 8(5)(2), 8(7), 9, 10, 14.
 
 A question and its answer are messages of their own, each answered on the wire by a receipt; what a person has to do by when is
 for :func:`pcsc.duties.due`. The words themselves are content, held under a key, and never in the record.
@@ -6,7 +6,7 @@ for :func:`pcsc.duties.due`. The words themselves are content, held under a key,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
@@ -37,6 +37,7 @@ from pcsc.messages import (
     Item,
     Notice,
     Recipient,
+    Reply,
     Request,
     ResultOfUse,
     ResultRequest,
@@ -54,8 +55,10 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange, Matter
     from pcsc.messages import Use
 
-Said = CapacityAnswer | Asking | Answering | CorrectionNotice | Notice
-"""A message of this module."""
+Beside = CapacityAnswer | Asking | Answering | CorrectionNotice | Notice
+"""A message beside an exchange."""
+Said = Reply | Beside
+"""What can be read of an exchange: also what a reply refuses, and why (Article 5(5)), without what it gives."""
 
 _Question = TypeVar("_Question", ExplanationRequest, ResultRequest, ConsentRequest, CorrectionNotice)
 _Answer = TypeVar("_Answer", Explanation, ResultOfUse, ConsentDecision)
@@ -96,7 +99,7 @@ def _answer(
 
 def receive(
     here: Installation,
-    message: Said,
+    message: Beside,
     body: bytes,
     committed: str,
     now: datetime,
@@ -151,13 +154,14 @@ def read(here: Installation, control_number: str) -> tuple[Said, ...]:
 
 
 WORDS: Final[tuple[type[Said], ...]] = (
+    Reply,
     CapacityAnswer,
     *get_args(Asking),
     *get_args(Answering),
     CorrectionNotice,
     *get_args(Notice),
 )
-"""The messages of this module."""
+"""The messages that are read here."""
 
 
 def _open_question(exchange: Exchange, kind: MatterKind) -> Matter:
@@ -447,7 +451,8 @@ def take_measure(
     """Correct, delete, or no longer disclose what a notice concerns, in every copy that we hold: Article 10(2).
 
     Raises:
-        CorrectionError: nobody is named, prints are to be corrected, or the notice does not say what would be right.
+        CorrectionError: nobody is named, prints are to be corrected, the notice does not say what would be right, or what it
+            concerns is still on offer, so that there is nothing to correct or delete yet.
 
     """
     if not by.strip():
@@ -456,7 +461,9 @@ def take_measure(
         before = tx.exchange(control_number)
         exchange = matters.measure_taken(before, notice, measure, now)
         tx.step(exchange, before=before.state)
-        old = _rewritten(tx, exchange, notice, measure) if measure is not Measure.NON_DISCLOSURE else []
+        told = wire.decode(tx.content(control_number, Content.CORRESPONDENCE, number=notice), CorrectionNotice)
+        old = _rewritten(tx, exchange, told, measure) if measure is not Measure.NON_DISCLOSURE else []
+        old += _without_what_is_right(tx, exchange, told)
         tx.forget(old)
         waiting = [each.recipient.name for each in exchange.releases if not each.told]
         note = f"{measure} by {by}" + (f"; to be told: {', '.join(waiting)}" if waiting else "")
@@ -466,10 +473,15 @@ def take_measure(
     return exchange
 
 
-def _rewritten(tx: Transaction, exchange: Exchange, notice: str, measure: Measure) -> list[Held]:
+def _rewritten(tx: Transaction, exchange: Exchange, told: CorrectionNotice, measure: Measure) -> list[Held]:
     """Hold what was provided anew, without what a notice concerns or with what is right; return the pieces it replaces."""
-    number = exchange.control_number
-    told = wire.decode(tx.content(number, Content.CORRESPONDENCE, number=notice), CorrectionNotice)
+    number, notice = exchange.control_number, told.control_number
+    # What is on offer comes as it was offered: the measure would end before there is anything to take it about.
+    on_offer = exchange.offered if exchange.state in {life.State.OFFERED, life.State.PROVIDED} else ()
+    if coming := set(told.concerns) & set(on_offer):
+        raise CorrectionError(
+            f"{', '.join(sorted(coming))} is still on offer and not here: accept or decline it first, or do not disclose it"
+        )
     right = {item.kind: item for item in told.correct} if measure is Measure.CORRECTION else {}
     if measure is Measure.CORRECTION and (unknown := set(told.concerns) - set(right)):
         raise CorrectionError(
@@ -485,6 +497,20 @@ def _rewritten(tx: Transaction, exchange: Exchange, notice: str, measure: Measur
         tx.hold(number, Content.INFORMATION, text, number=f"{held.number}/{notice}")
         replaced.append(held)
     return replaced
+
+
+def _without_what_is_right(tx: Transaction, exchange: Exchange, told: CorrectionNotice) -> list[Held]:
+    """Hold a notice anew without what is right; return the piece it replaces.
+
+    Art. 8(9): from the measure on the information itself says it, and with the information it goes.
+    """
+    if not told.correct:
+        return []
+    number, notice = exchange.control_number, told.control_number
+    old = [each for each in tx.held(number) if (each.kind, each.number) == (Content.CORRESPONDENCE, notice)]
+    tx.forget(old)
+    tx.hold(number, Content.CORRESPONDENCE, wire.encode(replace(told, correct=())), number=notice)
+    return old
 
 
 def tell_recipient(here: Installation, control_number: str, recipient: str, now: datetime) -> Exchange:

@@ -79,8 +79,6 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
         NistError, ImageError, ExtractionError, ProbeError: the prints of a query cannot be read or compared.
 
     """
-    if isinstance(message, Reachability):
-        return reachability.answer(message, now)
     committed = records.commitment(message.salt, body)
     if (before := _received(here, message)) is None:
         try:
@@ -157,6 +155,8 @@ def _act_on(here: Installation, message: Message, body: bytes, committed: str, n
             return receive_acceptance(here, message, body, committed, now)
         case ProvisionWithoutRequest():
             return unasked.receive(here, message, body, committed, now)
+        case Reachability():
+            return reachability.answer(message, now)  # nothing to record or to remember (Art. 11(1))
         case Match() | NoMatch() | Provision() | Receipt():
             raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
         case _:
@@ -356,6 +356,7 @@ def answer_request(
         if conditions:
             text = service.items_text(items)
             tx.hold(control_number, Content.SNAPSHOT, text, number=message.control_number)
+        service.hold_reasons(tx, exchange, message)
     disposal.dispose(here, control_number, now)
     return delivery.deliver(here, control_number, message, body, now)
 

@@ -266,6 +266,7 @@ def receive_reply(here: Installation, reply: Reply, body: bytes, committed: str,
         if reply.items:
             information = service.information_text(reply.items, ())
             tx.hold(exchange.control_number, Content.INFORMATION, information, number=reply.control_number)
+        service.hold_reasons(tx, exchange, reply)
         return service.receipt(tx, exchange, reply, committed, now)
 
 

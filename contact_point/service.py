@@ -14,7 +14,7 @@ import base64
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from contact_point.store import Subject, Transaction
     from matcher.images import Image
     from pcsc.exchange import Exchange, Side, State
-    from pcsc.messages import Message
+    from pcsc.messages import Message, Reply
     from pcsc.traces import Trace
 
 
@@ -228,6 +228,13 @@ def read_information(text: bytes) -> tuple[tuple[Item, ...], tuple[Condition, ..
     stored = json.loads(text)
     items = tuple(Item(*each) for each in stored["items"])
     return items, tuple(Condition(words, tuple(forbids)) for words, forbids in stored["conditions"])
+
+
+def hold_reasons(tx: Transaction, exchange: Exchange, reply: Reply) -> None:
+    """Keep what a reply refuses and why, on either side and without what it gives, so that a person can read it (5(5))."""
+    if reply.refusals:
+        reasons = wire.encode(replace(reply, items=(), offered=(), conditions=()))
+        tx.hold(exchange.control_number, Content.CORRESPONDENCE, reasons, number=reply.control_number)
 
 
 # The gallery

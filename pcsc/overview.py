@@ -7,6 +7,7 @@ protection of privacy sees here whether that is so, without seeing any of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pcsc import duties, retention
@@ -16,7 +17,6 @@ from pcsc.exchange import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from annex.parameters import Rules
     from pcsc.arrangement import Arrangement

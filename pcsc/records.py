@@ -281,7 +281,8 @@ def verify(record: Iterable[Recorded], *, kept_since: datetime | None = None) ->
     """Check a whole record from its first entry.
 
     ``kept_since`` is the earliest moment whose entries must all be there, two years ago: Article 11(3). A place that stands
-    after an entry of that time, and is empty, was emptied before its term. Without it, empty places are only counted.
+    after an entry of that moment or later, and is empty, was emptied before its term; one that stands before every entry that
+    is left cannot be told apart. Without it, empty places are only counted.
 
     Raises:
         RecordError: an entry was changed, dropped, added, moved, or emptied too early; the message names the first one.
@@ -294,7 +295,7 @@ def verify(record: Iterable[Recorded], *, kept_since: datetime | None = None) ->
             raise RecordError(f"entry {expected} is missing from the record: entry {place.number} stands in its place")
         if place.body is None and place.salt is None:
             expired += 1
-            if kept_since is not None and latest is not None and latest > kept_since:
+            if kept_since is not None and latest is not None and latest >= kept_since:
                 raise RecordError(
                     f"entry {expected} of the record was emptied before its term: it is younger than an entry of "
                     f"{latest.date()}, and each is kept for at least two years (Art. 11(3)): compare with the other "
@@ -302,9 +303,8 @@ def verify(record: Iterable[Recorded], *, kept_since: datetime | None = None) ->
                 )
         else:
             entries += 1
-            if not _gives_its_leaf(place):
+            if (latest := _made_at(place)) is None:
                 raise RecordError(f"entry {expected} of the record was changed: it no longer gives its leaf")
-            latest = datetime.fromisoformat(json.loads(place.body or "")["at"])
         if not _SHA256.fullmatch(place.leaf):
             raise RecordError(f"entry {expected} of the record was changed: its leaf is no leaf")
         link = _link(link, place.leaf)
@@ -315,14 +315,18 @@ def verify(record: Iterable[Recorded], *, kept_since: datetime | None = None) ->
     return Verification(entries, expired, link)
 
 
-def _gives_its_leaf(place: Recorded) -> bool:
-    """Whether body and salt are those that the leaf commits to, in the place that the body names."""
+def _made_at(place: Recorded) -> datetime | None:
+    """Return the time of an entry, if body and salt are those that the leaf commits to, in the place that the body names."""
     if place.body is None or place.salt is None or not _SHA256.fullmatch(place.salt):
-        return False
+        return None
     if commitment(place.salt, place.body.encode()) != place.leaf:
-        return False
-    number: int = json.loads(place.body)["number"]
-    return number == place.number
+        return None
+    try:
+        entry = json.loads(place.body)
+        at = datetime.fromisoformat(entry["at"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None  # whoever wrote it also wrote the leaf: it is no entry
+    return at if entry.get("number") == place.number and at.tzinfo is not None else None
 
 
 def _link(before: str, leaf: str) -> str:

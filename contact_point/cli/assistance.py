@@ -1,4 +1,4 @@
-"""What is asked for and answered beside the agreement, checked and counted without an exchange: commands without an installation.
+"""Assistance beside the agreement, checked and counted without an exchange: commands that need no installation.
 
 Each says what :mod:`pcsc.assistance` says of values that are typed in, and keeps nothing.
 """
@@ -33,7 +33,9 @@ app.add_typer(assistance_app, name="assistance", rich_help_panel=OTHER_CHANNELS)
 @assistance_app.command()
 def preservation(
     requested: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day of the request to preserve.")],
-    days: Annotated[int | None, typer.Option(help="For how many days.", show_default="as long as the law gives")] = None,
+    days: Annotated[
+        int | None, typer.Option(help="For how many days.", show_default="as long as the law gives")
+    ] = None,
     extended: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day, if it was extended.")
     ] = None,

@@ -482,7 +482,15 @@ def read_correspondence(number: Number, root: Root = HERE, as_json: Json = False
 
 def _in_words(said: Said, exchange: Exchange) -> str:
     """Return a message as lines for a person."""
-    from pcsc.messages import BreachNotice, ConsentDecision, Consultation, CorrectionNotice, Explanation, ResultOfUse
+    from pcsc.messages import (
+        BreachNotice,
+        CapacityAnswer,
+        ConsentDecision,
+        Consultation,
+        CorrectionNotice,
+        Explanation,
+        ResultOfUse,
+    )
 
     match said:
         case Explanation():
@@ -491,7 +499,9 @@ def _in_words(said: Said, exchange: Exchange) -> str:
             return f"{_speaker(said, exchange)} tells the result of use (Art. 7)\n{_use_lines(said.uses)}"
         case CapacityAnswer():
             words = plain(said.answer.words)
-            return f"{_speaker(said, exchange)} says whether it can answer request {said.request} (Art. 5(2))\n    {words}"
+            return (
+                f"{_speaker(said, exchange)} says whether it can answer request {said.request} (Art. 5(2))\n    {words}"
+            )
         case ConsentDecision():
             head, rest = f"{'grants' if said.granted else 'withholds'} its consent", said.reason
         case CorrectionNotice():
@@ -534,10 +544,12 @@ def _asked_in_words(said: Asking) -> str:
 
 def _speaker(said: Said, exchange: Exchange) -> str:
     """Return the Party that a message is from."""
-    from pcsc.messages import BreachNotice, Consultation
+    from pcsc.messages import BreachNotice, CapacityAnswer, Consultation
 
     if isinstance(said, BreachNotice | Consultation):
         return said.raised_by
+    if isinstance(said, CapacityAnswer):
+        return exchange.queried
     question = getattr(said, "question", None)
     raised = {matter.number: matter.raised_by for matter in exchange.matters}
     return raised[question].other if question else raised[said.control_number]

@@ -152,6 +152,8 @@ def fields(exchange: Exchange) -> dict[str, Any]:
         "state": exchange.state,
         "reference": exchange.reference,
         "conclusion": exchange.conclusion,
+        "capacity": exchange.capacity,
+        "expected_on": exchange.expected_on,
         "offered": exchange.offered,
         "conditions": [asdict(condition) for condition in exchange.conditions],
         "open_purposes": exchange.open_purposes,
@@ -192,6 +194,9 @@ def show_exchange(exchange: Exchange, as_json: bool, before: str = "") -> None:
     lines = [f"{plain(before)}{exchange.control_number}: [bold]{exchange.state}[/]"]
     if exchange.reference:
         lines[0] += f", reference {exchange.reference}"
+    if exchange.capacity and exchange.state == "requested":
+        day = f", expected on {exchange.expected_on}" if exchange.expected_on else ""
+        lines.append(f"{exchange.queried} says whether it can answer: {exchange.capacity}{day}")
     lines += [f"Condition: {plain(condition.text)}" for condition in exchange.conditions]
     lines += [matter_line(exchange, matter) for matter in exchange.matters if matter.settled_at is None]
     lines += [

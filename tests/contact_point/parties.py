@@ -124,7 +124,9 @@ class Parties:
         assert any(entry.direction is records.Direction.PROVIDED for entry in (*both[0], *both[1]))
         for entries in both:
             crossed = [
-                (each.event, each.message, each.direction) for each in entries if each.direction is not records.Direction.ACT
+                (each.event, each.message, each.direction)
+                for each in entries
+                if each.direction is not records.Direction.ACT
             ]
             assert len(crossed) == len(set(crossed))
 

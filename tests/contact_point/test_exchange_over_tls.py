@@ -95,7 +95,13 @@ def test_an_exchange_from_the_query_to_the_use_of_what_was_provided(
         condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
         missing = Refusal(Ground.NOT_AVAILABLE, "none is recorded", "criminal history")
         queried.answer_request(
-            us, number, give=("name", "date of birth"), refusals=(missing,), conditions=(condition,), by="officer", now=clock()
+            us,
+            number,
+            give=("name", "date of birth"),
+            refusals=(missing,),
+            conditions=(condition,),
+            by="officer",
+            now=clock(),
         )
         # 8(1): the reply is the response that ends the hold of the probe.
         assert Content.PROBE not in held(us, number)

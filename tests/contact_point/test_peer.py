@@ -307,7 +307,9 @@ def test_4_7_the_quota_of_the_day_is_kept(parties: Parties, fingers: tuple[Finge
     parties.amend(Party.US, "tenprint = 100", "tenprint = 1")
     with parties.answering(Party.US):
         querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
-        with pytest.raises(RefusedError, match=r"4-7\.QUOTA.*allows 1 tenprint queries a day and 1 were made") as refused:
+        with pytest.raises(
+            RefusedError, match=r"4-7\.QUOTA.*allows 1 tenprint queries a day and 1 were made"
+        ) as refused:
             querying.open_query(parties.jp, [fingers[1].later_print], justification(Party.JP), clock())
     assert not refused.value.final  # tomorrow the same query may be sent again
 

@@ -364,7 +364,20 @@ def test_an_exchange_is_stored_whole(place: Place) -> None:
         releases=(Release(INTERPOL, "8(7)", NOW, ("name",), told=False),),
         restricted=("name",),
         matters=tuple(
-            Matter(f"JP261122-{kind.name}", kind, Party.US, NOW, NOW, NOW, "done", True, ConsentTo.USE, "why", INTERPOL, True)
+            Matter(
+                f"JP261122-{kind.name}",
+                kind,
+                Party.US,
+                NOW,
+                NOW,
+                NOW,
+                "done",
+                True,
+                ConsentTo.USE,
+                "why",
+                INTERPOL,
+                True,
+            )
             for kind in MatterKind
         ),
     )

@@ -57,6 +57,7 @@ from tests.builders import (
     SALT,
     acceptance,
     breach_notice,
+    capacity_answer,
     consent_decision,
     consent_request,
     consultation,
@@ -70,6 +71,7 @@ from tests.builders import (
     offer,
     provision,
     query,
+    reachability,
     receipt,
     refusal,
     release_request,
@@ -93,6 +95,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "determination": determination(will_request=False),
     "urgent request": request(risk="A second attack is announced for tomorrow at the station."),
     "request": request(notification=notification(purpose="放火の疑い: who is it?\nPlease tell.")),
+    "capacity answer": capacity_answer(),
     "reply": reply(),
     "offer": offer(refusals=(refusal(item="aliases"),)),
     "refusal": reply(items=(), refusals=(refusal(), refusal(reason="Sealed by a court."))),
@@ -115,6 +118,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "notice about prints": correction_notice(concerns=(PRINTS,)),
     "breach notice": breach_notice(),
     "consultation": consultation(),
+    "reachability": reachability(),
     "receipt": receipt(),
 }
 

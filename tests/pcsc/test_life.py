@@ -127,6 +127,7 @@ CALLED: Final = {
     "a query": (),
     "a match": ((QUERYING, "examine: it is"),),
     "nothing to request": ((QUERYING, "examine: it is not"), (QUERYING, "determine not to request")),
+    "a determination to request": _REQUESTED[:2],
     "a request": _REQUESTED,
     "a reply": (*_REQUESTED, (QUERIED, "reply: give a part")),
     "a refusal": (*_REQUESTED, (QUERIED, "reply: refuse")),
@@ -309,6 +310,7 @@ class Life(RuleBasedStateMachine):
             refused_in_the_words_of_the_agreement(error)
             assert self.sides.get(letter.to) == before
             self.turn_away(letter)
+            self.explains_what_nothing_followed(letter)
             # The answer to a message is the end of its way; nothing goes back for it.
             return (
                 None if isinstance(letter.message, ANSWERS) else Letter(other(letter.to), letter.message, refused=True)
@@ -317,6 +319,12 @@ class Life(RuleBasedStateMachine):
         if letter.to is QUERYING and (before is None or before.provided_at is None or after.offered != before.offered):
             self.note_parcel(before, after)
         return None if message is None else Letter(other(letter.to), message)
+
+    def explains_what_nothing_followed(self, letter: Letter) -> None:
+        """Article 4(6): who is asked "shall respond"; only a request that followed, or is about to, is a reason not to."""
+        if isinstance(letter.message, ExplanationRequest):
+            on_its_way = [each for each in (*self.under_way, *self.lost) if isinstance(each.message, Request)]
+            assert on_its_way or self.sides[QUERIED].request is not None or self.sides[QUERYING].reference is None
 
     def turn_away(self, letter: Letter) -> None:
         """Keep the exchange of what was not admitted: it was received all the same (Article 11(1))."""
@@ -410,9 +418,14 @@ class Life(RuleBasedStateMachine):
                 assert "5(2)" in {duty.article for duty in due(at, AGREED, RULES)}
             else:
                 assert overstays(at, AGREED, (at.answered_at or at.opened_at) + HOLD)
+        given = self.sides.get(QUERIED)
+        if given is not None and given.state is State.PROVIDED and given.provided_at is not None:
+            assert overstays(given, AGREED, given.provided_at + HOLD)  # our own copy of what we gave
 
     def information_is_held_where_it_was_provided_and_is_still_needed(self) -> None:
         at = self.sides.get(QUERYING)
+        if at is not None and at.state in ENDED:
+            assert not at.open_purposes
         if at is not None and Content.INFORMATION in duties.permitted(at):
             assert at.provided_at is not None
             assert at.open_purposes
@@ -437,7 +450,10 @@ class Life(RuleBasedStateMachine):
             if matter.granted and matter.raised_by is at.ours
         }
         for parcel in self.parcels:
-            assert allowed(at, parcel.conditions, self) <= parcel.first | consented
+            may = allowed(at, parcel.conditions, self)
+            assert may <= parcel.first | consented
+            assert not {f"for {purpose}" for each in parcel.conditions for purpose in each.forbids} & may  # 8(8)
+            assert not ("name" in at.restricted and may)  # 10(2): whatever else allows it
 
     def after_the_end_nothing_is_requested_or_given(self) -> None:
         at = self.sides.get(QUERIED)
