@@ -17,7 +17,7 @@ from pcsc import exchange as life
 from pcsc.assistance import Emergency, EmergencyReview
 from pcsc.duties import Content
 from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
-from pcsc.exchange import MatterKind, Side
+from pcsc.exchange import MatterKind, Side, State
 from pcsc.matters import Measure
 from pcsc.messages import (
     Answering,
@@ -452,7 +452,7 @@ def take_measure(
 
     Raises:
         CorrectionError: nobody is named, prints are to be corrected, the notice does not say what would be right, or what it
-            concerns is still on offer, so that there is nothing to correct or delete yet.
+            concerns is still on its way, so that there is nothing to correct or delete yet.
 
     """
     if not by.strip():
@@ -476,11 +476,11 @@ def take_measure(
 def _rewritten(tx: Transaction, exchange: Exchange, told: CorrectionNotice, measure: Measure) -> list[Held]:
     """Hold what was provided anew, without what a notice concerns or with what is right; return the pieces it replaces."""
     number, notice = exchange.control_number, told.control_number
-    # What is on offer comes as it was offered: the measure would end before there is anything to take it about.
-    on_offer = exchange.offered if exchange.state in {life.State.OFFERED, life.State.PROVIDED} else ()
-    if coming := set(told.concerns) & set(on_offer):
+    # What is offered or replied comes as it was then: the measure would end before there is anything to take it about.
+    if coming := set(told.concerns) & _on_its_way(exchange):
         raise CorrectionError(
-            f"{', '.join(sorted(coming))} is still on offer and not here: accept or decline it first, or do not disclose it"
+            f"{', '.join(sorted(coming))} is still on its way and not here: it is withheld until then; take the measure when "
+            "it came or was declined, or do not disclose it"
         )
     right = {item.kind: item for item in told.correct} if measure is Measure.CORRECTION else {}
     if measure is Measure.CORRECTION and (unknown := set(told.concerns) - set(right)):
@@ -497,6 +497,18 @@ def _rewritten(tx: Transaction, exchange: Exchange, told: CorrectionNotice, meas
         tx.hold(number, Content.INFORMATION, text, number=f"{held.number}/{notice}")
         replaced.append(held)
     return replaced
+
+
+def _on_its_way(exchange: Exchange) -> set[str]:
+    """Return the kinds of items that may still come to us."""
+    if exchange.side is Side.QUERIED:
+        return set()
+    coming = {
+        State.REQUESTED: exchange.requested_items,
+        State.OFFERED: exchange.offered,
+        State.PROVIDED: exchange.offered,
+    }
+    return set(coming.get(exchange.state, ()))
 
 
 def _without_what_is_right(tx: Transaction, exchange: Exchange, told: CorrectionNotice) -> list[Held]:

@@ -33,11 +33,13 @@ from pcsc.errors import (
     OutOfOrderError,
     QuotaError,
     RecordError,
+    RestrictedError,
     TreatyError,
     WrongPartyError,
 )
 from pcsc.exchange import Exchange, MatterKind, Side, State
 from pcsc.messages import (
+    PRINTS,
     Acceptance,
     Condition,
     Determination,
@@ -131,9 +133,21 @@ def _received(here: Installation, message: Message) -> Received | None:
 
 
 def _again(here: Installation, message: Message, before: Received) -> bytes:
-    """Return the answer that a message had before."""
+    """Return the answer that a message had before.
+
+    Raises:
+        RestrictedError: it holds prints that were found unreliable since.
+        OutOfOrderError: it is gone.
+
+    """
     try:
         with here.store.transaction() as tx:
+            # Art. 10(2): nobody could be told who never learnt of the match; so its prints are not given again.
+            if isinstance(message, Query) and PRINTS in tx.exchange(before.exchange).restricted:
+                raise RestrictedError(
+                    f"query {message.control_number} was answered, and the prints of the answer are incorrect or unreliable: "
+                    "they are not given again; make a new query"
+                )
             return tx.content(before.exchange, before.answer, number=message.control_number)
     except ContentGoneError:
         raise OutOfOrderError(

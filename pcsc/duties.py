@@ -41,7 +41,7 @@ class Content(StrEnum):
     CIRCUMSTANCES = "circumstances"
     """Why we asked: Article 4(3), and 4(6) should an explanation be wanted."""
     CORRESPONDENCE = "correspondence"
-    """What was asked, answered and notified beside the life of the exchange, in its own words."""
+    """What was asked, answered, refused and notified in an exchange, in its own words."""
     RESULT = "result"
     """What came of the use of what we provided: Article 7, for the review of the implementation alone (8(6))."""
     MESSAGE = "message"

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from contact_point.correspondence import Correction, Draft, Said
     from contact_point.service import Installation
     from pcsc.exchange import Exchange
-    from pcsc.messages import Asking, Item, Use
+    from pcsc.messages import Asking, CapacityAnswer, Item, Reply, ResultOfUse, Use
 
 
 def _one_act(**acts: bool) -> str | None:
@@ -466,7 +466,7 @@ def consult(
 
 @app.command("correspondence", rich_help_panel=BOTH)
 def read_correspondence(number: Number, root: Root = HERE, as_json: Json = False) -> None:
-    """Read what was asked, answered and notified beside an exchange; a result we were told is `pcsc result --read`."""
+    """Read what was asked, answered, refused and notified beside an exchange; a result we were told is `pcsc result --read`."""
     from contact_point import correspondence, wire
 
     with opened(root) as here:
@@ -482,26 +482,11 @@ def read_correspondence(number: Number, root: Root = HERE, as_json: Json = False
 
 def _in_words(said: Said, exchange: Exchange) -> str:
     """Return a message as lines for a person."""
-    from pcsc.messages import (
-        BreachNotice,
-        CapacityAnswer,
-        ConsentDecision,
-        Consultation,
-        CorrectionNotice,
-        Explanation,
-        ResultOfUse,
-    )
+    from pcsc.messages import BreachNotice, ConsentDecision, Consultation, CorrectionNotice, Explanation
 
     match said:
         case Explanation():
             head, rest = "explains the purpose of the query (Art. 4(6))", f"{said.purpose}\n{said.why}: {said.text}"
-        case ResultOfUse():
-            return f"{_speaker(said, exchange)} tells the result of use (Art. 7)\n{_use_lines(said.uses)}"
-        case CapacityAnswer():
-            words = plain(said.answer.words)
-            return (
-                f"{_speaker(said, exchange)} says whether it can answer request {said.request} (Art. 5(2))\n    {words}"
-            )
         case ConsentDecision():
             head, rest = f"{'grants' if said.granted else 'withholds'} its consent", said.reason
         case CorrectionNotice():
@@ -517,7 +502,7 @@ def _in_words(said: Said, exchange: Exchange) -> str:
         case Consultation():
             head, rest = f"asks for consultations (Art. {said.on})", said.matter
         case _:
-            return f"{_speaker(said, exchange)} {_asked_in_words(said)}"
+            return f"{_speaker(said, exchange)} {_unsigned_in_words(said)}"
     lines = [f"    {plain(line)}" for line in rest.splitlines()]
     right = [item_lines(said.correct)] if isinstance(said, CorrectionNotice) and said.correct else []
     return "\n".join(
@@ -525,10 +510,17 @@ def _in_words(said: Said, exchange: Exchange) -> str:
     )
 
 
-def _asked_in_words(said: Asking) -> str:
-    from pcsc.messages import ConsentRequest, ExplanationRequest
+def _unsigned_in_words(said: Asking | ResultOfUse | CapacityAnswer | Reply) -> str:
+    from pcsc.messages import CapacityAnswer, ConsentRequest, ExplanationRequest, Reply, ResultOfUse
 
     match said:
+        case ResultOfUse():
+            return f"tells the result of use (Art. 7)\n{_use_lines(said.uses)}"
+        case CapacityAnswer():
+            return f"says whether it can answer request {said.request} (Art. 5(2))\n    {plain(said.answer.words)}"
+        case Reply():
+            lines = [f"    {each.item or 'all of it'} ({each.ground}): {plain(each.reason)}" for each in said.refusals]
+            return "\n".join([f"refuses, in answer to request {said.request} (Art. 5(5))", *lines])
         case ExplanationRequest():
             return "asks for the purpose of the query (Art. 4(6))"
         case ConsentRequest():
@@ -544,11 +536,11 @@ def _asked_in_words(said: Asking) -> str:
 
 def _speaker(said: Said, exchange: Exchange) -> str:
     """Return the Party that a message is from."""
-    from pcsc.messages import BreachNotice, CapacityAnswer, Consultation
+    from pcsc.messages import BreachNotice, CapacityAnswer, Consultation, Reply
 
     if isinstance(said, BreachNotice | Consultation):
         return said.raised_by
-    if isinstance(said, CapacityAnswer):
+    if isinstance(said, CapacityAnswer | Reply):
         return exchange.queried
     question = getattr(said, "question", None)
     raised = {matter.number: matter.raised_by for matter in exchange.matters}

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party, rules_in_force
 from contact_point import arrangements, main, queried, querying, service
-from contact_point.client import UnreachableError
+from contact_point.client import Client, UnreachableError
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.keys import SigningKey
 from contact_point.prints import Print, PrintReader
@@ -144,8 +146,17 @@ class Parties:
             try:
                 yield
             finally:
+                _hang_up(self.of(party.other).other)
                 server.should_exit = True
                 thread.join()
+
+
+def _hang_up(caller: service.Transport | None) -> None:
+    """Close idle connections, whose end a server that stops would wait for; the next message makes a new one."""
+    assert isinstance(caller, Client)
+    transport = caller._http._transport
+    assert isinstance(transport, httpx2.HTTPTransport)
+    transport._pool.close()
 
 
 def held(here: Installation, number: str) -> set[Content]:

@@ -12,13 +12,14 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import cli, correspondence, delivery, queried, querying, reachability
-from contact_point.client import RefusedError, UnreachableError
+from contact_point.client import UnreachableError
 from contact_point.main import clock
+from contact_point.wire import StaleError
 from pcsc.assistance import AssistanceError, Capacity, CapacityAnswer, Lack, Outcome
 from pcsc.duties import Content
 from pcsc.errors import OutOfOrderError
 from pcsc.exchange import State
-from pcsc.messages import Conclusion
+from pcsc.messages import Conclusion, Reply
 
 from .parties import Down, events, exchange, held, notification, owed
 
@@ -180,16 +181,22 @@ def test_5_4b_a_refusal_names_the_agreement_that_must_govern_its_basis_and_the_a
         assert run(*answer, "--by", "officer", "--referral", "evidence", *at(us))[0] == 2  # on another ground
         assert exchange(us, number).state is State.REQUESTED
 
-        seen = Seen(us)
         code, said = run(*governed, "evidence", *at(us))
         assert code == 0, said
-    (reason,) = seen.reasons(number)
-    assert reason.startswith(
-        "It is wanted for the trial. Referral of 'evidence' to the treaty or agreement on mutual legal"
-    )
-    assert "must be governed by this treaty" in reason
-    assert "Legal basis: A treaty or agreement on assistance between the two goes before all others." in reason
-    assert reason.endswith("Received by: US Central Authority.")
+    for here in (jp, us):
+        (reply,) = correspondence.read(here, number)
+        assert isinstance(reply, Reply)
+        assert (reply.items, [each.item for each in reply.refusals]) == ((), ["criminal history"])
+        reason = reply.refusals[0].reason
+        assert reason.startswith(
+            "It is wanted for the trial. Referral of 'evidence' to the treaty or agreement on mutual legal assistance"
+        )
+        assert "must be governed by this treaty" in reason
+        assert "Legal basis: A treaty or agreement on assistance between the two goes before all others." in reason
+        assert reason.endswith("Received by: US Central Authority.")
+        _, said = run("correspondence", number, *at(here))
+        assert "US refuses, in answer to request" in said
+        assert "criminal history (must-be-governed): It is wanted for the trial. Referral" in said
     assert exchange(jp, number).state is State.PROVIDED
 
 
@@ -221,7 +228,7 @@ def test_who_cannot_be_reached_ends_with_4_and_nothing_is_kept(parties: Parties,
 
 
 def test_a_sign_of_life_has_the_clocks_compared(parties: Parties) -> None:
-    with parties.answering(Party.US), pytest.raises(RefusedError, match="check both clocks"):
+    with parties.answering(Party.US), pytest.raises(StaleError, match="check both clocks"):
         reachability.reach(parties.jp, clock() - timedelta(minutes=6))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import correspondence, delivery, provided, queried, querying, settings, unasked
+from contact_point import correspondence, delivery, provided, queried, querying, service, settings, unasked, wire
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.correspondence import Correction
 from contact_point.keys import KeyDestroyedError
@@ -33,15 +34,21 @@ from pcsc.messages import (
     BreachNotice,
     Conclusion,
     Condition,
+    ConsentDecision,
     ConsentTo,
     Consultation,
     ConsultationOn,
     CorrectionNotice,
     Expectation,
+    Explanation,
+    ExplanationRequest,
     Fault,
     Item,
+    Message,
     Recipient,
     RecipientKind,
+    ResultRequest,
+    Why,
 )
 from pcsc.use import Purpose
 
@@ -186,6 +193,27 @@ def test_10_1_every_exchange_in_which_the_person_matched_is_told_and_unreliable_
     parties.records_agree()
 
 
+def test_10_2_prints_found_unreliable_before_the_answer_arrived_are_not_given_again(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """Who never learnt of the match cannot be told that it is wrong, and would be given it on asking again."""
+    jp, us = parties.jp, parties.us
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        asking = replace(jp, other=Unlucky(jp.other))
+        with pytest.raises(UnreachableError, match="lost on its way"):
+            querying.open_query(asking, [fingers[0].later_print], justification(Party.JP), clock())
+        (told,) = correspondence.notify_about(us, "someone", PRINTS_ARE_WRONG, clock())
+        assert isinstance(told, RefusedError)
+        assert told.problem.code == "5-1.NO_MATCH"
+        (refused,) = delivery.resume(jp, clock)
+        assert isinstance(refused, RefusedError)
+        assert refused.problem.code == "10-2.RESTRICTED"
+    (ended,) = _exchanges(jp)
+    assert ended.state is State.CLOSED
+    assert held(jp, ended.control_number) == {Content.CIRCUMSTANCES}
+
+
 # Breach and consultations: Articles 9 and 14
 
 
@@ -272,7 +300,7 @@ def test_6_information_is_provided_without_request_for_one_case(parties: Parties
         # Art. 10(2): what is on offer comes as it was offered, so it is corrected when it is here, and withheld until then.
         correspondence.notify_correction(us, number, NAME_IS_WRONG, clock())
         notice = exchange(jp, number).matters[-1].number
-        with pytest.raises(CorrectionError, match="name is still on offer and not here: accept or decline it first"):
+        with pytest.raises(CorrectionError, match="name is still on its way and not here: it is withheld until then"):
             correspondence.take_measure(jp, number, notice, Measure.CORRECTION, by="officer", now=clock())
         querying.accept(jp, number, accepted=True, signed_by="Superintendent", now=clock())
         with pytest.raises(UseError, match=r"Art\. 10\(2\)"):
@@ -421,6 +449,48 @@ def test_every_notice_question_and_answer_is_taken_in_once_however_often_it_come
             assert not [each for each in tx.held() if each.kind is Content.MESSAGE]
             assert here.store._slots.live() == {each.slot for each in tx.held()}
     parties.records_agree()
+
+
+def test_3_3_what_the_other_side_may_not_say_is_refused_and_changes_nothing(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """Sound messages, signed by the right contact point, that are not its to send: each check is made on our side too."""
+    jp, us = parties.jp, parties.us
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.provided(fingers[0], "name")
+        correspondence.ask_consent(
+            jp, number, ConsentTo.USE, purpose="An inquest.", signed_by="Superintendent", now=clock()
+        )
+        (question,) = exchange(us, number).matters
+        reference = exchange(jp, number).reference or ""
+        head = (clock(), service.new_salt())
+        own_consent = ConsentDecision(
+            "JP000000-A", *head, question.number, reference, granted=True, reason="", signed_by="Superintendent"
+        )
+        unasked_for = Explanation(
+            "JP000000-B", *head, "US000000-X", reference, "A robbery.", Why.EXCLUDED, "No match.", "Superintendent"
+        )
+        breach = BreachNotice("JP000000-E", *head, Party.US, clock(), "A loss.", "None.", (), "Superintendent")
+        before = exchange(us, number)
+        refusals: tuple[tuple[Message, str], ...] = (
+            (own_consent, "3-4.OUT_OF_ORDER"),
+            (unasked_for, "3-4.OUT_OF_ORDER"),
+            (ResultRequest("JP000000-C", *head, reference), "7.NOT_PROVIDED_BY_YOU"),
+            (ExplanationRequest("JP000000-D", *head, reference), "4-6.NOT_A_MATCH"),
+            (breach, "3-3.WRONG_PARTY"),
+            (ResultRequest("JP000000-F", *head, "NOBODY-HAS-THIS"), "5-1.NO_MATCH"),
+        )
+        assert jp.other is not None
+        for message, code in refusals:
+            with pytest.raises(RefusedError, match=re.escape(f"({code})")) as refused:
+                jp.other.post(message, wire.encode(message), clock())
+            assert refused.value.final
+            assert exchange(us, number) == before
+    # Art. 11(1): what was received in an exchange is recorded, though it was not accepted.
+    assert events(us, number).count("not accepted") == 4
+    with us.store.transaction() as tx:
+        assert len(tx.exchanges()) == 1
 
 
 def test_11_1_a_question_that_cannot_be_recorded_is_not_taken_in(parties: Parties, fingers: tuple[Finger, ...]) -> None:

@@ -81,4 +81,4 @@ def test_13_2c_of_what_is_given_without_request_the_party_that_gives_declares(si
 
 def test_13_2c_only_the_acting_partys_own_view_counts() -> None:
     # Nothing lets the queried side call the act political: the step has no place for it.
-    assert life.receive_query(query(), arrangement(), made_today=0, now=NOW).basis.political is False
+    assert life.receive_query(query(), arrangement(), made_today=0, now=NOW).basis == basis(political=False)
