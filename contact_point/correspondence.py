@@ -164,13 +164,15 @@ WORDS: Final[tuple[type[Said], ...]] = (
 """The messages that are read here."""
 
 
-def _open_question(exchange: Exchange, kind: MatterKind) -> Matter:
-    """Return the open question of the other side."""
+def _open_question(exchange: Exchange, kind: MatterKind, number: str = "") -> Matter:
+    """Return an open question of the other side: the one of that number, or the oldest."""
     for matter in exchange.matters:
-        if matter.kind is kind and matter.settled_at is None and matter.raised_by is exchange.other:
+        theirs = matter.settled_at is None and matter.raised_by is exchange.other
+        if matter.kind is kind and theirs and number in {"", matter.number}:
             return matter
     raise OutOfOrderError(
-        f"{exchange.other} has asked for no {kind} in exchange {exchange.control_number} that is not answered yet"
+        f"{exchange.other} has asked for no {kind}{f' {number}' if number else ''} in exchange {exchange.control_number} that "
+        "is not answered yet"
     )
 
 
@@ -373,11 +375,14 @@ def decide_consent(
     *,
     granted: bool,
     reason: str,
+    question: str = "",
     urgent: bool = False,
     signed_by: str,
     now: datetime,
 ) -> Exchange:
     """Decide in writing on the other Party's request for consent; where national law wants a report, after it (or urgently).
+
+    ``question`` is the number of the request, where several are open; otherwise the oldest is decided.
 
     Raises:
         ConsentError: the report is missing.
@@ -385,7 +390,7 @@ def decide_consent(
     """
 
     def make(head: Head, exchange: Exchange) -> ConsentDecision:
-        matter = _open_question(exchange, MatterKind.CONSENT)
+        matter = _open_question(exchange, MatterKind.CONSENT, question)
         matters.check_report(matter, exchange.ours, rules_in_force(now.date()), granted=granted, urgent=urgent)
         return ConsentDecision(*_of(head), matter.number, exchange.reference or "", granted, reason, signed_by)
 

@@ -29,6 +29,7 @@ from pcsc.errors import (
     FieldNotAllowedError,
     IdempotencyError,
     NoAnswerError,
+    NoArrangementError,
     NoReasonError,
     OutOfOrderError,
     QuotaError,
@@ -102,7 +103,7 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
 FINAL: Final = (TreatyError, NistError, ImageError, ExtractionError, ProbeError)
 """What a message can be refused for."""
 
-UNRECORDED: Final = (QuotaError, NoAnswerError, RecordError, WrongPartyError)
+UNRECORDED: Final = (QuotaError, NoAnswerError, NoArrangementError, RecordError, WrongPartyError)
 """What passes, so that the same message may be accepted another time and is recorded then, or is no message to us."""
 
 

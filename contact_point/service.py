@@ -193,9 +193,9 @@ def referred(tx: Transaction, reference: str, side: Side | None = None) -> Excha
     except UnknownExchangeError:
         exchange = None
     if exchange is None or side not in {None, exchange.side}:
-        role = "" if side is None else f" in which this contact point is the {side} one"
+        role = "" if side is None else f", in which this contact point is the {side} one"
         raise NotAMatchError(
-            f"{reference!r} is not the reference number of a match, or of information without request,{role}: use the number "
+            f"{reference!r} is not the reference number of a match, or of information without request{role}: use the number "
             "that came with it"
         )
     return exchange

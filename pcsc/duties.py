@@ -142,6 +142,8 @@ def permitted_in(at: Standing) -> frozenset[Content]:
     # again with a late request.
     if at.prints_restricted or at.hold_ended:
         kinds = kinds - {Content.PROBE, Content.CANDIDATE, Content.PICTURE}
+        # The answer to a match carries the prints that matched.
+        kinds = kinds - {Content.ANSWER} if at.state is State.MATCH else kinds
     # Art. 8(9): "only so long as necessary", also while more is asked for.
     if not at.needed:
         kinds = kinds - {Content.INFORMATION}

@@ -194,8 +194,15 @@ def of_message(
     trace: str = "",
     now: datetime,
 ) -> Entry:
-    """Return the entry for a message that was provided or received; ``committed`` is the commitment to its bytes."""
+    """Return the entry for a message that was provided or received; ``committed`` is the commitment to its bytes.
+
+    A message about consent stands under the clause that it is about: another use (8(5)(2)) or a release (8(7)).
+    """
     event, article = KINDS[type(message)]
+    if isinstance(message, ConsentRequest):
+        article = message.to
+    elif isinstance(message, ConsentDecision):
+        article = next((each.to for each in exchange.matters if each.number == message.question and each.to), article)
     return Entry(
         number=number,
         exchange=exchange.control_number,

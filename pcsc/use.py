@@ -229,6 +229,6 @@ def may_release(
             return Permission("8(7)", f"the other Party consented in writing on {consent.given_at.date()}")
     return Refusal(
         "8(7)",
-        f"{recipient.name} is a {recipient.kind}: nothing provided under Articles 4 to 7 is released to it without the prior "
-        f"written consent of {by.other}, to this recipient by name",
+        f"nothing provided under Articles 4 to 7 is released to {recipient.name} ({recipient.kind}) without the prior written "
+        f"consent of {by.other}, to this recipient by name",
     )

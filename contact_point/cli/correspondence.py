@@ -237,6 +237,9 @@ def consent(
         bool | None, typer.Option("--grant/--withhold", help="Decide on the other Party's request.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why it is withheld, or granted.")] = "",
+    question: Annotated[
+        str, typer.Option(help="The number of the request that is decided, where several are open.")
+    ] = "",
     urgent: Annotated[
         bool, typer.Option("--urgent", help="No time for Japan's report before it (Rule 16 of 2018, Article 4).")
     ] = False,
@@ -268,7 +271,14 @@ def consent(
             exchange, said = correspondence.report_consent(here, number, *report, now()), "reported"
         elif grant is not None:
             exchange = correspondence.decide_consent(
-                here, number, granted=grant, reason=reason, urgent=urgent, signed_by=signed_by, now=now()
+                here,
+                number,
+                granted=grant,
+                reason=reason,
+                question=question,
+                urgent=urgent,
+                signed_by=signed_by,
+                now=now(),
             )
             said = "granted" if grant else "withheld"
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import product
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ from pcsc.authorities import CONVENTIONS, NOT_STATED, Direction, LegalBasis
 from pcsc.channels import Advice, Channel, advise
 from pcsc.cooperation import ChannelError, Family, Question, Requester, Wanted, grounds, legal_bases
 from pcsc.messages import Ground
+from tests.kept import compare
 
 DIRECTORY: Final = read_directory()
 ON: Final = date(2026, 11, 22)
@@ -228,6 +230,104 @@ def test_every_question_is_answered_and_never_with_an_authority_that_only_sends(
             assert channel.receiver is None or channel.receiver.directions != (Direction.SENDS,)
             assert channel.receiver is None or channel.receiver.state == requested
             assert channel.receiver is None or "Public Safety Commission" not in channel.receiver.authority
+
+
+# Word for word
+
+EVERY: Final = frozenset(CONVENTIONS)
+BUDAPEST: Final = frozenset({LegalBasis.BUDAPEST})
+KEPT: Final[dict[str, dict[str, Any]]] = {
+    "a print, asked by the contact point": {
+        "wanted": Wanted.PRINT,
+        "requester": Requester.CONTACT_POINT,
+        "serious": True,
+    },
+    "a print, serious or not is not known": {"wanted": Wanted.PRINT},
+    "a print, not serious": {"wanted": Wanted.PRINT, "serious": False},
+    "a print, political": {"wanted": Wanted.PRINT, "political": True, "serious": True},
+    "a print, of a third State": {"wanted": Wanted.PRINT, "requesting": "KR", "serious": True},
+    "further information as evidence, in an emergency": {
+        "wanted": Wanted.FURTHER_INFORMATION,
+        "serious": True,
+        "as_evidence": True,
+        "emergency": DANGER,
+    },
+    "further information, from the United States": {
+        "wanted": Wanted.FURTHER_INFORMATION,
+        "requesting": "JP",
+        "requested": "US",
+        "serious": True,
+    },
+    "information without request": {
+        "wanted": Wanted.SPONTANEOUS,
+        "requesting": "JP",
+        "requested": "US",
+        "serious": True,
+        "emergency": DANGER,
+    },
+    "information without request, to a third State": {
+        "wanted": Wanted.SPONTANEOUS,
+        "requesting": "JP",
+        "requested": "KR",
+    },
+    "evidence": {"wanted": Wanted.EVIDENCE},
+    "evidence, asked by the contact point": {"wanted": Wanted.EVIDENCE, "requester": Requester.CONTACT_POINT},
+    "evidence, that rests on what came under the agreement": {"wanted": Wanted.EVIDENCE, "under_agreement": True},
+    "evidence, from the United States": {"wanted": Wanted.EVIDENCE, "requesting": "JP", "requested": "US"},
+    "evidence, without a treaty": {"wanted": Wanted.EVIDENCE, "requesting": "BR"},
+    "evidence, from a State without a treaty": {"wanted": Wanted.EVIDENCE, "requesting": "JP", "requested": "BR"},
+    "evidence, under every convention": {"wanted": Wanted.EVIDENCE, "requesting": "BR", "conventions": EVERY},
+    "a statement, without a treaty, in an emergency": {
+        "wanted": Wanted.STATEMENT,
+        "requesting": "BR",
+        "emergency": DANGER,
+    },
+    "service of documents, by a Member State of the EU": {"wanted": Wanted.SERVICE, "requesting": "FR"},
+    "preservation": {"wanted": Wanted.PRESERVATION, "requesting": "BR", "conventions": BUDAPEST},
+    "stored content": {"wanted": Wanted.CONTENT, "conventions": BUDAPEST, "requester": Requester.OTHER_AUTHORITY},
+    "interception": {"wanted": Wanted.INTERCEPTION},
+    "interception, from the United States": {"wanted": Wanted.INTERCEPTION, "requesting": "JP", "requested": "US"},
+    "extradition": {"wanted": Wanted.EXTRADITION, "requesting": "BR"},
+    "extradition, from a third State": {"wanted": Wanted.EXTRADITION, "requesting": "JP", "requested": "KR"},
+    "tracing": {"wanted": Wanted.TRACING},
+    "tracing, with what came under the agreement": {
+        "wanted": Wanted.TRACING,
+        "requesting": "JP",
+        "requested": "US",
+        "under_agreement": True,
+    },
+    "evidence, with what came under the agreement, to a third State": {
+        "wanted": Wanted.EVIDENCE,
+        "requesting": "JP",
+        "requested": "KR",
+        "under_agreement": True,
+    },
+    "a private person": {"wanted": Wanted.PRINT, "requester": Requester.PRIVATE_PERSON, "serious": True},
+    "a private person, with what came under the agreement": {
+        "wanted": Wanted.TRACING,
+        "requester": Requester.PRIVATE_PERSON,
+        "under_agreement": True,
+    },
+}
+
+
+def account(name: str) -> str:
+    """Return the whole advice on a question."""
+    advice = ask(**KEPT[name])
+    lines = [f"## {name}", *(f"stop: {note.text} ({note.source})" for note in advice.stops)]
+    for channel in advice.channels:
+        receiver = channel.receiver.id if channel.receiver else NOT_STATED
+        senders = ", ".join(sender.id for sender in channel.senders) or NOT_STATED
+        lines.append(f"{channel.basis}: from {senders} to {receiver} with {channel.document or 'no document of ours'}")
+        governed = (channel.governed,) if channel.governed else ()
+        for title in ("why", "governed", "ground", "note"):
+            notes = {"why": channel.why, "governed": governed, "ground": channel.grounds, "note": channel.notes}[title]
+            lines += [f"  {title}: {note.text} ({note.source})" for note in notes]
+    return "\n".join([*lines, *(f"warning: {note.text} ({note.source})" for note in advice.warnings)])
+
+
+def test_advice_is_given_word_for_word_as_it_was_when_it_was_last_read_over() -> None:
+    compare(Path(__file__).parent / "kept" / "advice.txt", "\n\n".join(map(account, KEPT)))
 
 
 # Computer data

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcsc import matters
 from pcsc.errors import RecordError
 from pcsc.exchange import Side, State
 from pcsc.messages import Authority, Search
@@ -31,6 +32,7 @@ from pcsc.records import (
     reconcile,
     verify,
 )
+from tests import builders
 from tests.builders import NOW, SALT, determination, exchange, match, no_match, query
 
 if TYPE_CHECKING:
@@ -360,7 +362,15 @@ def test_both_claiming_to_have_provided_a_message_is_a_difference() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["no json", "[]", "{}", '{"number":0}', '{"number":0,"at":5}', '{"number":0,"at":"2026-11-22T03:04:05"}', '{"at":"x"}'],
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"number":0}',
+        '{"number":0,"at":5}',
+        '{"number":0,"at":"2026-11-22T03:04:05"}',
+        '{"at":"x"}',
+    ],
 )
 def test_what_is_no_entry_is_told_also_where_its_leaf_and_link_were_written_with_it(body: str) -> None:
     salt = "00" * 32
@@ -368,3 +378,15 @@ def test_what_is_no_entry_is_told_also_where_its_leaf_and_link_were_written_with
     link = hashlib.sha256(bytes.fromhex(GENESIS) + bytes.fromhex(leaf)).hexdigest()
     with pytest.raises(RecordError, match="entry 0 of the record was changed: it no longer gives its leaf"):
         verify([Recorded(0, body, salt, leaf, link)])
+
+
+def test_8_7_a_message_about_consent_is_recorded_under_the_clause_it_is_about() -> None:
+    asked = builders.release_request()
+    before = exchange(State.PROVIDED)
+    raised = matters.raised(before, asked, before.ours, builders.arrangement(), NOW)
+    decided = builders.consent_decision(question=asked.control_number)
+    entries = [
+        of_message(0, raised, message, Direction.PROVIDED, committed="", now=NOW)
+        for message in (asked, decided, builders.consent_request())
+    ]
+    assert [entry.article for entry in entries] == ["8(7)", "8(7)", "8(5)(2)"]

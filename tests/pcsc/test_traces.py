@@ -898,14 +898,15 @@ TOLD: Final[dict[Decision, tuple[str, ...]]] = {
 
 
 def account(name: str) -> str:
-    """Return a sample with all its values and words, and what the other Party is told of it."""
+    """Return a sample with all its values and words; of the first of a decision also what the other Party is told."""
     trace = SAMPLES[name]()
-    told = redacted(trace)
     lines = [f"## {name}", trace.canonical()]
     for each in Language:
         lines += ["", heading(trace, each), *words(trace, each)]
-    lines += ["", "to the other Party:", told.canonical()]
-    lines += [line for each in Language for line in words(told, each) if line not in words(trace, each)]
+    if name == TOLD[trace.decision][0]:
+        told = redacted(trace)
+        lines += ["", "to the other Party:", told.canonical()]
+        lines += [line for each in Language for line in words(told, each)]
     return "\n".join(lines)
 
 
