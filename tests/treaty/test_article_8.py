@@ -581,8 +581,8 @@ def test_8_7_nothing_provided_under_articles_4_to_7_is_released_without_prior_co
     verdict = may_release(Information(article=article), Recipient(kind, "Somebody"), by=Party.JP, now=NOW)
     assert verdict == Refusal(
         "8(7)",
-        f"Somebody is a {kind}: nothing provided under Articles 4 to 7 is released to it without the prior written consent "
-        "of US, to this recipient by name",
+        f"nothing provided under Articles 4 to 7 is released to Somebody ({kind}) without the prior written consent of US, to "
+        "this recipient by name",
     )
 
 
