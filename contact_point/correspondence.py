@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 from annex.parameters import rules_in_force
 from contact_point import delivery, disposal, service, wire
-from pcsc import assistance, matters, traces
-from pcsc import exchange as life
+from pcsc import assistance, life, matters, traces
 from pcsc.assistance import Emergency, EmergencyReview
 from pcsc.duties import Content
 from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
-from pcsc.exchange import MatterKind, Side, State
+from pcsc.exchange import MatterKind, Side, State, on_side
 from pcsc.matters import Measure
 from pcsc.messages import (
     Answering,
@@ -190,7 +189,7 @@ def tell_capacity(
     """
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
-        life.on_side(before, Side.QUERIED, "a capacity answer")
+        on_side(before, Side.QUERIED, "a capacity answer")
         message = CapacityAnswer(*_of(_head(here, now)), before.request or "", before.reference or "", answer)
         exchange = life.can_answer(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)

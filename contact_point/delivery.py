@@ -16,7 +16,7 @@ from contact_point.nist import NistError
 from contact_point.store import StoreError
 from contact_point.tls import TlsError
 from contact_point.wire import WireError
-from pcsc import exchange as life
+from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import NoPrintsError, OutOfOrderError, TreatyError
 from pcsc.exchange import State

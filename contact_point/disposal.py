@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import service
 from contact_point.store import ContentGoneError
-from pcsc import duties, retention, traces
-from pcsc import exchange as life
+from pcsc import duties, life, retention, traces
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from annex.offences import Offence
 from contact_point import disposal, service
 from contact_point.querying import ours
-from pcsc import exchange as life
-from pcsc import ledger, traces
+from pcsc import ledger, life, traces
 from pcsc.duties import Content
 from pcsc.errors import ConditionsError, ReleaseError, UseError
-from pcsc.exchange import Release
+from pcsc.exchange import Release, State
 from pcsc.messages import Condition, Item, Recipient, Use
 from pcsc.use import Information, Permission, Purpose, Refusal, consents_of, may_release, may_use
 
@@ -218,10 +217,10 @@ def close(here: Installation, control_number: str, now: datetime) -> Exchange:
     """End an exchange: what was provided in it is no longer necessary and is destroyed (8(9)); a notice is done with."""
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
-        exchange = life.close(before if before.state is life.State.OPEN else ours(tx, control_number), now)
+        exchange = life.close(before if before.state is State.OPEN else ours(tx, control_number), now)
         tx.step(exchange, before=before.state)
         article, note = ("8(9)", "the information is no longer necessary")
-        if before.state is life.State.OPEN:
+        if before.state is State.OPEN:
             article, note = str(before.article), "the notice was acted upon"
         service.record_act(tx, exchange, "closing", article=article, note=note, now=now)
     disposal.dispose(here, control_number, now)

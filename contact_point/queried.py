@@ -22,8 +22,7 @@ from matcher import images
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
 from matcher.images import ImageError
-from pcsc import duties, records, traces
-from pcsc import exchange as life
+from pcsc import duties, life, records, traces
 from pcsc.duties import Content
 from pcsc.errors import (
     FieldNotAllowedError,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from contact_point import delivery, disposal, prints, service
 from contact_point.examination import Examination, Panel
 from matcher.comparison import compare
-from pcsc import exchange as life
-from pcsc import traces
+from pcsc import life, traces
 from pcsc.duties import Content, permitted
 from pcsc.errors import BulkQueryError, OutOfOrderError
 from pcsc.exchange import Side

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contact_point import delivery, disposal, service
-from pcsc import exchange as life
-from pcsc import traces
+from pcsc import life, traces
 from pcsc.duties import Content
 from pcsc.errors import WrongPartyError
 from pcsc.exchange import Side

@@ -65,7 +65,7 @@ def _stated(why: str, **fields: str) -> None:
     """Refuse a value of which a part that must be said is empty."""
     for field, value in fields.items():
         if not value.strip():
-            raise AssistanceError(f"{why}; the {field.replace('_', ' ')} is empty: state it")
+            raise AssistanceError(f"{why}; the {field} is empty: state it")
 
 
 # Is a request complete?
@@ -148,7 +148,7 @@ class Emergency:
         _stated(
             f"an emergency is a significant and imminent risk to life or safety, stated by somebody ({CONTRIBUTION}, 1.6.2)",
             risk=self.risk,
-            stated_by=self.stated_by,
+            author=self.stated_by,
         )
 
     @property

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pcsc.errors import NotProvidedError, RetentionError
-from pcsc.exchange import Exchange, Release, Side, State, close, follows, on_side
+from pcsc.exchange import Exchange, Release, Side, State, follows, on_side
+from pcsc.life import close
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from pcsc import duties, retention
-from pcsc import exchange as life
+from pcsc import duties, life, retention
 from pcsc.duties import CLAUSES, Content
 from pcsc.exchange import Side
 

@@ -88,7 +88,7 @@ class Pack:
 
     def canonical(self) -> str:
         """Return the one JSON text of these figures."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=_text)
 
 
 def _text(value: object) -> str:

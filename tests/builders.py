@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from pcsc import assistance
-from pcsc import exchange as life
+from pcsc import assistance, life
 from pcsc.arrangement import Arrangement
 from pcsc.exchange import Exchange, Side, State
 from pcsc.messages import (

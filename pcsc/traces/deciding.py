@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from annex.eligibility import available
 from annex.offences import Offence, serious_crime
 from annex.parameters import IN_FORCE, Party, rules_in_force
-from pcsc import duties
-from pcsc import exchange as life
+from pcsc import duties, life
 from pcsc.duties import Content
 from pcsc.errors import FieldNotAllowedError, TreatyError, UseError
 from pcsc.exchange import NO_QUERY, Exchange, Side, State

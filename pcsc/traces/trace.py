@@ -169,7 +169,7 @@ def admission(
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
-    """Admit a query or not: Articles 1(3), 4(3), 4(7), 13(2) and 15, as :func:`pcsc.exchange.open_query` and ``receive_query``.
+    """Admit a query or not: Articles 1(3), 4(3), 4(7), 13(2) and 15, as :func:`pcsc.life.open_query` and ``receive_query``.
 
     ``circumstances`` is the length in characters of the particular circumstances and ``said_elsewhere`` the number of queries
     of other cases that say the same: the querying side alone knows both.
@@ -218,7 +218,7 @@ def request(
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
-    """Make, or take in, a request or not: Article 5(1), as :func:`pcsc.exchange.request`; ``exchange`` as it is before."""
+    """Make, or take in, a request or not: Article 5(1), as :func:`pcsc.life.request`; ``exchange`` as it is before."""
     inputs = {
         "side": exchange.side.value,
         "querying": exchange.querying.value,
@@ -241,7 +241,7 @@ def provision_without_request(
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
-    """Give, or take in, information without request or not: Article 6, as :func:`pcsc.exchange.provide_unasked`."""
+    """Give, or take in, information without request or not: Article 6, as :func:`pcsc.life.provide_unasked`."""
     inputs = {
         "side": side.value,
         "providing": message.providing.value,
@@ -266,7 +266,7 @@ def reply(
     agreement: Agreement = IN_FORCE_WITHOUT_NOTICE,
     now: datetime,
 ) -> Trace:
-    """Answer a request, item by item: Articles 5(2)-(5), 8(8) and 15(4), as :func:`pcsc.exchange.reply`.
+    """Answer a request, item by item: Articles 5(2)-(5), 8(8) and 15(4), as :func:`pcsc.life.reply`.
 
     ``exchange`` is as it was before. ``available`` are the kinds that were there at the time of receipt of the request; None
     on the querying side, which cannot know. ``decided_by`` is who decided here; empty where the other Party did.

@@ -325,7 +325,7 @@ def _use(trace: Trace) -> Iterator[Term]:
     en, ja = _clauses(trace.clause)
     purpose, party = terms.PURPOSES[given["purpose"]], terms.PARTIES[given["by"]]
     allowed = outcome["allowed"]
-    rest = f": {outcome['reason'].rstrip('.')}" if "reason" in outcome else ""
+    rest = f": {outcome['reason'].removesuffix('.')}" if "reason" in outcome else ""
     yield Term(
         f"Use by {party.en} for {purpose.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}.",
         f"{ja}の規定により、{party.ja}による「{purpose.ja}」のための利用を{'認めた' if allowed else '認めなかった'}。"
@@ -344,7 +344,7 @@ def _release(trace: Trace) -> Iterator[Term]:
     given, outcome = trace.inputs, trace.outcome
     en, ja = _clauses(trace.clause)
     recipient, party, allowed = terms.RECIPIENTS[given["recipient"]], terms.PARTIES[given["by"]], outcome["allowed"]
-    rest = f": {outcome['reason'].rstrip('.')}" if "reason" in outcome else ""
+    rest = f": {outcome['reason']}" if "reason" in outcome else ""
     if trace.clause != "8(7)":
         why = terms.GATES[trace.clause, allowed]
     elif given.get("law", "").strip():

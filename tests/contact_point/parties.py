@@ -148,7 +148,8 @@ class Parties:
             finally:
                 _hang_up(self.of(party.other).other)
                 server.should_exit = True
-                thread.join()
+                thread.join(120)
+                assert not thread.is_alive(), "the server did not stop"
 
 
 def _hang_up(caller: service.Transport | None) -> None:

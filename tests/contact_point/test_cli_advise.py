@@ -75,7 +75,7 @@ def test_an_emergency_and_conventions_are_part_of_the_question(run: Callable[...
     assert "Emergency: A bomb is to go off tonight." in said
     assert "24/7 point of contact" in said
     code, said = run(*asked, "--emergency", "A bomb is to go off tonight.")
-    assert (code, "the stated by is empty: state it" in said) == (cli.FAILED, True)
+    assert (code, "the author is empty: state it" in said) == (cli.FAILED, True)
 
 
 def test_a_question_without_an_answer_is_one_sentence(run: Callable[..., tuple[int, str]]) -> None:

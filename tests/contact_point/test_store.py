@@ -30,7 +30,7 @@ from contact_point.store import (
     SubjectError,
     UnknownExchangeError,
 )
-from pcsc import exchange as life
+from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.exchange import Matter, MatterKind, Release, Side, State

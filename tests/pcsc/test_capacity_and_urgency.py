@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annex.parameters import rules_in_force
-from pcsc import duties, matters, records
-from pcsc import exchange as life
+from pcsc import duties, life, matters, records
 from pcsc.assistance import Capacity, CapacityAnswer, Emergency, EmergencyReview, Outcome
 from pcsc.errors import OutOfOrderError
 from pcsc.exchange import Exchange, Side, State

@@ -183,6 +183,13 @@ def test_how_another_state_receives_a_request_without_a_treaty_is_not_stated() -
     assert "Without a treaty: how BR receives a request is not stated." in said(channel)
 
 
+def test_of_a_practice_without_a_sheet_nothing_is_stated() -> None:
+    advice = advise(question(Wanted.EVIDENCE), replace(DIRECTORY, sheets=()))
+    assert [note.text for note in advice.channels[0].notes] == [
+        f"{section}: not stated" for section in ("Prior consultations", "Translation", "Urgent requests")
+    ]
+
+
 def test_what_two_states_agreed_goes_before_a_convention_and_reciprocity_is_for_where_there_is_none() -> None:
     """Case 11. Contribution, 5.2; Ministry of Justice, multilateral treaties; sheet of 2020, "in the absence of other"."""
     every = frozenset(CONVENTIONS)
@@ -314,6 +321,7 @@ KEPT: Final[dict[str, dict[str, Any]]] = {
 def account(name: str) -> str:
     """Return the whole advice on a question."""
     advice = ask(**KEPT[name])
+    assert advice.question == question(**KEPT[name])
     lines = [f"## {name}", *(f"stop: {note.text} ({note.source})" for note in advice.stops)]
     for channel in advice.channels:
         receiver = channel.receiver.id if channel.receiver else NOT_STATED
@@ -393,7 +401,7 @@ def test_grounds_are_kept_by_basis() -> None:
     [
         ({"requesting": "usa"}, "a State is given by its ISO 3166-1 alpha-2 code, such as JP or US; got 'usa'"),
         ({"requesting": "JP"}, "a request goes from one State to another; got JP twice"),
-        ({"requested": "KR"}, "the directory states the channels to and from Japan; got US and KR"),
+        ({"requested": "KR"}, "the directory states the channels to and from Japan; got US and KR: ask the central"),
         (
             {"conventions": frozenset({LegalBasis.INTERPOL})},
             "a convention is one of budapest, untoc, uncac; got interpol",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from annex.parameters import rules_in_force
-from pcsc import duties
-from pcsc import exchange as life
+from pcsc import duties, life
 from pcsc.duties import Content, Duty, due
 from pcsc.errors import NotAMatchError, OutOfOrderError, TreatyError
 from pcsc.exchange import Exchange, Side, State

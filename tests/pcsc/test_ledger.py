@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from pcsc import exchange as life
-from pcsc import ledger
+from pcsc import ledger, life
 from pcsc.errors import NotProvidedError, OutOfOrderError
 from pcsc.exchange import Exchange, Release, Side, State
 from pcsc.use import Purpose

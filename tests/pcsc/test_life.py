@@ -25,8 +25,7 @@ from hypothesis.stateful import (
 )
 
 from annex.parameters import Party, rules_in_force
-from pcsc import duties, ledger, matters
-from pcsc import exchange as life
+from pcsc import duties, ledger, life, matters
 from pcsc.agreement import Agreement, Termination
 from pcsc.assistance import Emergency, EmergencyReview, Outcome
 from pcsc.duties import Content, due, overstays

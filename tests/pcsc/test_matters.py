@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from annex.parameters import Party
-from pcsc import exchange as life
-from pcsc import matters
+from pcsc import life, matters
 from pcsc.errors import ConsentError, OutOfOrderError
 from pcsc.exchange import NOT_ACCEPTED, Exchange, Side, State
 from tests.builders import (

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcsc import exchange as life
-from pcsc import ledger, matters
+from pcsc import ledger, life, matters
 from pcsc.agreement import months_after
 from pcsc.errors import RecordError
 from pcsc.exchange import Release, Side, State
@@ -61,7 +60,9 @@ def test_11_1_2_while_a_question_is_open_the_record_has_no_end() -> None:
 
 def test_11_3_while_an_answer_is_owed_or_a_notice_is_open_the_record_has_no_end() -> None:
     assert ends_at(exchange(State.REQUESTED, Side.QUERIED), arrangement()) is None
-    assert ends_at(exchange(State.REQUESTED, Side.QUERYING), arrangement()) == TERM_END  # the other Party's delay is not ours
+    assert (
+        ends_at(exchange(State.REQUESTED, Side.QUERYING), arrangement()) == TERM_END
+    )  # the other Party's delay is not ours
     notice = life.open_notice(builders.consultation(), Side.QUERIED, arrangement(), NOW)
     assert ends_at(notice, arrangement()) is None
     assert ends_at(life.close(notice, NOW), arrangement()) == TERM_END
@@ -100,6 +101,11 @@ def test_11_3_whatever_is_two_years_old_may_be_gone_and_nothing_younger(now: dat
     assert datetime.combine(months_after(since.date(), 24), since.timetz()) <= now
     younger = since + timedelta(days=1)
     assert datetime.combine(months_after(younger.date(), 24), younger.timetz()) > now
+
+
+def test_11_3_two_years_before_the_last_day_of_a_february_is_a_day_that_there_is() -> None:
+    assert least_kept(datetime(2028, 2, 29, 1, tzinfo=UTC)) == datetime(2026, 2, 28, 1, tzinfo=UTC)
+    assert least_kept(datetime(2028, 3, 31, 1, tzinfo=UTC)) == datetime(2026, 3, 31, 1, tzinfo=UTC)
 
 
 def record_of(*days: int) -> list[Recorded]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -16,6 +18,7 @@ from pcsc.duties import Duty
 from pcsc.messages import Authority
 from pcsc.records import Direction, Entry
 from pcsc.statistics import Ageing, Answered, Pack, Rule16, ageing, pack, rule_16
+from tests.kept import compare
 
 PROVIDED, RECEIVED, ACT = Direction.PROVIDED, Direction.RECEIVED, Direction.ACT
 POLICE: Final = Authority("Hokkaido Prefectural Police", "First Investigation Division", "HKD-1", "Hokkaido")
@@ -213,6 +216,26 @@ def test_the_text_is_json_with_every_figure_and_nothing_about_anybody() -> None:
         assert not [each for each in (*personal, "Sato", "Suzuki", "Tanaka", "INTERPOL") if each in text]
 
 
+def test_the_text_is_the_one_that_was_last_read_over() -> None:
+    compare(Path(__file__).parent / "kept" / "statistics.txt", WHOLE.figures().canonical())
+
+
+def test_an_answer_in_the_moment_of_its_request_answers_it() -> None:
+    record = Record(Party.US)
+    for exchange in (1, 2, 3):
+        record.add(exchange, "explanation request", RECEIVED, 1)
+    record.add(1, "explanation", PROVIDED, 1)
+    assert record.figures().explanations_asked_of_us == Answered(asked=3, answered=1, overdue=2)
+
+
+def test_an_examination_of_no_match_of_the_record_has_no_days() -> None:
+    record = Record(Party.US)
+    record.add(1, "examination", ACT, 3, note="exclusion by examiner 8")
+    record.add(2, "match", RECEIVED, 1)
+    record.add(2, "examination", ACT, 40, note="exclusion by examiner 8")
+    assert record.figures().days_to_examination is None
+
+
 # The report of Japan's Rule 16
 
 
@@ -234,6 +257,8 @@ def test_the_yearly_report_is_of_one_year() -> None:
 
 
 def test_the_yearly_report_is_japans() -> None:
+    with pytest.raises(ValueError, match=r"^figures of JP are counted from its own record; this one is kept by US$"):
+        rule_16([replace(entry, other=Party.JP) for entry in WHOLE.entries], 2026, Party.JP)
     with pytest.raises(ValueError, match=r"Rule No\. 16 of 2018 orders a report of Japan; this contact point is of US"):
         rule_16(Record(Party.US).entries, 2026, Party.US)
 

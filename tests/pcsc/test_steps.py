@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from annex.parameters import IN_FORCE, Party, rules_in_force
-from pcsc import assistance, duties, ledger, matters, overview, retention
-from pcsc import exchange as life
+from pcsc import assistance, duties, ledger, life, matters, overview, retention
 from pcsc.duties import Content
 from pcsc.exchange import Exchange, Release, Side, State
 from pcsc.matters import Measure
@@ -450,8 +449,11 @@ def test_8_1_a_hold_ends_in_the_second_in_which_its_days_are_over() -> None:
 
 def test_what_is_held_is_told_by_kind_with_what_ends_it() -> None:
     held = [(make(), kind) for make in WAITING.values() for kind in Content]
-    found = overview.overview(held, AGREED, rules_in_force(IN_FORCE), NOW)
-    compare(KEPT / "holdings.txt", "\n".join(map(told, found)))
+    lines = []
+    for day in (0, 89, 90, 91, 730, 731):
+        found = overview.overview(held, AGREED, rules_in_force(IN_FORCE), NOW + timedelta(days=day))
+        lines += [f"day {day}", *map(told, found)]
+    compare(KEPT / "holdings.txt", "\n".join(lines))
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ from annex import parameters
 from annex.eligibility import Case, Disposition, Standing, available
 from annex.offences import Category, Form, Offence, Penalty
 from annex.parameters import IN_FORCE, AgeReference, Party, rules_in_force
-from pcsc import duties, traces
-from pcsc import exchange as life
+from pcsc import duties, life, traces
 from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangements
 from pcsc.duties import Content
@@ -449,6 +448,12 @@ def test_15_3_a_decision_under_rules_that_the_program_no_longer_has_is_told(monk
         replay(trace, HELD)
 
 
+def test_a_refusal_is_under_the_clause_of_its_rule_whatever_clause_came_with_it() -> None:
+    assert traces.refusal("query", article="5(1)", code="4-7.QUOTA", now=NOW).clause == "4(7)"
+    for code in ("8-5.USE", "4-7.LATER"):
+        assert traces.refusal("query", article="8(6)", code=code, now=NOW).clause == "8(6)"
+
+
 # The view: Annex II
 
 
@@ -468,7 +473,10 @@ def test_a_view_of_a_gallery_that_changed_is_not_claimed() -> None:
         return View(revision=8)
 
     with pytest.raises(
-        ViewChangedError, match=r"standing gives the same answer; .* at revision 7, .* at revision 8 now"
+        ViewChangedError,
+        match=r"^the matched person's standing gives the same answer; which of the prints were searched can be made out "
+        r"again while the gallery is at revision 7, as it was then, and it is at revision 8 now: Annex II looks at a person as "
+        r"things stand at the query, and no older state is kept$",
     ):
         replay(view(STANDINGS["wanted"]), HELD, view_now=later)
     with pytest.raises(ViewChangedError, match=r"^which of the prints .* no gallery is open here"):
@@ -709,6 +717,8 @@ def test_inputs_that_decide_otherwise_are_told() -> None:
         ("admitted, queried", {"side": "querying"}, r"expected the length of the particular circumstances"),
         ("given", {"refusals": [{"ground": "mood", "item": None}]}, r"'mood' is not a valid Ground"),
         ("view, wanted", {"standing": {"age": 3}}, r"expected the inputs of the view"),
+        ("unasked", {"expectation": "mood"}, r"'mood' is not a valid Expectation"),
+        ("unasked", {"side": "ours"}, r"'ours' is not a valid Side"),
         ("deletion, restricted", {"kind": "soul"}, r"'soul' is not a valid Content"),
     ],
 )
@@ -727,10 +737,13 @@ def test_more_or_fewer_inputs_are_told() -> None:
 
 def test_a_view_without_what_was_searched_and_an_act_without_its_arrangement_are_told() -> None:
     trace = view()
-    with pytest.raises(
-        TraceError, match=r"expected the outcome of a view to have revision, persons, available, digest"
-    ):
-        replay(replace(trace, outcome={}), HELD)
+    for outcome, got in (({}, "none"), ({"mood": 1, "digest": 2}, "mood, digest")):
+        with pytest.raises(
+            TraceError,
+            match=rf"^expected the outcome of a view to have revision, persons, available, digest; got {got}: the trace was "
+            r"changed: verify the record that it stands in$",
+        ):
+            replay(replace(trace, outcome=outcome), HELD)
     with pytest.raises(TraceError, match=r"expected what the search was let see"):
         traces.decide(Decision.VIEW, trace.inputs, NOW)
     with pytest.raises(TraceError, match=r"expected the arrangement that the decision was made under; none is cited"):
@@ -898,12 +911,12 @@ TOLD: Final[dict[Decision, tuple[str, ...]]] = {
 
 
 def account(name: str) -> str:
-    """Return a sample with all its values and words; of the first of a decision also what the other Party is told."""
+    """Return a sample with all its values and words; of some also what the other Party is told of it."""
     trace = SAMPLES[name]()
     lines = [f"## {name}", trace.canonical()]
     for each in Language:
         lines += ["", heading(trace, each), *words(trace, each)]
-    if name == TOLD[trace.decision][0]:
+    if name in {TOLD[trace.decision][0], "release, Article 5, own", "release, by law", "refused"}:
         told = redacted(trace)
         lines += ["", "to the other Party:", told.canonical()]
         lines += [line for each in Language for line in words(told, each)]

@@ -10,8 +10,7 @@ from datetime import timedelta
 import pytest
 
 from annex.parameters import Party, rules_in_force
-from pcsc import duties, ledger, matters
-from pcsc import exchange as life
+from pcsc import duties, ledger, life, matters
 from pcsc.duties import Content, due
 from pcsc.errors import CorrectionError, OutOfOrderError
 from pcsc.exchange import Exchange, Release, Side, State

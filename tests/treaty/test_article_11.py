@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from annex.parameters import Party
-from pcsc import exchange as life
-from pcsc import records
+from pcsc import life, records
 from pcsc.exchange import Side, State
 from pcsc.messages import Authority, Message, Reachability, Receipt
 from pcsc.records import Direction, Entry, of_act, of_message

@@ -11,7 +11,7 @@ import pytest
 from annex.parameters import Party
 from contact_point import wire
 from contact_point.wire import WireError
-from pcsc import exchange as life
+from pcsc import life
 from pcsc.errors import PoliticalOffenceError
 from pcsc.exchange import Side, State
 from pcsc.messages import Query

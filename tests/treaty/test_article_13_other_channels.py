@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from contact_point.directory import read_directory
-from pcsc import exchange as life
+from pcsc import life
 from pcsc.authorities import LegalBasis
 from pcsc.channels import advise
 from pcsc.cooperation import Question, Requester, Wanted

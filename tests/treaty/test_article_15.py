@@ -13,8 +13,7 @@ import pytest
 
 from annex.offences import Offence
 from annex.parameters import IN_FORCE, Party, rules_in_force
-from pcsc import duties, ledger, matters
-from pcsc import exchange as life
+from pcsc import duties, ledger, life, matters
 from pcsc.agreement import Agreement, Termination
 from pcsc.duties import Content, due, overstays
 from pcsc.errors import NotInForceError, TerminatedError

@@ -18,8 +18,7 @@ import pytest
 
 from annex.offences import Category, Form, Offence, Penalty
 from annex.parameters import Party, rules_in_force
-from pcsc import duties, matters
-from pcsc import exchange as life
+from pcsc import duties, life, matters
 from pcsc.duties import Content, due
 from pcsc.errors import (
     FollowedError,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
-from pcsc import exchange as life
+from pcsc import life
 from pcsc.errors import (
     DualCriminalityError,
     FieldNotAllowedError,

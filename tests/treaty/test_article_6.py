@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
-from pcsc import duties
-from pcsc import exchange as life
+from pcsc import duties, life
 from pcsc.duties import Content
 from pcsc.errors import ConditionsError, NoReasonToBelieveError, NotSeriousCrimeError, PoliticalOffenceError
 from pcsc.exchange import Exchange, Side, State

@@ -10,8 +10,7 @@ from datetime import timedelta
 import pytest
 
 from annex.parameters import Party, rules_in_force
-from pcsc import duties, ledger, matters, records
-from pcsc import exchange as life
+from pcsc import duties, ledger, life, matters, records
 from pcsc.duties import Content, due
 from pcsc.errors import NotProvidedError, OutOfOrderError
 from pcsc.exchange import Exchange, Side, State
