@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 AGREED: Final = arrangement()
+KEPT: Final = Path(__file__).parent / "kept"
 LATER: Final = arrangement(version="test-2", in_force_from=date(2027, 1, 1))
 HELD: Final = Arrangements((AGREED, LATER))
 ENDED: Final = Agreement(Termination(Party.US, date(2026, 1, 1), "note verbale 26-1"))
@@ -203,7 +204,13 @@ SAMPLES: Final[dict[str, Callable[[], Trace]]] = {
         expectation=Expectation.WILL_COMMIT,
         basis=basis(
             Offence(
-                "attempt", Party.JP, "Penal Code, Art. 112", Penalty(life=True), Category.ARSON, Form.ATTEMPT, "Art. 43"
+                "attempt",
+                Party.JP,
+                "Penal Code, Art. 112",
+                Penalty(life=True),
+                Category.ARSON,
+                Form.ATTEMPT,
+                "Penal Code, Art. 43",
             ),
             INSULT,
             replace(INSULT, maximum=Penalty(death=True)),
@@ -238,6 +245,7 @@ SAMPLES: Final[dict[str, Callable[[], Trace]]] = {
     "request, not urgent": partial(asked, risk="soon"),
     "request, blank risk": partial(asked, risk=" "),
     "request on another match": partial(asked, reference="another"),
+    "request, of two items": partial(asked, notification=notification(items=("name", "date of birth"))),
     "request too early": partial(asked, State.MATCH),
     "request that overtakes": partial(asked, State.MATCH, Side.QUERIED),
     "request, unlisted": partial(asked, notification=notification(items=("shoe size",))),
@@ -249,6 +257,12 @@ SAMPLES: Final[dict[str, Callable[[], Trace]]] = {
     ),
     "unasked, received": partial(unasked, Side.QUERYING, providing=Party.US, basis=basis(US_ARSON)),
     "unasked, offered": partial(unasked, items=(), offered=("name",), conditions=BOUND.conditions),
+    "unasked, against two purposes": partial(
+        unasked,
+        items=(),
+        offered=("name", "sex"),
+        conditions=(Condition("No.", ("immigration",)), Condition("No.", ("public-security", "immigration"))),
+    ),
     "unasked, in words alone": partial(
         unasked, items=(), offered=("name",), conditions=(Condition("Burn after reading."),)
     ),
@@ -263,6 +277,7 @@ SAMPLES: Final[dict[str, Callable[[], Trace]]] = {
     ),
     "given, received": partial(answered, side=Side.QUERYING, available=None, decided_by=""),
     "given, not available": partial(answered, available=("sex",)),
+    "given, two others available": partial(answered, available=("sex", "date of birth")),
     "given, nothing available": partial(answered, available=()),
     "given, not asked for": partial(answered, requested=("date of birth",)),
     "given to another request": partial(answered, reply(request="another")),
@@ -446,6 +461,22 @@ def test_15_3_a_decision_under_rules_that_the_program_no_longer_has_is_told(monk
     amended(monkeypatch, date(2026, 1, 1), at_least_months=12)
     with pytest.raises(RulesChangedError, match=r"under the rules of 2022-04-01; this program has those of 2026-01-01"):
         replay(trace, HELD)
+
+
+def test_15_3_a_decision_before_any_rules_says_so() -> None:
+    trace = replace(admission(), rules="")
+    with pytest.raises(
+        RulesChangedError,
+        match=r"^the decision of 2026-11-22T03:04:05\+00:00 was made under the rules of no version; this program has those of "
+        r"2022-04-01 for that day: an amended rule is a new dated value, and an old one stays \(Art\. 15\(3\)\): use a program "
+        r"that keeps it$",
+    ):
+        replay(trace, HELD)
+    early = replace(admission(now=EARLY), rules="2022-04-01")
+    with pytest.raises(
+        RulesChangedError, match=r"2019-01-04T.* the rules of 2022-04-01; this program has those of no version"
+    ):
+        replay(early, HELD)
 
 
 def test_a_refusal_is_under_the_clause_of_its_rule_whatever_clause_came_with_it() -> None:
@@ -744,9 +775,17 @@ def test_a_view_without_what_was_searched_and_an_act_without_its_arrangement_are
             r"changed: verify the record that it stands in$",
         ):
             replay(replace(trace, outcome=outcome), HELD)
-    with pytest.raises(TraceError, match=r"expected what the search was let see"):
+    with pytest.raises(
+        TraceError,
+        match=r"^expected what the search was let see of the gallery; got nothing: the view is the searched set "
+        r"\(Art\. 4\(2\)\): give its revision, numbers and digest$",
+    ):
         traces.decide(Decision.VIEW, trace.inputs, NOW)
-    with pytest.raises(TraceError, match=r"expected the arrangement that the decision was made under; none is cited"):
+    with pytest.raises(
+        TraceError,
+        match=r"^expected the arrangement that the decision was made under; none is cited: what the agreement leaves to it "
+        r"cannot be judged without \(Art\. 4\(7\)\)$",
+    ):
         replay(replace(admission(), arrangement=""), HELD)
 
 
@@ -775,6 +814,50 @@ TEXT: Final = admission().canonical()
 def test_what_is_no_trace_is_told(text: str, message: str) -> None:
     with pytest.raises(TraceError, match=message):
         read(text)
+
+
+def changed(name: str, **inputs: Any) -> Trace:
+    """Return a sample with other inputs, made again."""
+    trace = SAMPLES[name]()
+    return again(replace(trace, inputs=dict(trace.inputs) | inputs))
+
+
+REFUSED: Final[dict[str, Callable[[], object]]] = {
+    "no JSON": lambda: read("{"),
+    "a list": lambda: read("[]"),
+    "nothing": lambda: read("{}"),
+    "two keys": lambda: read('{"mood":"good","at":"today"}'),
+    "a long key": lambda: read(json.dumps({"k" * 300: 1})),
+    "clause as a number": lambda: read(TEXT.replace('"clause":"4(3)"', '"clause":4')),
+    "inputs as a list": lambda: read(re.sub(r'"inputs":\{.*\},"outcome"', '"inputs":[],"outcome"', TEXT)),
+    "withheld as a text": lambda: read(TEXT.replace('"withheld":[]', '"withheld":""')),
+    "withheld with a number": lambda: read(TEXT.replace('"withheld":[]', '"withheld":["x",1]')),
+    "no decision": lambda: read(TEXT.replace('"decision":"admission"', '"decision":"mood"')),
+    "no time": lambda: read(re.sub(r'"at":"[^"]*"', '"at":"today"', TEXT)),
+    "no zone": lambda: read(re.sub(r'"at":"[^"]*"', '"at":"2026-11-22T03:04:05"', TEXT)),
+    "a space too many": lambda: read(TEXT + " "),
+    "no inputs": lambda: traces.decide(Decision.REFUSAL, {}, NOW),
+    "other inputs": lambda: traces.decide(Decision.REFUSAL, {"message": "query", "mood": "sullen"}, NOW),
+    "no circumstances": lambda: traces.admission(query(), Side.QUERYING, AGREED, made_today=0, now=NOW),
+    "no Party": lambda: changed("admitted, queried", querying="KR"),
+    "no ground": lambda: changed("refused", refusals=[{"ground": "mood", "item": None}]),
+    "no standing": lambda: changed("view, wanted", standing={"age": 3}),
+    "no state": lambda: changed("deletion, restricted", state="mood"),
+    "no purpose": lambda: changed("use, forbidden", purpose="mood"),
+    "no recipient": lambda: changed("release, consented", recipient="mood"),
+    "the other Party's": lambda: again(redacted(view())),
+    "no gallery": lambda: replay(view(), HELD),
+}
+
+
+def told(name: str) -> str:
+    with pytest.raises(TraceError) as error:
+        REFUSED[name]()
+    return f"{name}\n  {type(error.value).__name__}: {error.value}"
+
+
+def test_every_refusal_is_told_word_for_word_as_it_was_when_it_was_last_read_over() -> None:
+    compare(KEPT / "refusals-traces.txt", "\n".join(map(told, REFUSED)))
 
 
 @settings(derandomize=True, max_examples=300)
@@ -870,7 +953,6 @@ def test_words_say_what_was_decided_and_on_what_it_rested() -> None:
     )
 
 
-KEPT: Final = Path(__file__).parent / "kept"
 TOLD: Final[dict[Decision, tuple[str, ...]]] = {
     Decision.ADMISSION: (
         *("admitted, queried", "admitted, querying", "admitted by an older form", "no circumstances"),
@@ -882,14 +964,22 @@ TOLD: Final[dict[Decision, tuple[str, ...]]] = {
     ),
     Decision.REQUEST: (
         *("request", "request, urgent", "request, not urgent", "request, blank risk", "request on another match"),
-        *("request too early", "request, unlisted", "request, not serious", "request, other law", "request, ended"),
+        *(
+            "request too early",
+            "request, unlisted",
+            "request, of two items",
+            "request, not serious",
+            "request, other law",
+            "request, ended",
+        ),
     ),
     Decision.PROVISION_WITHOUT_REQUEST: (
         *("unasked", "unasked, received", "unasked, offered", "unasked, in words alone", "unasked, in bulk"),
-        *("unasked, not serious", "unasked, ended"),
+        *("unasked, not serious", "unasked, ended", "unasked, against two purposes"),
     ),
     Decision.REPLY: (
         *("given", "given, received", "given, not available", "given, nothing available", "given, ended", "silent"),
+        "given, two others available",
         *("given to another request", "offered", "refused", "refused only for another channel by item"),
         *("partly refused, must-be-governed", "partly refused, not-available"),
     ),
@@ -928,6 +1018,17 @@ def test_every_decision_is_told_word_for_word_as_it_was_when_it_was_last_read_ov
     """A file per decision in tests/pcsc/kept: to write it anew, and then to read it, see tests/kept.py."""
     assert {SAMPLES[name]().decision for name in TOLD[decision]} == {decision}
     compare(KEPT / f"{decision.replace(' ', '-')}.txt", "\n\n".join(map(account, TOLD[decision])))
+
+
+def test_a_code_that_the_terms_do_not_have_is_told_as_it_stands() -> None:
+    trace = SAMPLES["quota"]()
+    later = replace(trace, outcome=dict(trace.outcome) | {"code": "4-7.LATER"})
+    assert words(later, Language.EN)[0] == (
+        "The query was not admitted under Art. 4(7): the rule of that code forbids it (4-7.LATER)."
+    )
+    assert words(later, Language.JA)[0] == (
+        "協定第四条７の規定により、照会を認めなかった。当該符号の規則に反する。（4-7.LATER）"
+    )
 
 
 @pytest.mark.parametrize(
