@@ -37,7 +37,7 @@ from contact_point.store import Impression, Subject
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
-from pcsc import records
+from pcsc import records, traces
 from pcsc.errors import TreatyError
 from pcsc.exchange import State
 from pcsc.messages import (
@@ -383,6 +383,7 @@ def _play(folder: Path, stack: ExitStack, console: Console, *, cast: Cast, perso
     _refused(stage, cast.found)
     _real_prints(stage, cast.others)
     _records(stage)
+    _decisions(stage)
     console.print(stage.table())
     if keep:
         console.print(f"Both installations and the pictures of the synthetic or sample prints are in {folder}.")
@@ -587,6 +588,25 @@ def _records(stage: Stage) -> None:
     _expect(not differences, "the two records were to agree", differences)
     messages = sum(entry.direction is not records.Direction.ACT for entry in entries[0])
     stage.done("Both records are compared", "11", f"they agree on all {messages} messages")
+
+
+def _decisions(stage: Stage) -> None:
+    """Make every decision again from its trace; what a query could see is only told with the gallery that it searched."""
+    same = views = 0
+    for side in (stage.jp, stage.us):
+        here = side.here
+        with here.store.transaction() as tx:
+            kept = [traces.read(entry.trace) for entry in tx.entries() if entry.trace]
+        for trace in kept:
+            try:
+                again = traces.replay(trace, here.settings.arrangements)
+            except traces.ViewChangedError:
+                views += 1
+                continue
+            _expect(again == trace, "a decision was to come out again as it was", trace.canonical())
+            same += 1
+    outcome = f"{same} the same, bit for bit; {views} views need the gallery of then"
+    stage.done("Every decision is made again from its trace", "11(1)", outcome)
 
 
 def _ask(side: Side, image: bytes, why: Justification, dpi: float | None = None) -> tuple[Exchange, int]:

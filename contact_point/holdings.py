@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -89,7 +89,13 @@ class Found:
     standing: Standing
 
 
-_Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+class _Seen(NamedTuple):
+    """A view with what a search through it needs: which places of the gallery, and who and which prints stand there."""
+
+    view: View
+    places: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    standings: Mapping[str, Standing]
+    prints: Mapping[str, tuple[int, ...]]
 
 
 class Holdings:
@@ -103,6 +109,8 @@ class Holdings:
         self._standings: dict[str, Standing] = {}
         # Which print of a person stands at each place of the gallery's list of theirs.
         self._prints: dict[str, tuple[int, ...]] = {}
+        # A view follows from the gallery's revision, the query's flag and the day; kept until one of them is another.
+        self._views: dict[tuple[bool, date], _Seen] = {}
         self._revision = 0
         self._lock = threading.Lock()
         self.refresh()
@@ -119,15 +127,17 @@ class Holdings:
                 if revision == self._revision:
                     return
                 changed = list(tx.changed_since(self._revision))
-            standings = dict(self._standings)  # a new one, so that a search under way keeps the one it has
+            self._views.clear()
+            # New ones, so that a search under way keeps those that it has.
+            standings, prints = dict(self._standings), dict(self._prints)
             for name, _ in changed:
-                if standings.pop(name, None) is not None and self._prints.pop(name):
+                if standings.pop(name, None) is not None and prints.pop(name):
                     self._gallery.remove(name)
             self._standings = (
                 standings  # who changed is in no view until both the prints and the standing are the new ones
             )
             here = {name: enrolled for name, enrolled in changed if enrolled is not None}
-            self._prints |= {name: tuple(at for at, _, _ in _searched(each)) for name, each in here.items()}
+            self._prints = prints | {name: tuple(at for at, _, _ in _searched(each)) for name, each in here.items()}
             self._gallery.add_many((name, _templates(each)) for name, each in here.items() if _searched(each))
             self._standings = standings | {
                 name: read_particulars(each.particulars).standing for name, each in here.items()
@@ -144,36 +154,41 @@ class Holdings:
         """
         self.refresh()
         policy = Policy(arrangement.false_positive_identification_rate, arrangement.candidates[search])
-        standings, mask, view = self._view(identified=identified, on=on)
-        candidates = self._gallery.search(probe, view=mask, policy=policy)
+        seen = self._seen(identified=identified, on=on)
+        candidates = self._gallery.search(probe, view=seen.places, policy=policy)
         if not candidates:
-            return None, view
+            return None, seen.view
         # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
         best = max(candidates[0].fingers, key=lambda finger: finger.score)
         name = candidates[0].subject
-        return Found(name, self._prints[name][best.finger], best.position, standings[name]), view
+        return Found(name, seen.prints[name][best.finger], best.position, seen.standings[name]), seen.view
 
     def view(self, *, identified: bool, on: date) -> View:
         """Return the view of such a query as the gallery is now, so that a decision can be made again."""
         self.refresh()
-        return self._view(identified=identified, on=on)[2]
+        return self._seen(identified=identified, on=on).view
 
-    def _view(self, *, identified: bool, on: date) -> tuple[dict[str, Standing], _Mask, View]:
-        """Return the standings, for each place of the gallery whether its person is made available, and what it comes to."""
+    def _seen(self, *, identified: bool, on: date) -> _Seen:
+        """Return what such a query may see of the gallery as it is (Annex II)."""
         with self._lock:
-            standings, revision, names = self._standings, self._revision, self._gallery.subjects
-        mask = np.array(
-            [
-                name in standings
-                and available(standings[name], queried=self._party, identified=identified, on=on).available
-                for name in names
-            ],
-            dtype=np.bool_,
-        )
-        # By name, not by place: places depend on the order of changes, and are other ones after a restart.
-        seen = sorted(name for name, is_available in zip(names, mask.tolist(), strict=True) if is_available)
-        digest = hashlib.sha256("\n".join(seen).encode()).hexdigest()
-        return standings, mask, View(revision, len(standings), len(seen), digest)
+            if (kept := self._views.get((identified, on))) is not None:
+                return kept
+            standings, names = self._standings, self._gallery.subjects
+            places = np.array(
+                [
+                    name in standings
+                    and available(standings[name], queried=self._party, identified=identified, on=on).available
+                    for name in names
+                ],
+                dtype=np.bool_,
+            )
+            # By name, not by place: places depend on the order of changes, and are other ones after a restart.
+            here = sorted(name for name, is_available in zip(names, places.tolist(), strict=True) if is_available)
+            digest = hashlib.sha256("\n".join(here).encode()).hexdigest()
+            view = View(self._revision, len(standings), len(here), digest)
+            self._views = {key: kept for key, kept in self._views.items() if key[1] == on}  # yesterday is over
+            self._views[identified, on] = seen = _Seen(view, places, standings, self._prints)
+            return seen
 
 
 def _searched(enrolled: Enrolled) -> tuple[tuple[int, bytes, bool], ...]:

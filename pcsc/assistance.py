@@ -122,7 +122,7 @@ def _lacking(point: Point, answers: Mapping[str, object]) -> Missing | None:
 
 
 def _asked(point: Point, answers: Mapping[str, object]) -> bool:
-    return point.when is None or str(answers.get(point.when[0], "")) in point.when[1]
+    return point.when is None or str(answers.get(point.when[0])) in point.when[1]
 
 
 def is_blank(answer: object) -> bool:
