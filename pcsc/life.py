@@ -559,7 +559,7 @@ def provide(
     kinds = kinds_of(message.items)
     if kinds != set(exchange.offered):
         raise FieldNotAllowedError(
-            f"what was offered is given, {', '.join(exchange.offered) or 'nothing'}; what came is "
+            f"what was offered is given, {', '.join(exchange.offered)}; what came is "
             f"{', '.join(sorted(kinds)) or 'nothing'}"
         )
     return _holding(replace(exchange, offered=(), last_event_at=now), now)

@@ -82,10 +82,9 @@ def ending(side: Side, kind: Content) -> tuple[str, str]:
 
 def is_overdue(exchange: Exchange, kind: Content, arrangement: Arrangement, rules: Rules, now: datetime) -> bool:
     """Whether content should be gone at ``now``, or waits for a review of whether it is still necessary (Article 8(9))."""
-    permitted = duties.permitted(exchange)
     # The arrangement's hard stop ends a hold that nothing else ended: Articles 8(1) and 8(2).
-    if duties.overstays(exchange, arrangement, now):
-        permitted &= duties.permitted(life.lapse(exchange, now))
+    overstays = duties.overstays(exchange, arrangement, now)
+    permitted = duties.permitted(life.lapse(exchange, now) if overstays else exchange)
     term = retention.ends_at(exchange, arrangement)
     if kind not in permitted or (term is not None and term <= now):
         return True

@@ -73,6 +73,7 @@ from tests.builders import (
     match,
     notification,
     offer,
+    provided_unasked,
     provision,
     query,
     refusal,
@@ -386,6 +387,13 @@ MATTERS: Final[Acts] = {
     "result asked by who received": lambda: raised(result_request(), Party.JP),
     "consent to use nothing": lambda: raised(consent_request(), Party.JP, State.MATCH),
     "consent to use what one gave": lambda: raised(consent_request(), Party.US),
+    "consent to release a result that was not told": lambda: matters.raised(
+        matters.raised(provided_unasked(Side.QUERIED), result_request(), Party.US, AGREED, NOW),
+        release_request(),
+        Party.US,
+        AGREED,
+        NOW,
+    ),
     "consent to release nothing": lambda: raised(release_request(), Party.JP, State.SENT),
     "answer to nothing": lambda: matters.settled(exchange(State.PROVIDED), explanation(), Party.JP, NOW),
     "answer to something else": lambda: matters.settled(
@@ -653,6 +661,7 @@ def gates() -> list[str]:
         for purpose in Purpose:
             for conduct, stated, political in (
                 *(((ARSON,), "a census", False), ((theirs,), "a missing person", False)),
+                ((), "", False),
                 ((), "", True),
             ):
                 gate = may_use(

@@ -420,6 +420,27 @@ WAITING: Final[dict[str, Callable[[], Exchange]]] = {
         matters.measure_taken(raised(correction_notice(), Party.US), "US261222-CORRECT1", Measure.DELETION, LATER),
         releases=released(False, False).releases,
     ),
+    "to be told, of a measure before a consent": lambda: replace(
+        matters.settled(
+            matters.raised(
+                matters.measure_taken(
+                    raised(correction_notice(), Party.US), "US261222-CORRECT1", Measure.DELETION, NOW
+                ),
+                consent_request(),
+                Party.JP,
+                AGREED,
+                NOW,
+            ),
+            consent_decision(),
+            Party.US,
+            LATER,
+        ),
+        releases=released(False).releases,
+    ),
+    "accepted, and not given yet": lambda: life.accept(exchange(State.OFFERED, Side.QUERIED), acceptance(), LATER),
+    "accepted, and given": lambda: life.provide(
+        life.accept(exchange(State.OFFERED, Side.QUERIED), acceptance(), NOW), provision(), LATER
+    ),
     "to be told, of no measure in the ledger": lambda: released(False),
     "information without request": provided_unasked,
 }
