@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contact_point.parsing import first_fault
 from pcsc.errors import RecordError
-from pcsc.records import Entry, Recorded
+from pcsc.records import Direction, Entry, Recorded, expire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,8 +20,11 @@ _PLACE = TypeAdapter(Recorded)
 _ENTRY = TypeAdapter(Entry)
 
 
-def write(path: Path, record: Iterable[Recorded]) -> int:
+def write(path: Path, record: Iterable[Recorded], *, for_other_party: bool = False) -> int:
     """Write a record to a new file and return the number of its places.
+
+    ``for_other_party`` leaves the places of our own acts empty: examinations, deletions and uses are not communicated, and
+    their notes name persons. The rest verifies as before, and is all that can be compared.
 
     Raises:
         FileExistsError: the file exists.
@@ -29,10 +32,16 @@ def write(path: Path, record: Iterable[Recorded]) -> int:
     """
     count = 0
     with path.open("x", encoding="utf-8") as file:
-        for place in record:
+        for place in record if not for_other_party else map(_of_messages, record):
             file.write(json.dumps(asdict(place), ensure_ascii=False) + "\n")
             count += 1
     return count
+
+
+def _of_messages(place: Recorded) -> Recorded:
+    """Return a place as the other Party may see it."""
+    act = place.body is not None and Direction(json.loads(place.body)["direction"]) is Direction.ACT
+    return expire(place) if act else place
 
 
 def read(path: Path) -> Iterator[Recorded]:

@@ -149,7 +149,15 @@ def read(here: Installation, control_number: str) -> tuple[Said, ...]:
         tx.exchange(control_number)
         pieces = [each for each in tx.held(control_number) if each.kind is Content.CORRESPONDENCE]
         bodies = [tx.content(control_number, each.kind, number=each.number) for each in pieces]
-    return tuple(wire.decode(body, *WORDS) for body in bodies)
+    return tuple(_shown(wire.decode(body, *WORDS)) for body in bodies)
+
+
+def _shown(message: Reply | Beside) -> Reply | Beside:
+    """Return a message without what only the gate on use may hand out: the right values in a notice are information."""
+    if isinstance(message, CorrectionNotice) and message.correct:
+        hidden = tuple(replace(item, value="(read with `pcsc use` after the measure)") for item in message.correct)
+        return replace(message, correct=hidden)
+    return message
 
 
 WORDS: Final[tuple[type[Said], ...]] = (
@@ -344,15 +352,16 @@ def ask_consent(
     to: ConsentTo,
     *,
     purpose: str,
+    kinds: tuple[str, ...],
     recipient: Recipient | None = None,
     signed_by: str,
     now: datetime,
 ) -> Exchange:
-    """Ask in writing for prior consent to another use (8(5)(2)) or to a release (8(7))."""
+    """Ask in writing for prior consent to another use (8(5)(2)) or to a release (8(7)) of the kinds that are named."""
     return _ask(
         here,
         control_number,
-        lambda head, reference: ConsentRequest(*_of(head), reference, to, purpose, signed_by, recipient),
+        lambda head, reference: ConsentRequest(*_of(head), reference, to, purpose, kinds, signed_by, recipient),
         now,
     )
 
@@ -364,7 +373,8 @@ def report_consent(here: Installation, control_number: str, question: str, refer
         exchange = matters.reported(before, question, reference, now)
         tx.step(exchange, before=before.state)
         note = f"consent {question} reported: {reference}"
-        service.record_act(tx, exchange, "report", article="8(5)(2)", note=note, now=now)
+        article = next(each.to or "8(5)(2)" for each in exchange.matters if each.number == question)
+        service.record_act(tx, exchange, "report", article=article, note=note, now=now)
     return exchange
 
 
@@ -442,8 +452,12 @@ def notify_about(
         raise CorrectionError(f"{subject!r} matched in no exchange, so nobody was told anything that could be wrong")
     outcomes: list[Exchange | Exception] = []
     for control_number in concerned:
+        with here.store.transaction() as tx:
+            provided = tx.exchange(control_number).provided_at is not None
+        # What would be right is told only where something was provided: a match alone told no item.
+        told = correction if provided else replace(correction, correct=())
         try:
-            outcomes.append(notify_correction(here, control_number, correction, now))
+            outcomes.append(notify_correction(here, control_number, told, now))
         except delivery.TROUBLE as error:
             outcomes.append(error)
     return tuple(outcomes)
@@ -565,8 +579,8 @@ def notify_breach(
 
 
 _THEIRS: Final = {
-    Side.QUERYING: (Content.CANDIDATE, Content.INFORMATION),
-    Side.QUERIED: (Content.PROBE, Content.NOTIFICATION, Content.RESULT),
+    Side.QUERYING: (Content.CANDIDATE, Content.PICTURE, Content.INFORMATION, Content.CORRESPONDENCE),
+    Side.QUERIED: (Content.PROBE, Content.NOTIFICATION, Content.RESULT, Content.CORRESPONDENCE),
 }
 """What each side holds that the other Party provided."""
 

@@ -16,7 +16,7 @@ from contact_point.nist import NistError
 from contact_point.store import StoreError
 from contact_point.tls import TlsError
 from contact_point.wire import WireError
-from pcsc import life
+from pcsc import life, records
 from pcsc.duties import Content
 from pcsc.errors import NoPrintsError, OutOfOrderError, TreatyError
 from pcsc.exchange import State
@@ -109,12 +109,24 @@ def _give_up(here: Installation, control_number: str, message: Message, refused:
 def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime) -> None:
     """Articles 4(4) and 4(5): a match is kept for the examiner until the determination."""
     if exchange.state is not State.SENT:
-        return  # the same answer, given a second time
+        if not _recorded(tx, exchange, answer):
+            # Art. 11(1): it was received all the same, after the query had lapsed. Nothing of it is kept.
+            service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
+        return
     tx.step(life.answered(exchange, answer, now), before=exchange.state)
     service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
     if isinstance(answer, Match):
         _check_prints(answer)
         tx.hold(exchange.control_number, Content.CANDIDATE, answer.prints)
+
+
+def _recorded(tx: Transaction, exchange: Exchange, message: Message) -> bool:
+    """Whether a message of the other side is in the record already."""
+    event, _ = records.KINDS[type(message)]
+    return any(
+        (entry.event, entry.message, entry.direction) == (event, message.control_number, Direction.RECEIVED)
+        for entry in tx.entries(exchange.control_number)
+    )
 
 
 def _check_prints(match: Match) -> None:
@@ -129,9 +141,7 @@ def _check_prints(match: Match) -> None:
 
 def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, body: bytes, now: datetime) -> None:
     """Article 8(8): the content comes after the acceptance, and its conditions stay with it."""
-    if any(
-        each.kind is Content.INFORMATION and each.number == provision.reply for each in tx.held(exchange.control_number)
-    ):
+    if _recorded(tx, exchange, provision):
         return  # the same provision, given a second time
     tx.step(life.provide(exchange, provision, now), before=exchange.state)
     service.record(tx, exchange, provision, body, Direction.RECEIVED, now)

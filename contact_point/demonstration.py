@@ -596,7 +596,7 @@ def _decisions(stage: Stage) -> None:
     for side in (stage.jp, stage.us):
         here = side.here
         with here.store.transaction() as tx:
-            kept = [traces.read(entry.trace) for entry in tx.entries() if entry.trace]
+            kept = [traces.read(tx.trace(entry)) for entry in tx.entries() if entry.trace]
         for trace in kept:
             try:
                 again = traces.replay(trace, here.settings.arrangements)

@@ -129,16 +129,23 @@ def expire(here: Installation, now: datetime) -> list[str]:
     with here.store.transaction() as tx:
         ends = {each.control_number: retention.ends_at(each, arrangement) for each in tx.exchanges()}
         over = [number for number, end in ends.items() if end is not None and end <= now]
+    gone: list[str] = []
     for number in over:
         with here.store.transaction() as tx:  # the write lock: nothing is added to what is being erased
+            end = retention.ends_at(tx.exchange(number), arrangement) if tx.has_exchange(number) else None
+            if end is None or end > now:
+                continue  # something happened to it meanwhile, such as an order to keep it
             held = tx.held(number)
             here.store.destroy(held)
             tx.forget(held)
-            tx.erase(number)
-    if over:
+            slot = tx.erase(number)
+        if slot is not None:
+            here.store.destroy_exchange(slot)
+        gone.append(number)
+    if gone:
         here.store.checkpoint()
-        _log.info("Art. 11(3): the record of %d exchanges reached the end of its term and was deleted", len(over))
-    return over
+        _log.info("Art. 11(3): the record of %d exchanges reached the end of its term and was deleted", len(gone))
+    return gone
 
 
 def keep_beyond_term(here: Installation, control_number: str, law: str, *, by: str, now: datetime) -> Exchange:

@@ -17,7 +17,7 @@ from pcsc import ledger, life, traces
 from pcsc.duties import Content
 from pcsc.errors import ConditionsError, ReleaseError, UseError
 from pcsc.exchange import Release, State
-from pcsc.messages import Condition, Item, Recipient, Use
+from pcsc.messages import RESULT, Condition, Item, Recipient, RecipientKind, Use
 from pcsc.use import Information, Permission, Purpose, Refusal, consents_of, may_release, may_use
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Wanted:
     political: bool
     offences: tuple[Offence, ...] = ()
     stated: str = ""
+    authority: str = ""
+    """The authority of our own Party that uses it, where it is another one: a correction follows it there (10(2))."""
 
     def __post_init__(self) -> None:
         """Refuse a use that could not be told under Article 7."""
@@ -74,7 +76,12 @@ def use(
         service.record_act(tx, before, "use", article=verdict.article, note=note, trace=trace, now=now)
         if allowed:
             made = Use(wanted.stated or wanted.purpose.value, verdict.article, now.date())
-            tx.step(ledger.use(before, made, now), before=before.state)
+            exchange = ledger.use(before, made, now)
+            if wanted.authority:
+                kinds = tuple(sorted(life.kinds_of(_disclosed(items, before))))
+                given = Release(Recipient(RecipientKind.AUTHORITY, wanted.authority), verdict.article, now, kinds)
+                exchange = ledger.release(exchange, given, now)
+            tx.step(exchange, before=before.state)
     if isinstance(verdict, Refusal):
         raise UseError(f"the information may not be used for '{wanted.purpose}': {verdict.reason}", verdict.article)
     return verdict, _disclosed(items, before), conditions
@@ -128,7 +135,7 @@ def release_of_match(
     _named(by)
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
-        information = Information(article=4, consents=consents_of(exchange))
+        information = Information(article=4, consents=consents_of(exchange), kinds=frozenset({RESULT}))
         verdict = _asked(tx, exchange, information, recipient, by=by, law=law, now=now)
     return _released(verdict)
 
@@ -166,7 +173,7 @@ def _released(verdict: Permission | Refusal) -> Permission:
 def _provided(tx: Transaction, exchange: Exchange) -> tuple[tuple[Item, ...], tuple[Condition, ...]]:
     """Return all that was provided in an exchange, and all the conditions that bind it."""
     number = exchange.control_number
-    pieces = [held.number for held in tx.held(number) if held.kind is Content.INFORMATION]
+    pieces = [held.number for held in service.readable(tx, exchange) if held.kind is Content.INFORMATION]
     if not pieces:
         raise ConditionsError(
             f"exchange {number} is at '{exchange.state}': there is no provided information to use; what is offered under "

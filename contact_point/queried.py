@@ -143,16 +143,19 @@ def _again(here: Installation, message: Message, before: Received) -> bytes:
     try:
         with here.store.transaction() as tx:
             # Art. 10(2): nobody could be told who never learnt of the match; so its prints are not given again.
-            if isinstance(message, Query) and PRINTS in tx.exchange(before.exchange).restricted:
+            exchange = tx.exchange(before.exchange)
+            if isinstance(message, Query) and PRINTS in exchange.restricted:
                 raise RestrictedError(
                     f"query {message.control_number} was answered, and the prints of the answer are incorrect or unreliable: "
                     "they are not given again; make a new query"
                 )
-            return tx.content(before.exchange, before.answer, number=message.control_number)
+            if before.answer in duties.permitted(exchange):
+                return tx.content(before.exchange, before.answer, number=message.control_number)
     except ContentGoneError:
-        raise OutOfOrderError(
-            f"message {message.control_number} was answered, and the answer was deleted when it had served"
-        ) from None
+        pass
+    raise OutOfOrderError(
+        f"message {message.control_number} was answered, and the answer was deleted when it had served"
+    )
 
 
 def _act_on(here: Installation, message: Message, body: bytes, committed: str, now: datetime) -> bytes:

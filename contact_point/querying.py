@@ -150,7 +150,7 @@ def examination(here: Installation, control_number: str) -> Examination:
     """
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
-        if Content.CANDIDATE not in {held.kind for held in tx.held(control_number)}:
+        if Content.CANDIDATE not in {held.kind for held in service.readable(tx, exchange)}:
             raise OutOfOrderError(
                 f"exchange {control_number} is at '{exchange.state}' and holds no matching prints: they are there from the "
                 "match to the determination (Art. 8(2))"

@@ -23,7 +23,7 @@ from contact_point.holdings import Holdings
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
 from contact_point.store import Received, Store, UnknownExchangeError
-from pcsc import records
+from pcsc import duties, records
 from pcsc.duties import Content
 from pcsc.errors import NotAMatchError
 from pcsc.messages import Condition, Item, Receipt
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from contact_point.store import Subject, Transaction
+    from contact_point.store import Held, Subject, Transaction
     from matcher.images import Image
     from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message, Reply
@@ -115,7 +115,7 @@ def record(
     committed = records.commitment(message.salt, body)
     why = "" if trace is None else trace.canonical()
     entry = records.of_message(tx.next_entry(), exchange, message, direction, committed=committed, trace=why, now=now)
-    tx.append(entry, new_salt())
+    tx.append(entry, new_salt(), trace_salt=new_salt())
 
 
 def record_act(
@@ -131,7 +131,7 @@ def record_act(
     """Record an act of our own in the transaction of its effect, with how it was decided."""
     why = "" if trace is None else trace.canonical()
     entry = records.of_act(tx.next_entry(), exchange, event, article=article, note=note, trace=why, now=now)
-    tx.append(entry, new_salt())
+    tx.append(entry, new_salt(), trace_salt=new_salt())
 
 
 # Sending
@@ -199,6 +199,12 @@ def referred(tx: Transaction, reference: str, side: Side | None = None) -> Excha
             "that came with it"
         )
     return exchange
+
+
+def readable(tx: Transaction, exchange: Exchange) -> list[Held]:
+    """Return what is held for an exchange and still permitted: what is on its way to being destroyed is read by nobody."""
+    permitted = duties.permitted(exchange)
+    return [each for each in tx.held(exchange.control_number) if each.kind in permitted]
 
 
 # Items of information, as they are stored

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -37,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contact_point.keys import KeyDestroyedError, KeySlots, new_key, seal, unseal
+from contact_point.keys import KeyDestroyedError, KeysError, KeySlots, new_key, seal, unseal
 from pcsc import records
 from pcsc.duties import Content
 from pcsc.errors import RecordError
@@ -69,7 +69,9 @@ _EXCHANGE = Table(
     Column("reason_case", String),
     # Whose prints matched: known on the queried side alone, and never sent.
     Column("subject", String),
-    Column("body", Text, nullable=False),
+    # The exchange itself holds purposes and results in words: it rests under a key of its own, and so do its traces.
+    Column("slot", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 _CONTENT = Table(
     "content",
@@ -91,6 +93,8 @@ _ENTRY = Table(
     Column("salt", String),
     Column("leaf", String, nullable=False),
     Column("link", String, nullable=False),
+    # How it was decided, which the body commits to and does not hold; under the key of the exchange.
+    Column("trace", LargeBinary),
 )
 _RECEIVED = Table(
     "received",
@@ -236,8 +240,12 @@ class Store:
         """Destroy the keys of a transaction that did not come about; an interruption just after its commit spares them."""
         with contextlib.suppress(SQLAlchemyError), self._engine.begin() as connection:
             after = Transaction(connection, self._slots, self._gallery, {})
-            for slots, table in ((self._slots, _CONTENT), (self._gallery, _SUBJECT)):
-                slots.destroy(set(put[slots]) - after.slots(table))
+            for slots, tables in ((self._slots, (_CONTENT, _EXCHANGE)), (self._gallery, (_SUBJECT,))):
+                slots.destroy(set(put[slots]) - after.slots(*tables))
+
+    def destroy_exchange(self, slot: int) -> None:
+        """Destroy the key that an erased exchange and its traces rested under."""
+        self._slots.destroy([slot])
 
     def destroy(self, held: Sequence[Held]) -> None:
         """Destroy keys in place; the rows are for :meth:`Transaction.forget` afterwards. Works on a full disk."""
@@ -255,7 +263,7 @@ class Store:
         """
         with self.transaction() as tx:  # the write lock: nobody is between a key and its row
             live = self._slots.live()
-            orphans = live - tx.slots(_CONTENT)
+            orphans = live - tx.slots(_CONTENT, _EXCHANGE)
             strays = self._gallery.live() - tx.slots(_SUBJECT)
             tx.forget([each for each in tx.held() if each.kind is Content.MESSAGE and each.slot not in live])
             return self._slots.destroy(orphans) + self._gallery.destroy(strays)
@@ -317,19 +325,23 @@ class Transaction:
         return self._exchange(_EXCHANGE.c.reference == reference, reference)
 
     def _exchange(self, where: object, named: str) -> Exchange:
-        body = self._connection.execute(select(_EXCHANGE.c.body).where(where)).scalar()  # type: ignore[arg-type]
-        if body is None:
+        rows = select(_EXCHANGE.c.control_number, _EXCHANGE.c.slot, _EXCHANGE.c.sealed)
+        row = self._connection.execute(rows.where(where)).first()  # type: ignore[arg-type]
+        if row is None:
             raise UnknownExchangeError(
                 f"there is no exchange {named!r} here: `pcsc inbox --all` lists the control and reference numbers"
             )
-        return _STORED_EXCHANGE.validate_json(body)
+        return self._unsealed(row)
+
+    def _unsealed(self, row: Any) -> Exchange:
+        """Return the exchange that a row holds."""
+        text = unseal(self._slots.get(row.slot), row.sealed, bound_to=_exchange_place(row.control_number))
+        return _STORED_EXCHANGE.validate_json(text)
 
     def exchanges(self) -> list[Exchange]:
         """Return every exchange, oldest first."""
-        rows = self._connection.execute(
-            select(_EXCHANGE.c.body).order_by(_EXCHANGE.c.opened_on, _EXCHANGE.c.control_number)
-        )
-        found = [_STORED_EXCHANGE.validate_json(body) for (body,) in rows]
+        rows = select(_EXCHANGE).order_by(_EXCHANGE.c.opened_on, _EXCHANGE.c.control_number)
+        found = [self._unsealed(row) for row in self._connection.execute(rows)]
         return sorted(found, key=lambda exchange: exchange.opened_at)
 
     def open(self, exchange: Exchange, *, subject: str | None = None, reason: tuple[str, str] | None = None) -> None:
@@ -339,7 +351,10 @@ class Transaction:
             AlreadyReceivedError: there is an exchange of this control number.
 
         """
-        row = _row(exchange) | {
+        key = new_key()
+        slot = self._key(self._slots, [key])[0]
+        row = _row(exchange, key) | {
+            "slot": slot,
             "control_number": exchange.control_number,
             "side": exchange.side.value,
             "opened_on": exchange.opened_at.date().isoformat(),
@@ -361,8 +376,9 @@ class Transaction:
 
         """
         here = (_EXCHANGE.c.control_number == exchange.control_number) & (_EXCHANGE.c.state == before.value)
+        key = self._key_of(exchange.control_number)
         try:
-            done = self._connection.execute(_EXCHANGE.update().where(here), _row(exchange))
+            done = self._connection.execute(_EXCHANGE.update().where(here), _row(exchange, key))
         except IntegrityError:
             raise StoreError(
                 f"the reference number of exchange {exchange.control_number} was given for another match before; each match "
@@ -373,6 +389,14 @@ class Transaction:
                 f"exchange {exchange.control_number} was moved on by someone else meanwhile: look at it again"
             )
 
+    def _key_of(self, control_number: str) -> bytes:
+        """Return the key that an exchange rests under."""
+        where = _EXCHANGE.c.control_number == control_number
+        slot: int | None = self._connection.execute(select(_EXCHANGE.c.slot).where(where)).scalar()
+        if slot is None:
+            raise UnknownExchangeError(f"there is no exchange {control_number!r} here")
+        return self._slots.get(slot)
+
     def subject_of(self, control_number: str) -> str | None:
         """Return whose prints matched in an exchange that we answered."""
         where = _EXCHANGE.c.control_number == control_number
@@ -381,8 +405,8 @@ class Transaction:
     def matched(self, subject: str) -> list[Exchange]:
         """Return every exchange that we answered with the prints of a person: whom a correction concerns (Article 10(1))."""
         where = _EXCHANGE.c.subject == subject
-        rows = self._connection.execute(select(_EXCHANGE.c.body).where(where).order_by(_EXCHANGE.c.control_number))
-        return [_STORED_EXCHANGE.validate_json(body) for (body,) in rows]
+        rows = self._connection.execute(select(_EXCHANGE).where(where).order_by(_EXCHANGE.c.control_number))
+        return [self._unsealed(row) for row in rows]
 
     def queries_on(self, day: str, side: Side, search: Search) -> int:
         """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22."""
@@ -443,9 +467,10 @@ class Transaction:
         # By slot, whose number never comes again: SQLite gives the id of a deleted row to the next one.
         self._connection.execute(_CONTENT.delete().where(_CONTENT.c.slot.in_([each.slot for each in held])))
 
-    def slots(self, table: Table) -> frozenset[int]:
-        """Return every slot that rows of a table name."""
-        return frozenset(slot for (slot,) in self._connection.execute(select(table.c.slot)) if slot is not None)
+    def slots(self, *tables: Table) -> frozenset[int]:
+        """Return every slot that rows of these tables name."""
+        found = (slot for table in tables for (slot,) in self._connection.execute(select(table.c.slot)))
+        return frozenset(slot for slot in found if slot is not None)
 
     def _key(self, slots: KeySlots, keys: Sequence[bytes]) -> list[int]:
         """Put keys that are destroyed again if this transaction fails."""
@@ -460,12 +485,18 @@ class Transaction:
         last = self._connection.execute(select(func.max(_ENTRY.c.number))).scalar()
         return 0 if last is None else last + 1
 
-    def append(self, entry: Entry, salt: str) -> None:
-        """Append an entry to the record."""
+    def append(self, entry: Entry, salt: str, *, trace_salt: str = "") -> None:
+        """Append an entry to the record; both salts are fresh and random. A trace rests apart, and the entry commits to it."""
+        trace = None
+        if entry.trace:
+            text = f"{trace_salt}{entry.trace}".encode()
+            trace = seal(self._key_of(entry.exchange), text, bound_to=_trace_place(entry.number))
+            entry = replace(entry, trace=records.commitment(trace_salt, entry.trace.encode()))
         before = self._connection.execute(_ENTRY.select().where(_ENTRY.c.number == entry.number - 1)).first()
         place = records.append(None if before is None else _recorded(before), entry, salt)
         row = {"number": place.number, "exchange": entry.exchange, "body": place.body}
-        self._connection.execute(_ENTRY.insert(), row | {"salt": place.salt, "leaf": place.leaf, "link": place.link})
+        row |= {"salt": place.salt, "leaf": place.leaf, "link": place.link, "trace": trace}
+        self._connection.execute(_ENTRY.insert(), row)
 
     def record(self) -> Iterator[Recorded]:
         """Yield the record from its first entry."""
@@ -473,27 +504,52 @@ class Transaction:
             yield _recorded(row)
 
     def entries(self, exchange: str | None = None) -> Iterator[Entry]:
-        """Yield the entries whose term has not ended, of one exchange or of all."""
+        """Yield the entries whose term has not ended, of one exchange or of all; ``trace`` is the commitment to one.
+
+        :meth:`trace` returns the trace itself.
+        """
         rows = select(_ENTRY.c.body).where(_ENTRY.c.body.is_not(None)).order_by(_ENTRY.c.number)
         if exchange is not None:
             rows = rows.where(_ENTRY.c.exchange == exchange)
         for (body,) in self._connection.execute(rows):
             yield _STORED_ENTRY.validate_json(body)
 
-    def erase(self, exchange: str) -> int:
+    def trace(self, entry: Entry) -> str:
+        """Return the trace that an entry commits to; empty where nothing was decided.
+
+        Raises:
+            RecordError: it is not there, or is not the one that was committed to.
+
+        """
+        if not entry.trace:
+            return ""
+        sealed = self._connection.execute(select(_ENTRY.c.trace).where(_ENTRY.c.number == entry.number)).scalar()
+        text = "" if sealed is None else self._trace_text(entry, sealed)
+        if not text or records.commitment(text[:_SALT_DIGITS], text[_SALT_DIGITS:].encode()) != entry.trace:
+            raise RecordError(f"the trace of entry {entry.number} was changed: the entry commits to another one")
+        return text[_SALT_DIGITS:]
+
+    def _trace_text(self, entry: Entry, sealed: bytes) -> str:
+        try:
+            return unseal(self._key_of(entry.exchange), sealed, bound_to=_trace_place(entry.number)).decode()
+        except KeysError:
+            return ""  # sealed with another key, or for another place
+
+    def erase(self, exchange: str) -> int | None:
         """Erase an exchange whose term has ended: its entries, what is known of its messages, and itself (Article 11(3)).
 
-        The places of its entries stay, so that the record still verifies. Return how many entries were erased. What was held
-        for it is to be destroyed first.
+        The places of its entries stay, so that the record still verifies. What was held for it is to be destroyed first.
+        Return the slot that the exchange and its traces rested under, to be destroyed.
         """
+        slot = self._connection.execute(select(_EXCHANGE.c.slot).where(_EXCHANGE.c.control_number == exchange)).scalar()
         where = _ENTRY.c.exchange == exchange
         places = [_recorded(row) for row in self._connection.execute(_ENTRY.select().where(where)).all()]
         for place in map(records.expire, places):
-            emptied = {"exchange": None, "body": place.body, "salt": place.salt}
+            emptied = {"exchange": None, "body": place.body, "salt": place.salt, "trace": None}
             self._connection.execute(_ENTRY.update().where(_ENTRY.c.number == place.number), emptied)
         self._connection.execute(_RECEIVED.delete().where(_RECEIVED.c.exchange == exchange))
         self._connection.execute(_EXCHANGE.delete().where(_EXCHANGE.c.control_number == exchange))
-        return len(places)
+        return slot
 
     # Messages received
 
@@ -636,10 +692,24 @@ class Transaction:
         return Enrolled(unseal(key, sealed, bound_to=f"subject/{name}").decode(), prints)
 
 
-def _row(exchange: Exchange) -> dict[str, str | None]:
+_SALT_DIGITS: Final = 64
+
+
+def _row(exchange: Exchange, key: bytes) -> dict[str, object]:
     """Return the columns of an exchange that a step can change."""
-    body = _STORED_EXCHANGE.dump_json(exchange).decode()
-    return {"state": exchange.state.value, "reference": exchange.reference, "body": body}
+    text = _STORED_EXCHANGE.dump_json(exchange)
+    sealed = seal(key, text, bound_to=_exchange_place(exchange.control_number))
+    return {"state": exchange.state.value, "reference": exchange.reference, "sealed": sealed}
+
+
+def _exchange_place(exchange: str) -> str:
+    """Return what a sealed exchange is bound to."""
+    return f"exchange/{exchange}"
+
+
+def _trace_place(entry: int) -> str:
+    """Return what a sealed trace is bound to."""
+    return f"entry/{entry}/trace"
 
 
 def _recorded(row: object) -> Recorded:

@@ -39,7 +39,7 @@ from pcsc.errors import (
     QuotaError,
     UnconfirmedError,
 )
-from pcsc.exchange import NO_QUERY, NOT_ACCEPTED, Exchange, Matter, Side, State, follows, on_side
+from pcsc.exchange import NO_QUERY, NOT_ACCEPTED, Exchange, Matter, MatterKind, Side, State, follows, on_side
 from pcsc.messages import (
     Acceptance,
     Answer,
@@ -226,6 +226,13 @@ def provide_unasked(
             f"information is provided without request in individual cases; the reason to believe is word for word that of "
             f"{said_elsewhere} other cases: say what is known of this case"
         )
+    # Art. 11(2)(1): the record names types of information, so what is given is of a type that both Parties know.
+    listed = arrangement.items[message.providing]
+    if unknown := [kind for kind in (*kinds_of(message.items), *message.offered) if kind not in listed]:
+        raise FieldNotAllowedError(
+            f"{message.providing} may give {', '.join(listed)} (arrangement {arrangement.version}); "
+            f"{', '.join(sorted(map(repr, unknown)))} is not on the list: name a listed item"
+        )
     # Art. 1(3): the law of either Party carries a provision; only Articles 4 and 8 look at one Party's alone.
     lawful(message.basis, article=6, acting=message.providing, now=now)
     _tellable(message.conditions)
@@ -326,7 +333,9 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
 def _not_accepted(matter: Matter, message: Message, now: datetime) -> Matter:
     """Withdraw a matter of ours that was not accepted, and open one again whose answer was not."""
     if matter.number == message.control_number:
-        return replace(matter, settled_at=now, outcome=NOT_ACCEPTED)
+        # Art. 10(2): whoever "otherwise becomes aware" takes a measure, whether the other side took in the notice or not.
+        owed = matter.kind is MatterKind.CORRECTION and matter.settled_at is None
+        return matter if owed else replace(matter, settled_at=now, outcome=NOT_ACCEPTED)
     if isinstance(message, Explanation | ResultOfUse | ConsentDecision) and matter.number == message.question:
         return replace(matter, settled_at=None, outcome="", granted=None)
     return matter

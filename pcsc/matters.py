@@ -24,10 +24,12 @@ from pcsc.errors import (
     NotProvidedError,
     NotUnfollowedError,
     OutOfOrderError,
+    TreatyError,
 )
 from pcsc.exchange import Exchange, Matter, MatterKind, Side, State, on_side
 from pcsc.messages import (
     PRINTS,
+    RESULT,
     Answering,
     Asking,
     Conclusion,
@@ -143,6 +145,11 @@ def _consent(exchange: Exchange, message: ConsentRequest, by: Party, arrangement
     received = by is exchange.querying and exchange.provided_at is not None
     if message.to is ConsentTo.RELEASE:
         received = received or _received_other(exchange, by)
+    _listed(exchange, message.kinds, RESULT, arrangement, ConsentError)
+    if (RESULT in message.kinds) and (message.to is ConsentTo.USE or len(message.kinds) > 1):
+        raise ConsentError(
+            f"the '{RESULT}' serves one purpose alone (Art. 8(3)) and is consented to apart from items: ask for each by itself"
+        )
     if not received:
         raise ConsentError(
             f"consent under Article {message.to} is asked for by the Party that received the information; {by} received none "
@@ -157,6 +164,7 @@ def _consent(exchange: Exchange, message: ConsentRequest, by: Party, arrangement
         to=message.to,
         purpose=message.purpose,
         recipient=message.recipient,
+        concerns=message.kinds,
     )
 
 
@@ -172,6 +180,12 @@ def _correction(
     exchange: Exchange, message: CorrectionNotice, by: Party, arrangement: Arrangement, now: datetime
 ) -> Matter:
     """Article 10(1): either side, about what it provided or received. 10(2): a measure is owed by who received it."""
+    _listed(exchange, message.concerns, PRINTS, arrangement, CorrectionError)
+    if message.correct and exchange.provided_at is None:
+        raise CorrectionError(
+            f"what is right is told of what was provided; in exchange {exchange.control_number} no item was: name what is "
+            "wrong, and leave out what would be right"
+        )
     received = exchange.side is Side.QUERYING or PRINTS in message.concerns
     return Matter(
         message.control_number,
@@ -186,12 +200,24 @@ def _correction(
     )
 
 
+def _listed(
+    exchange: Exchange, kinds: tuple[str, ...], beside: str, arrangement: Arrangement, error: type[TreatyError]
+) -> None:
+    """Refuse kinds that nothing provided in an exchange could be: a misspelt one would name nothing."""
+    listed = (*arrangement.items[exchange.queried], beside)
+    if unknown := [kind for kind in kinds if kind not in listed]:
+        raise error(
+            f"{', '.join(map(repr, unknown))} is no kind of item that {exchange.queried} may give; arrangement "
+            f"{arrangement.version} lists {', '.join(listed)}: name one of these"
+        )
+
+
 def _restricting(exchange: Exchange, matter: Matter) -> Exchange:
     """Stop disclosing what a notice concerns, until a measure is taken: Article 10(2).
 
     Prints that are unreliable are not kept for later: what may be held no longer names them.
     """
-    if matter.settled_at is not None:
+    if matter.kind is not MatterKind.CORRECTION or matter.settled_at is not None:
         return exchange
     restricted = tuple(dict.fromkeys((*exchange.restricted, *matter.concerns)))
     return replace(exchange, restricted=restricted)
@@ -266,7 +292,8 @@ def measure_taken(exchange: Exchange, number: str, measure: Measure, now: dateti
 
 def _restricts(matter: Matter) -> bool:
     """Whether a notice still keeps what it concerns from being disclosed."""
-    return matter.settled_at is None or matter.outcome == Measure.NON_DISCLOSURE
+    open_ = matter.settled_at is None or matter.outcome == Measure.NON_DISCLOSURE
+    return matter.kind is MatterKind.CORRECTION and open_
 
 
 def told(exchange: Exchange, recipient: str, now: datetime) -> Exchange:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from annex.offences import Offence
 from annex.parameters import Party
@@ -525,6 +526,13 @@ class Recipient:
             raise ConsentError("a release is to somebody by name; none was given: name the recipient")
 
 
+PRINTS: Final = "fingerprint data"
+"""What a notice names where the prints of a query or a match are concerned, instead of an item of information."""
+
+RESULT: Final = "result of automated querying"
+"""What a request for consent names where the result of a query is concerned: match or no match, with its prints."""
+
+
 class ConsentTo(StrEnum):
     """What consent is asked for, by its clause."""
 
@@ -539,11 +547,17 @@ class ConsentRequest(Head):
     reference: str
     to: ConsentTo
     purpose: str
+    kinds: tuple[str, ...]
+    """What it is about: kinds of items, or :data:`RESULT`."""
     signed_by: str
     recipient: Recipient | None = None
 
     def __post_init__(self) -> None:
         """Refuse a request that leaves open what is to be consented to."""
+        if not self.kinds:
+            raise ConsentError(
+                f"consent is asked for by saying what it is about; name the items, or '{RESULT}' for the result of a query"
+            )
         _stated(
             ConsentError,
             "consent is requested in writing, by specifying the purpose (Art. 8(5)(2))",
@@ -584,10 +598,6 @@ class Fault(StrEnum):
 
     INCORRECT = "incorrect"
     UNRELIABLE = "unreliable"
-
-
-PRINTS: str = "fingerprint data"
-"""What a notice names where the prints of a query or a match are concerned, instead of an item of information."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,8 @@ class Entry:
     commitment: str = ""
     note: str = ""
     trace: str = ""
-    """How it was decided, as :mod:`pcsc.traces` writes it; empty where nothing was decided."""
+    """The commitment to how it was decided (:mod:`pcsc.traces`); empty where nothing was decided. Until it is appended, the
+    trace itself: it holds more than types of information, so it rests apart from the record."""
 
     def canonical(self) -> str:
         """Return the one JSON text of this entry, which the record commits to."""

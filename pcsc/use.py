@@ -15,7 +15,7 @@ from annex.offences import Offence, serious_crime
 from pcsc.messages import Condition, ConsentTo, Recipient, RecipientKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from annex.parameters import Party
     from pcsc.exchange import Exchange
@@ -42,12 +42,16 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Consent in writing, from its moment on: to one purpose in words, or to one release to one recipient."""
+    """Consent in writing, from its moment on: to one purpose in words, or to one release to one recipient.
+
+    ``kinds`` are what it is about: kinds of items, or :data:`pcsc.messages.RESULT`, the result of the query.
+    """
 
     to: ConsentTo
     purpose: str
     recipient: Recipient | None
     given_at: datetime
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Information:
     restricted: bool = False
     """Whether all of it is incorrect or unreliable and not disclosed (10(2))."""
     consents: tuple[Consent, ...] = ()
+    kinds: frozenset[str] = frozenset()
+    """Which kinds of items it is: a consent covers it if it names all of them."""
 
     @classmethod
     def provided_in(cls, exchange: Exchange, conditions: tuple[Condition, ...], kinds: set[str]) -> Information:
@@ -72,13 +78,14 @@ class Information:
             accepted=exchange.provided_at is not None,
             restricted=bool(kinds) and kinds <= set(exchange.restricted),
             consents=consents_of(exchange),
+            kinds=frozenset(kinds),
         )
 
 
 def consents_of(exchange: Exchange) -> tuple[Consent, ...]:
     """Return what the other Party consented to in an exchange, at our request."""
     return tuple(
-        Consent(matter.to, matter.purpose, matter.recipient, matter.settled_at)
+        Consent(matter.to, matter.purpose, matter.recipient, matter.settled_at, matter.concerns)
         for matter in exchange.matters
         if matter.granted
         and matter.raised_by is exchange.ours
@@ -161,13 +168,24 @@ def _only(allowed: Purpose, purpose: Purpose, article: str, what: str) -> Permis
 
 def _consented(information: Information, stated: str, now: datetime) -> Permission | Refusal:
     """Article 8(5)(2): another purpose, with prior consent to this very purpose. Consent does not reach back."""
-    for consent in information.consents:
-        if consent.to is ConsentTo.USE and consent.purpose == stated and consent.given_at <= now:
-            return Permission("8(5)(2)", f"the other Party consented to it in writing on {consent.given_at.date()}")
+    consent = _prior(information, ConsentTo.USE, now, lambda each: each.purpose == stated)
+    if consent is not None:
+        return Permission("8(5)(2)", f"the other Party consented to it in writing on {consent.given_at.date()}")
     return Refusal(
         "8(5)(2)",
         f"the purpose '{stated or 'not stated'}' needs the other Party's prior consent, asked for in writing with the purpose",
     )
+
+
+def covers(consent: Consent, information: Information) -> bool:
+    """Whether a consent is about all of some information: what came later, or was not named, needs its own."""
+    return information.kinds <= set(consent.kinds)
+
+
+def _prior(information: Information, to: ConsentTo, now: datetime, same: Callable[[Consent], bool]) -> Consent | None:
+    """Return the consent that was given before now, to what is asked, and about all of the information."""
+    given = (each for each in information.consents if each.to is to and each.given_at <= now)
+    return next((each for each in given if same(each) and covers(each, information)), None)
 
 
 def _unasked(purpose: Purpose, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
@@ -220,13 +238,15 @@ def may_release(
         return Refusal("10(2)", "it is incorrect or unreliable and is not disclosed")
     if not information.accepted:
         return Refusal("8(8)", "its conditions were not accepted, so there is nothing that could be released")
+    # Art. 8(7) is about third parties. An authority of the same Party uses the information: that is for the other gate.
     if recipient.kind is RecipientKind.AUTHORITY:
-        return Permission(
-            "8(7)", f"{recipient.name} is an authority of {by}; whatever binds the information binds it too"
+        return Refusal(
+            "8(5)",
+            f"{recipient.name} is an authority of {by}, which uses it for a purpose: ask for that use, naming it",
         )
-    for consent in information.consents:
-        if consent.to is ConsentTo.RELEASE and consent.recipient == recipient and consent.given_at <= now:
-            return Permission("8(7)", f"the other Party consented in writing on {consent.given_at.date()}")
+    consent = _prior(information, ConsentTo.RELEASE, now, lambda each: each.recipient == recipient)
+    if consent is not None:
+        return Permission("8(7)", f"the other Party consented in writing on {consent.given_at.date()}")
     return Refusal(
         "8(7)",
         f"nothing provided under Articles 4 to 7 is released to {recipient.name} ({recipient.kind}) without the prior written "

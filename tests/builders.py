@@ -255,7 +255,10 @@ def result_of_use(**changes: Any) -> ResultOfUse:
 def consent_request(**changes: Any) -> ConsentRequest:
     """Return the request of the querying side for consent to another use."""
     made = ConsentRequest(
-        "JP261222-CONSENT1", NOW, SALT, REFERENCE, ConsentTo.USE, "An inquest into the fire.", "the duty officer"
+        *("JP261222-CONSENT1", NOW, SALT, REFERENCE, ConsentTo.USE),
+        purpose="An inquest into the fire.",
+        kinds=("name",),
+        signed_by="the duty officer",
     )
     return replace(made, **changes)
 

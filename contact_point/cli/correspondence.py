@@ -231,6 +231,10 @@ def consent(
         To | None, typer.Option(help="Ask for consent to another use (8(5)(2)), or to a release (8(7)).")
     ] = None,
     purpose: Annotated[str, typer.Option(help="The purpose, in the words to be consented to.")] = "",
+    items: Annotated[
+        list[str] | None,
+        typer.Option("--item", help="What it is about: an item, or 'result of automated querying'. Repeat for more."),
+    ] = None,
     recipient: Annotated[str, typer.Option(help="Whom it is to be released to, by name.")] = "",
     kind: Annotated[RecipientKind | None, typer.Option(help="What that recipient is.")] = None,
     grant: Annotated[
@@ -266,7 +270,10 @@ def consent(
         _needed(act, signed_by=signed_by)
     with opened(root) as here, busy("sending", quiet=as_json or act in {None, "report"}):
         if ask is not None:
-            exchange, said = _ask_consent(here, number, ask, purpose, recipient, kind, signed_by), "asked for"
+            exchange, said = (
+                _ask_consent(here, number, ask, purpose, tuple(items or ()), recipient, kind, signed_by),
+                "asked for",
+            )
         elif report is not None:
             exchange, said = correspondence.report_consent(here, number, *report, now()), "reported"
         elif grant is not None:
@@ -301,14 +308,21 @@ def _asked_of_us(exchange: Exchange, kind: MatterKind) -> bool:
 
 
 def _ask_consent(
-    here: Installation, number: str, to: To, purpose: str, recipient: str, kind: RecipientKind | None, signed_by: str
+    here: Installation,
+    number: str,
+    to: To,
+    purpose: str,
+    items: tuple[str, ...],
+    recipient: str,
+    kind: RecipientKind | None,
+    signed_by: str,
 ) -> Exchange:
     from contact_point import correspondence
     from pcsc.messages import Recipient
 
     given = None if kind is None else Recipient(kind, recipient)
     return correspondence.ask_consent(
-        here, number, to.clause, purpose=purpose, recipient=given, signed_by=signed_by, now=now()
+        here, number, to.clause, purpose=purpose, kinds=items, recipient=given, signed_by=signed_by, now=now()
     )
 
 

@@ -47,6 +47,9 @@ def use(
         Path | None, typer.Option(help="TOML with [[offences]]: the serious crime investigated (Article 8(5)(1)(a)).")
     ] = None,
     stated: Annotated[str, typer.Option(help="Another purpose, in the words that were consented to.")] = "",
+    authority: Annotated[
+        str, typer.Option(help="The authority of our own Party that uses it, where it is another one.")
+    ] = "",
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +63,7 @@ def use(
             offences, dict[str, tuple[Offence, ...]], "the document lists [[offences]]", "pcsc example offences"
         )
         conduct = document.get("offences", ())
-    wanted = provided.Wanted(purpose, by, political, conduct, stated)
+    wanted = provided.Wanted(purpose, by, political, conduct, stated, authority)
     with opened(root) as here:
         outcome = provided.use(here, number, wanted, now())
     _show_given(as_json, *outcome)

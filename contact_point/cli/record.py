@@ -46,12 +46,18 @@ def record_verify(
 def record_keep(
     number: Number,
     by: Annotated[str, typer.Option(help="Who orders it.")],
-    law: Annotated[str, typer.Option(help="The provision of our law that orders to keep it; empty to end that.")] = "",
+    law: Annotated[str, typer.Option(help="The provision of our law that orders to keep it.")] = "",
+    end: Annotated[
+        bool, typer.Option("--end", help="No law orders it any longer: the record ends with its term.")
+    ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """Keep the record of an exchange beyond its term, because a law orders it (Article 11(3)); without a law, no longer."""
+    """Keep the record of an exchange beyond its term, because a law orders it (Article 11(3)); or no longer."""
     from contact_point import disposal
+
+    if bool(law) is end:
+        raise typer.BadParameter("name the law that orders it, or --end where none does any longer", param_hint="--law")
 
     with opened(root) as here:
         exchange = disposal.keep_beyond_term(here, number, law, by=by, now=now())
@@ -62,6 +68,9 @@ def record_keep(
 @record_app.command("export")
 def record_export(
     file: Annotated[Path, typer.Argument(help="A new file, JSON Lines: one place of the record a line.")],
+    for_other_party: Annotated[
+        bool, typer.Option("--for-other-party", help="Without our own acts: what the other contact point compares.")
+    ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +78,7 @@ def record_export(
     from contact_point import archive
 
     with opened(root) as here, busy("reading the record", quiet=as_json), here.store.transaction() as tx:
-        count = archive.write(file, tx.record())
+        count = archive.write(file, tx.record(), for_other_party=for_other_party)
     show(as_json, {"file": str(file), "entries": count}, f"{count} entries are in {file}.")
 
 

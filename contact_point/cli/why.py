@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -63,7 +64,7 @@ def _decided(root: Path, ref: str, *, quiet: bool) -> tuple[str, list[Entry]]:
         except UnknownExchangeError:
             exchange = tx.exchange_of(ref)
         number = exchange.control_number
-        return number, [entry for entry in tx.entries(number) if entry.trace]
+        return number, [replace(entry, trace=tx.trace(entry)) for entry in tx.entries(number) if entry.trace]
 
 
 def _fields(entry: Entry, trace: Trace | None, told: tuple[str, ...]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pcsc import duties
 from pcsc.agreement import Agreement, Termination
 from pcsc.exchange import Side, State
 from pcsc.messages import Activity, Basis, Condition, ConsentTo, Recipient
-from pcsc.use import Consent, Information
+from pcsc.use import Consent, Information, covers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -170,22 +170,25 @@ def to_holding(inputs: Mapping[str, Any]) -> duties.Standing:
 
 
 def from_information(information: Information, same: Callable[[Consent], bool]) -> dict[str, Any]:
-    """Return information as inputs; ``same`` says whether a consent is to what is asked now."""
+    """Return information as inputs; ``same`` says whether a consent is to what is asked now, if it is about all of it."""
     return {
         "article": information.article,
         "conditions": from_conditions(information.conditions),
         "accepted": information.accepted,
         "restricted": information.restricted,
         "consents": [
-            {"to": each.to.value, "same": same(each), "given_at": each.given_at.isoformat()}
+            {
+                "to": each.to.value,
+                "same": same(each) and covers(each, information),
+                "given_at": each.given_at.isoformat(),
+            }
             for each in information.consents
         ],
     }
 
 
 def to_information(inputs: Mapping[str, Any], purpose: str, recipient: Recipient | None) -> Information:
-    """Return information of its inputs; a consent is to the stand-in for what is asked, or to another one."""
-    another = None if recipient is None else Recipient(recipient.kind, "another recipient")
+    """Return information of its inputs; a consent is to the stand-in for what is asked, or to something else."""
     return Information(
         article=inputs["article"],
         conditions=to_conditions(inputs["conditions"]),
@@ -195,7 +198,7 @@ def to_information(inputs: Mapping[str, Any], purpose: str, recipient: Recipient
             Consent(
                 ConsentTo(each["to"]),
                 purpose if each["same"] else "another purpose",
-                recipient if each["same"] else another,
+                recipient if each["same"] else None,
                 datetime.fromisoformat(each["given_at"]),
             )
             for each in inputs["consents"]

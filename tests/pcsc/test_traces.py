@@ -554,6 +554,23 @@ def test_ages_in_place_of_the_date_of_birth_decide_the_same(
     assert facts.from_standing(rebuilt, on) == inputs
 
 
+@pytest.mark.parametrize(
+    ("born", "on", "age"),
+    [
+        (date(2000, 11, 22), date(2026, 11, 22), 26),
+        (date(2000, 11, 23), date(2026, 11, 22), 25),
+        (date(2004, 2, 29), date(2026, 3, 1), 22),
+        (date(2004, 2, 29), date(2026, 2, 28), 21),
+        (date(2006, 3, 1), date(2024, 2, 29), 17),
+        (date(2027, 1, 1), date(2026, 11, 22), -1),
+    ],
+)
+def test_an_age_is_counted_in_whole_years(born: date, on: date, age: int) -> None:
+    person = Standing(born, (Case(Disposition.PENDING, on), Case(Disposition.PETTY, None)))
+    inputs = facts.from_standing(person, on)
+    assert (inputs["age"], [case["age"] for case in inputs["cases"]]) == (age, [age, None])
+
+
 # The same rules as the life of the exchange
 
 
@@ -720,6 +737,17 @@ def test_content_is_destroyed_by_its_trace_where_it_may_not_be_held() -> None:
         trace = traces.deletion(at, kind, now=NOW)
         assert trace.outcome["destroyed"] == (kind not in duties.permitted_in(at))
         assert again(trace) == trace
+
+
+def test_a_purpose_that_is_not_stated_and_a_law_that_is_not_cited_are_none() -> None:
+    used = traces.use(CONSENTED, Purpose.OTHER, by=Party.JP, political=False, now=NOW)
+    assert (used.inputs["stated"], used.outcome["allowed"]) == (False, False)
+    gate = may_use(CONSENTED, Purpose.OTHER, by=Party.JP, political=False, now=NOW)
+    assert used.outcome["reason"] == gate.reason
+    assert gate.reason.startswith("the purpose 'not stated' needs the other Party's prior consent")
+    released = traces.release(GIVEN, INTERPOL, by=Party.JP, now=NOW)
+    assert (released.inputs["law"], released.outcome["allowed"]) == ("", False)
+    assert isinstance(may_release(GIVEN, INTERPOL, by=Party.JP, now=NOW), type(gate))
 
 
 # Tampering
