@@ -194,7 +194,7 @@ GATES: Final = {
 """Why a use or a release was allowed, or was not, by its clause: in Japanese; the rule itself says it in English."""
 RELEASES: Final = {
     "law": "法令に基づく開示の義務があるためである。",
-    "own": "自国の当局であり、当該情報に係る拘束は当該当局にも及ぶ。",
+    "own": "自国の当局は、当該情報を目的を示して自ら利用するものであり、その利用を認めることを別に求めることを要する。",
     "consented": "相手国があらかじめ書面により同意している。",
     "refused": "相手国の書面による事前の同意がないためである。",
 }

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pcsc.messages import RecipientKind
 from pcsc.traces import terms
 from pcsc.traces.deciding import Decision
 from pcsc.traces.terms import Language, Term
@@ -345,15 +344,16 @@ def _release(trace: Trace) -> Iterator[Term]:
     en, ja = _clauses(trace.clause)
     recipient, party, allowed = terms.RECIPIENTS[given["recipient"]], terms.PARTIES[given["by"]], outcome["allowed"]
     rest = f": {outcome['reason']}" if "reason" in outcome else ""
-    if trace.clause != "8(7)":
+    if trace.clause == "8(5)":
+        why = terms.RELEASES["own"]
+    elif trace.clause != "8(7)":
         why = terms.GATES[trace.clause, allowed]
     elif given.get("law", "").strip():
         why = terms.RELEASES["law"]
     elif not allowed:
         why = terms.RELEASES["refused"]
     else:
-        own = given["recipient"] == RecipientKind.AUTHORITY
-        why = terms.RELEASES["own" if own else "consented"] if "information" in given else ""
+        why = terms.RELEASES["consented"] if "information" in given else ""
     yield Term(
         f"Release by {party.en} to {recipient.en} was {'allowed' if allowed else 'not allowed'} under {en}{rest}.",
         f"{ja}の規定により、{party.ja}による{recipient.ja}に対する開示を{'認めた' if allowed else '認めなかった'}。"

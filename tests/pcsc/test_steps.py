@@ -482,9 +482,12 @@ def test_what_is_held_is_told_by_kind_with_what_ends_it() -> None:
 )
 def test_what_was_provided_is_information_under_its_article_with_its_conditions(made: Exchange, article: int) -> None:
     conditions = offer().conditions
-    assert Information.provided_in(made, conditions, {"name"}) == Information(article, conditions)
+    name = frozenset({"name"})
+    assert Information.provided_in(made, conditions, {"name"}) == Information(article, conditions, kinds=name)
     restricted = replace(made, restricted=("name",), provided_at=None)
-    assert Information.provided_in(restricted, (), {"name"}) == Information(article, accepted=False, restricted=True)
+    assert Information.provided_in(restricted, (), {"name"}) == Information(
+        article, accepted=False, restricted=True, kinds=name
+    )
     assert not Information.provided_in(restricted, (), {"name", "sex"}).restricted
     assert not Information.provided_in(restricted, (), set()).restricted
 

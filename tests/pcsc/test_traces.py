@@ -260,7 +260,7 @@ SAMPLES: Final[dict[str, Callable[[], Trace]]] = {
     "unasked, against two purposes": partial(
         unasked,
         items=(),
-        offered=("name", "sex"),
+        offered=("name", "date of birth"),
         conditions=(Condition("No.", ("immigration",)), Condition("No.", ("public-security", "immigration"))),
     ),
     "unasked, in words alone": partial(

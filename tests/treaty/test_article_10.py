@@ -218,3 +218,26 @@ def test_10_2_a_recipient_that_has_nothing_to_be_told_is_not_told() -> None:
         matters.told(at, "Europol", LATER)
     with pytest.raises(CorrectionError, match=r"to be told of a correction in exchange .*: nobody; got 'INTERPOL'"):
         matters.told(matters.told(at, "INTERPOL", LATER), "INTERPOL", LATER)
+
+
+def test_10_1_a_notice_names_what_could_have_been_provided() -> None:
+    at = exchange(State.PROVIDED)
+    with pytest.raises(CorrectionError, match="'naem' is no kind of item that US may give"):
+        matters.raised(at, correction_notice(concerns=("naem",), correct=()), at.other, arrangement(), NOW)
+
+
+def test_8_8_a_notice_tells_nothing_right_before_anything_was_provided() -> None:
+    at = exchange(State.OFFERED)
+    told = correction_notice(concerns=("name",), correct=(Item("name", "Robert Roe"),))
+    with pytest.raises(CorrectionError, match="no item was: name what is wrong, and leave out what would be right"):
+        matters.raised(at, told, at.other, arrangement(), NOW)
+
+
+def test_10_2_a_notice_of_ours_that_is_refused_leaves_the_measure_to_be_taken() -> None:
+    """Whoever "otherwise becomes aware" takes a measure, whether the other side took in the notice or not."""
+    at = exchange(State.PROVIDED)
+    notice = correction_notice(concerns=("name",), correct=())
+    refused = life.not_accepted(matters.raised(at, notice, at.ours, arrangement(), NOW), notice, NOW)
+    assert refused.restricted == ("name",)
+    done = matters.measure_taken(refused, notice.control_number, Measure.DELETION, NOW)
+    assert (done.restricted, done.matters[-1].outcome) == ((), "deletion")

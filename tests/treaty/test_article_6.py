@@ -12,9 +12,15 @@ import pytest
 from annex.parameters import Party
 from pcsc import duties, life
 from pcsc.duties import Content
-from pcsc.errors import ConditionsError, NoReasonToBelieveError, NotSeriousCrimeError, PoliticalOffenceError
+from pcsc.errors import (
+    ConditionsError,
+    FieldNotAllowedError,
+    NoReasonToBelieveError,
+    NotSeriousCrimeError,
+    PoliticalOffenceError,
+)
 from pcsc.exchange import Exchange, Side, State
-from pcsc.messages import Expectation, ProvisionWithoutRequest
+from pcsc.messages import Expectation, Item, ProvisionWithoutRequest
 from tests.builders import (
     ARSON,
     INSULT,
@@ -107,3 +113,15 @@ def test_6_it_opens_an_exchange_of_its_own_that_cites_its_rules_and_its_arrangem
     at = provided_unasked()
     assert (at.rules, at.arrangement, at.opened_at) == ("2022-04-01", "test-1", NOW)
     assert (at.authority, at.identified, at.search) == (life.NO_QUERY, None, None)
+
+
+def test_6_what_is_provided_is_of_a_type_that_both_parties_know() -> None:
+    """Article 11(2)(1): the record names types of information; a free text would put content there."""
+    named = unasked(items=(Item("Richard Roe, born 1 May 1980", "seen"),))
+    with pytest.raises(
+        FieldNotAllowedError, match=r"'Richard Roe, born 1 May 1980' is not on the list: name a listed item"
+    ):
+        life.provide_unasked(named, Side.QUERIED, arrangement(), NOW)
+    offered = unasked_offer(offered=("shoe size",))
+    with pytest.raises(FieldNotAllowedError, match=r"Art. 5\(2\): .* may give .*'shoe size' is not on the list"):
+        life.provide_unasked(offered, Side.QUERYING, arrangement(), NOW)

@@ -21,8 +21,8 @@ from pcsc import duties, ledger, life, matters
 from pcsc.duties import CLAUSES, Content, due, overstays
 from pcsc.errors import ConditionsError, ConsentError, FieldNotAllowedError, OutOfOrderError, RetentionError
 from pcsc.exchange import Exchange, Side, State
-from pcsc.messages import Conclusion, Condition, ConsentRequest, ConsentTo, Item, Recipient, RecipientKind
-from pcsc.use import Information, Permission, Purpose, Refusal, consents_of, may_release, may_use
+from pcsc.messages import RESULT, Conclusion, Condition, ConsentRequest, ConsentTo, Item, Recipient, RecipientKind
+from pcsc.use import Consent, Information, Permission, Purpose, Refusal, consents_of, may_release, may_use
 from tests.builders import (
     ARSON,
     EUROPOL,
@@ -654,12 +654,22 @@ COURT: Final = Recipient(RecipientKind.AUTHORITY, "Sapporo District Public Prose
     [
         (4, Refusal("8(3)", "the result of a query stays with those who use it for its sole purpose")),
         (7, Refusal("8(6)", "the result of a use stays with those who use it for its sole purpose")),
-        (5, Permission("8(7)", f"{COURT.name} is an authority of JP; whatever binds the information binds it too")),
-        (6, Permission("8(7)", f"{COURT.name} is an authority of JP; whatever binds the information binds it too")),
+        (
+            5,
+            Refusal(
+                "8(5)", f"{COURT.name} is an authority of JP, which uses it for a purpose: ask for that use, naming it"
+            ),
+        ),
+        (
+            6,
+            Refusal(
+                "8(5)", f"{COURT.name} is an authority of JP, which uses it for a purpose: ask for that use, naming it"
+            ),
+        ),
     ],
 )
-def test_8_7_an_authority_of_the_same_party_is_no_third_one_but_a_sole_purpose_stays_one(
-    article: int, verdict: Permission | Refusal
+def test_8_7_an_authority_of_the_same_party_is_no_third_one_and_uses_by_the_other_gate(
+    article: int, verdict: Refusal
 ) -> None:
     assert may_release(Information(article=article), COURT, by=Party.JP, now=NOW) == verdict
 
@@ -775,3 +785,49 @@ def test_8_9_a_review_names_who_made_it_and_finds_something_to_be_necessary_for(
         ledger.review(exchange(State.REFUSED), "the head of unit", LATER)
     with pytest.raises(OutOfOrderError, match=r"a review follows 'provided' or .*; exchange .* is at 'closed'"):
         ledger.review(exchange(State.CLOSED), "the head of unit", LATER)
+
+
+def test_8_7_a_consent_covers_what_it_names_and_nothing_that_came_besides() -> None:
+    consent = Consent(ConsentTo.RELEASE, "A notice.", INTERPOL, NOW, ("name",))
+    held = Information(5, consents=(consent,), kinds=frozenset({"name"}))
+    assert isinstance(may_release(held, INTERPOL, by=Party.JP, now=NOW), Permission)
+    more = replace(held, kinds=frozenset({"name", "date of birth"}))
+    assert isinstance(may_release(more, INTERPOL, by=Party.JP, now=NOW), Refusal)
+    result = replace(held, article=4, kinds=frozenset({RESULT}))
+    assert isinstance(may_release(result, INTERPOL, by=Party.JP, now=NOW), Refusal)
+
+
+def test_8_5_2_a_consent_to_a_use_covers_the_items_that_it_names() -> None:
+    consent = Consent(ConsentTo.USE, "An inquest.", None, NOW, ("name",))
+    held = Information(5, consents=(consent,), kinds=frozenset({"name"}))
+    asked = {"by": Party.JP, "political": False, "stated": "An inquest.", "now": NOW}
+    assert may_use(held, Purpose.OTHER, **asked).article == "8(5)(2)"
+    assert isinstance(may_use(held, Purpose.OTHER, **asked), Permission)
+    more = replace(held, kinds=frozenset({"name", "date of birth"}))
+    assert isinstance(may_use(more, Purpose.OTHER, **asked), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "to", "message"),
+    [
+        (
+            ("naem",),
+            ConsentTo.USE,
+            "'naem' is no kind of item that US may give; arrangement test-1 lists name, date of birth",
+        ),
+        ((RESULT,), ConsentTo.USE, "serves one purpose alone"),
+        ((RESULT, "name"), ConsentTo.RELEASE, "consented to apart from items: ask for each by itself"),
+    ],
+)
+def test_8_7_consent_is_asked_for_what_there_is(kinds: tuple[str, ...], to: ConsentTo, message: str) -> None:
+    make = consent_request if to is ConsentTo.USE else release_request
+    at = exchange(State.PROVIDED)
+    with pytest.raises(ConsentError, match=message):
+        matters.raised(at, make(kinds=kinds), at.ours, arrangement(), NOW)
+
+
+def test_8_7_consent_to_nothing_in_particular_is_not_asked_for() -> None:
+    with pytest.raises(
+        ConsentError, match="by saying what it is about; name the items, or 'result of automated querying'"
+    ):
+        consent_request(kinds=())
