@@ -271,6 +271,19 @@ JAPAN_ITEMS: Final[Dated[tuple[str, ...]]] = Dated(
     ),
 )
 
+NOTIFICATION_MONTHS: Final = Dated(
+    "Article 8(4), months for which a written notification is retained",
+    (
+        Value(
+            IN_FORCE,
+            24,
+            "Art. 8(4); Art. 11(3)",
+            '[interp] "in accordance with the laws and regulations of its country": neither the Act nor the Rules of 2018 '
+            "state a period; not less than the record that speaks of it, and longer where a Party's law says so",
+        ),
+    ),
+)
+
 _PARAMETERS: Final[tuple[Dated[object], ...]] = (
     MORE_THAN_MONTHS,
     AT_LEAST_MONTHS,
@@ -283,6 +296,7 @@ _PARAMETERS: Final[tuple[Dated[object], ...]] = (
     CONSENT_NEEDS_REPORT,
     ACQUITTAL_NOTIFIED,
     JAPAN_ITEMS,
+    NOTIFICATION_MONTHS,
 )
 
 
@@ -302,6 +316,7 @@ class Rules:
     consent_needs_report: frozenset[Party]
     acquittal_notified: frozenset[Party]
     japan_items: tuple[str, ...]
+    notification_months: int
 
 
 def _rules_since(day: date) -> Rules:
@@ -318,6 +333,7 @@ def _rules_since(day: date) -> Rules:
         consent_needs_report=CONSENT_NEEDS_REPORT.at(day).value,
         acquittal_notified=ACQUITTAL_NOTIFIED.at(day).value,
         japan_items=JAPAN_ITEMS.at(day).value,
+        notification_months=NOTIFICATION_MONTHS.at(day).value,
     )
 
 

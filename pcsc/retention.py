@@ -11,6 +11,7 @@ from calendar import monthrange
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from annex.parameters import rules_in_force
 from pcsc.agreement import months_after
 from pcsc.errors import RecordError
 from pcsc.exchange import Exchange, Side, State
@@ -35,8 +36,11 @@ def ends_at(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
     holding = exchange.side is Side.QUERYING and exchange.provided_at is not None and exchange.state is not State.CLOSED
     if exchange.kept_under or owing or unsettled or untold or holding:
         return None
-    last = exchange.last_event_at
-    return datetime.combine(months_after(last.date(), arrangement.record_months), last.timetz())
+    last, months = exchange.last_event_at, arrangement.record_months
+    if exchange.side is Side.QUERIED and exchange.request is not None:
+        # Art. 8(4): the written notification is retained under the law of the queried Party, and goes with the record.
+        months = max(months, rules_in_force(last.date()).notification_months)
+    return datetime.combine(months_after(last.date(), months), last.timetz())
 
 
 def least_kept(now: datetime) -> datetime:

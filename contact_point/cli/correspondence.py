@@ -265,7 +265,7 @@ def consent(
     if (recipient == "") is not (kind is None):
         raise typer.BadParameter("a recipient has a name and a kind: add --recipient and --kind, or neither")
     if act == "ask":
-        _needed("ask", purpose=purpose, signed_by=signed_by)
+        _needed("ask", purpose=purpose, item=" ".join(items or ()), signed_by=signed_by)
     elif act in {"grant", "withhold"}:
         _needed(act, signed_by=signed_by)
     with opened(root) as here, busy("sending", quiet=as_json or act in {None, "report"}):
@@ -552,7 +552,7 @@ def _unsigned_in_words(said: Asking | ResultOfUse | CapacityAnswer | Reply) -> s
             what = f"a release{whom}" if whom else "another use"
             return plain(
                 f"asks for consent to {what} (Art. {said.to}): question {said.control_number}\n    {said.purpose}\n"
-                f"    Signed: {said.signed_by}"
+                f"    About: {', '.join(said.kinds)}\n    Signed: {said.signed_by}"
             )
         case _:
             return "asks for the result of use (Art. 7)"

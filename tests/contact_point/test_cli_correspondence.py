@@ -202,15 +202,21 @@ def test_8_5_and_8_7_consent_is_asked_for_and_decided_in_writing(pcsc: Commands,
     decide = ("consent", provided, "--signed-by", "Superintendent")
     assert "needs the other Party's prior consent" in pcsc.refuses(Party.US, *another)
     assert "US has asked for no consent in exchange" in pcsc.refuses(Party.JP, *decide, "--grant")
-    assert "JP received none" in pcsc.refuses(Party.JP, *decide, "--ask", "use", "--purpose", "A museum")
-    ask = ("consent", provided, "--signed-by", "Special Agent", "--ask")
+    assert "JP received none" in pcsc.refuses(
+        Party.JP, *decide, "--ask", "use", "--purpose", "A museum", "--item", "name"
+    )
+    ask = ("consent", provided, "--item", "name", "--signed-by", "Special Agent", "--ask")
+    misspelt = ("consent", provided, "--item", "nmae", *ask[4:], "use", "--purpose", "A museum")
+    assert "'nmae' is no kind of item that JP may give; arrangement model-1 lists name, " in pcsc.refuses(
+        Party.US, *misspelt
+    )
     assert "a release is consented to for a named recipient (Art. 8(7))" in pcsc.refuses(
         Party.US, *ask, "release", "--purpose", "A trial"
     )
 
     question = pcsc.act(Party.US, *ask, "use", "--purpose", "A museum")["matters"][0]["number"]
     shown = pcsc.says(Party.JP, "consent", provided)
-    assert f"consent {question} under Art. 8(5)(2) to 'A museum', raised by US" in shown
+    assert f"consent {question} under Art. 8(5)(2) to 'A museum' of name, raised by US" in shown
     assert f"pcsc consent {provided} --withhold --reason REASON --signed-by NAME" in shown
     assert "Decide on it" not in pcsc.says(Party.US, "consent", provided)
     assert "consent that is withheld is withheld with a reason" in pcsc.refuses(Party.JP, *decide, "--withhold")
@@ -234,7 +240,9 @@ def test_8_5_and_8_7_consent_is_asked_for_and_decided_in_writing(pcsc: Commands,
     assert pcsc.duties(Party.JP, provided) == ["report the consent that was given without delay"]
 
     said = pcsc.says(Party.JP, "correspondence", provided)
-    assert f"asks for consent to another use (Art. 8(5)(2)): question {question}\n    A museum\n" in said
+    assert (
+        f"asks for consent to another use (Art. 8(5)(2)): question {question}\n    A museum\n    About: name\n" in said
+    )
     assert "asks for consent to a release to INTERPOL, international body (Art. 8(7))" in said
     assert "JP withholds its consent\n    It is not needed there.\n    Signed: Superintendent" in said
 
@@ -245,7 +253,16 @@ NOTIFY = ("--fault", "incorrect", "--text", "It is of somebody else.", "--signed
 def test_10_what_is_incorrect_is_notified_corrected_and_told_on(
     pcsc: Commands, run: Run, provided: str, tmp_path: Path
 ) -> None:
-    pcsc.act(Party.US, "release", provided, "--to", "FBI", "--kind", "authority of our own Party", "--by", "agent")
+    offences = tmp_path / "offences.toml"
+    offences.write_text(run("example", "offences")[1].replace('"JP"', '"US"'))
+    used = ("use", provided, *USED, offences)
+    own = ("release", provided, "--to", "FBI", "--kind", "authority of our own Party", "--by", "agent")
+    assert "FBI is an authority of US, which uses it for a purpose: ask for that use, naming it (Art. 8(5))" in (
+        pcsc.refuses(Party.US, *own)
+    )
+    pcsc.act(Party.US, *used, "--authority", "FBI")
+    (given,) = pcsc.act(Party.US, "ledger", provided)["releases"]
+    assert (given["recipient"]["name"], given["clause"], given["kinds"]) == ("FBI", "6", ["name"])
     assert "Art. 10(1): a notice corrects what it concerns, name; it also gives sex" in pcsc.refuses(
         Party.JP, "correct", provided, "--item", "name", *NOTIFY, "--right", "sex=female"
     )
@@ -254,14 +271,13 @@ def test_10_what_is_incorrect_is_notified_corrected_and_told_on(
     ).startswith("The other Party is notified.\n")
     (matter,) = pcsc.act(Party.US, "review", provided, "--by", "reviewer")["matters"]
     notice = matter["number"]
-    offences = tmp_path / "offences.toml"
-    offences.write_text(run("example", "offences")[1].replace('"JP"', '"US"'))
-    used = ("use", provided, *USED, offences)
     assert "Art. 10(2): the information may not be used" in pcsc.refuses(Party.US, *used)
 
     said = pcsc.says(Party.US, "correspondence", provided)
     assert f"JP notifies that name is incorrect (Art. 10(1)): notice {notice}\n    It is of somebody else.\n" in said
-    assert "    name: SAMPLE, Other\n    Signed: Superintendent" in said
+    # What would be right is information: it is read through the gate on use, when the measure is taken.
+    assert "    name: (read with `pcsc use` after the measure)\n    Signed: Superintendent" in said
+    assert "SAMPLE, Other" not in said + pcsc.says(Party.JP, "correspondence", provided)
     assert f"pcsc measure {provided} {notice} correction|deletion|non-disclosure --by NAME" in said
     measure = ("--by", "records officer")
     assert f"has no open correction 'unknown'; open are: correction {notice}" in pcsc.refuses(
@@ -382,7 +398,7 @@ def test_9_and_14_a_breach_is_notified_and_consultations_are_asked_for(pcsc: Com
         ),
         (("result", "X", "--ask", "--tell"), "each is an act of its own; got --ask and --tell: do one"),
         (("result", "X", "--read"), "--read needs --for and --by"),
-        (("consent", "X", "--ask", "use"), "--ask needs --purpose and --signed-by"),
+        (("consent", "X", "--ask", "use"), "--ask needs --purpose and --item and --signed-by"),
         (("consent", "X", "--withhold"), "--withhold needs --signed-by"),
         (("consent", "X", "--grant", "--ask", "use"), "each is an act of its own; got --ask and --grant: do one"),
         (("consent", "X", "--recipient", "N"), "a recipient has a name and a kind: add --recipient and --kind"),

@@ -72,7 +72,9 @@ def record(here: Installation, at: Exchange, trace: traces.Trace | None, text: s
     event = "note" if trace is None else str(trace.decision)
     why = text if trace is None else trace.canonical()
     with here.store.transaction() as tx:
-        tx.append(of_act(tx.next_entry(), at, event, article="11(1)", note="", trace=why, now=NOW), SALT)
+        tx.append(
+            of_act(tx.next_entry(), at, event, article="11(1)", note="", trace=why, now=NOW), SALT, trace_salt=SALT
+        )
 
 
 def append(root: Path, text: str) -> None:

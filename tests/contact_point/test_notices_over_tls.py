@@ -13,7 +13,18 @@ import pytest
 
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import correspondence, delivery, provided, queried, querying, service, settings, unasked, wire
+from contact_point import (
+    correspondence,
+    delivery,
+    provided,
+    queried,
+    querying,
+    service,
+    settings,
+    store,
+    unasked,
+    wire,
+)
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.correspondence import Correction
 from contact_point.keys import KeyDestroyedError
@@ -23,7 +34,7 @@ from contact_point.settings import write_termination
 from contact_point.unasked import CaseInformation
 from pcsc.agreement import Termination
 from pcsc.duties import Content
-from pcsc.errors import BulkProvisionError, ConditionsError, CorrectionError, TerminatedError, UseError
+from pcsc.errors import BulkProvisionError, ConditionsError, CorrectionError, ReleaseError, TerminatedError, UseError
 from pcsc.exchange import NO_QUERY, Exchange, State
 from pcsc.matters import Measure
 from pcsc.messages import (
@@ -63,6 +74,7 @@ if TYPE_CHECKING:
     from .parties import Finger, Parties
 
 NOTIFIED = Wanted(Purpose.NOTIFIED, "investigator", political=False)
+BY_AGENCY = replace(NOTIFIED, authority="Prefectural Police")
 IMMIGRATION = Wanted(Purpose.IMMIGRATION, "officer", political=False)
 AGENCY = Recipient(RecipientKind.AUTHORITY, "Prefectural Police")
 NAME_IS_WRONG = Correction(
@@ -83,6 +95,11 @@ def everything(here: Installation, number: str) -> bytes:
         return b"\n".join(tx.content(number, each.kind, number=each.number) for each in tx.held(number))
 
 
+def notices(here: Installation, number: str) -> list[CorrectionNotice]:
+    """Return the notices of an exchange as a person reads them."""
+    return [said for said in correspondence.read(here, number) if isinstance(said, CorrectionNotice)]
+
+
 def values(here: Installation, number: str) -> dict[str, str]:
     """Return what a use for the notified purpose reads."""
     _, items, _ = provided.use(here, number, NOTIFIED, clock())
@@ -100,13 +117,24 @@ def test_10_2_what_is_incorrect_is_withheld_then_corrected_and_whoever_has_it_is
     condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
     with parties.answering(Party.US), parties.answering(Party.JP):
         number = parties.provided(fingers[0], "name", "sex", conditions=(condition,))
-        provided.release(jp, number, AGENCY, by="officer", now=clock())
+        with pytest.raises(
+            ReleaseError, match=r"Prefectural Police is an authority of JP, which uses .*: ask for that use"
+        ):
+            provided.release(jp, number, AGENCY, by="officer", now=clock())
+        assert exchange(jp, number).releases == ()
+        provided.use(jp, number, BY_AGENCY, clock())
         correspondence.notify_correction(us, number, NAME_IS_WRONG, clock())
         (notice,) = exchange(jp, number).matters
         # T-10-2: it vanishes from use and release until the measure.
         assert values(jp, number) == {"sex": "not stated"}
-        _, released, _ = provided.release(jp, number, AGENCY, by="officer", now=clock())
-        assert [item.kind for item in released] == ["sex"]
+        _, used, _ = provided.use(jp, number, BY_AGENCY, clock())
+        assert [item.kind for item in used] == ["sex"]
+        assert [(each.recipient, each.clause, each.kinds) for each in exchange(jp, number).releases] == [
+            (AGENCY, "5(1)", ("name", "sex")),
+            (AGENCY, "5(1)", ("sex",)),
+        ]
+        # What would be right is information too, and is not read beside the gate.
+        assert [item.value for item in notices(jp, number)[0].correct] == ["(read with `pcsc use` after the measure)"]
         assert owed(jp, number)["take a measure: correct, delete or do not disclose"].article == "10(2)"
         assert "take a measure: correct, delete or do not disclose" not in owed(us, number)
 
@@ -298,16 +326,21 @@ def test_6_information_is_provided_without_request_for_one_case(parties: Parties
         with pytest.raises(ConditionsError, match=r"is at 'offered': there is no provided information"):
             provided.use(jp, number, against_crime, clock())
         # Art. 10(2): what is on offer comes as it was offered, so it is corrected when it is here, and withheld until then.
-        correspondence.notify_correction(us, number, NAME_IS_WRONG, clock())
+        # Nor does what is right come before the acceptance of its conditions (8(8)).
+        with pytest.raises(
+            CorrectionError, match=r"Art\. 10\(1\): what is right is told of what was provided; .*no item was"
+        ):
+            correspondence.notify_correction(us, number, NAME_IS_WRONG, clock())
+        correspondence.notify_correction(us, number, replace(NAME_IS_WRONG, correct=()), clock())
         notice = exchange(jp, number).matters[-1].number
         with pytest.raises(CorrectionError, match="name is still on its way and not here: it is withheld until then"):
-            correspondence.take_measure(jp, number, notice, Measure.CORRECTION, by="officer", now=clock())
+            correspondence.take_measure(jp, number, notice, Measure.DELETION, by="officer", now=clock())
         querying.accept(jp, number, accepted=True, signed_by="Superintendent", now=clock())
         with pytest.raises(UseError, match=r"Art\. 10\(2\)"):
             provided.use(jp, number, against_crime, clock())
-        correspondence.take_measure(jp, number, notice, Measure.CORRECTION, by="officer", now=clock())
+        correspondence.take_measure(jp, number, notice, Measure.DELETION, by="officer", now=clock())
         _, items, bound = provided.use(jp, number, against_crime, clock())
-        assert ([item.value for item in items], len(bound)) == (["RIGHT, Person"], 1)
+        assert (items, len(bound)) == ((), 1)
 
         number = unasked.provide(us, case("case-9", reason=other + " Twice.", condition=True), clock()).control_number
         querying.accept(jp, number, accepted=False, signed_by="Superintendent", now=clock())
@@ -367,7 +400,13 @@ def test_15_4_after_the_end_nothing_new_is_done_and_what_was_provided_stays_prot
         with pytest.raises(UseError, match=r"Art\. 8\(5\)\(2\)"):
             provided.use(jp, number, inquest, clock())
         correspondence.ask_consent(
-            jp, number, ConsentTo.USE, purpose="An inquest.", signed_by="Superintendent", now=clock()
+            jp,
+            number,
+            ConsentTo.USE,
+            purpose="An inquest.",
+            kinds=("name", "sex"),
+            signed_by="Superintendent",
+            now=clock(),
         )
         correspondence.decide_consent(us, number, granted=True, reason="", signed_by="Agent", now=clock())
         provided.use(jp, number, inquest, clock())
@@ -422,7 +461,9 @@ def test_every_notice_question_and_answer_is_taken_in_once_however_often_it_come
         use_to = ConsentTo.USE
         lost(
             jp,
-            lambda: correspondence.ask_consent(jp, number, use_to, purpose="An inquest.", signed_by="C", now=clock()),
+            lambda: correspondence.ask_consent(
+                jp, number, use_to, purpose="An inquest.", kinds=("name",), signed_by="C", now=clock()
+            ),
         )
         lost(
             us,
@@ -447,7 +488,7 @@ def test_every_notice_question_and_answer_is_taken_in_once_however_often_it_come
         assert (result.outcome, consent.granted) == ("1 uses", True)
         with here.store.transaction() as tx:
             assert not [each for each in tx.held() if each.kind is Content.MESSAGE]
-            assert here.store._slots.live() == {each.slot for each in tx.held()}
+            assert here.store._slots.live() == tx.slots(store._CONTENT, store._EXCHANGE)
     parties.records_agree()
 
 
@@ -460,7 +501,13 @@ def test_3_3_what_the_other_side_may_not_say_is_refused_and_changes_nothing(
     with parties.answering(Party.US), parties.answering(Party.JP):
         number = parties.provided(fingers[0], "name")
         correspondence.ask_consent(
-            jp, number, ConsentTo.USE, purpose="An inquest.", signed_by="Superintendent", now=clock()
+            jp,
+            number,
+            ConsentTo.USE,
+            purpose="An inquest.",
+            kinds=("name",),
+            signed_by="Superintendent",
+            now=clock(),
         )
         (question,) = exchange(us, number).matters
         reference = exchange(jp, number).reference or ""

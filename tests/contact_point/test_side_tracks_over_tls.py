@@ -215,7 +215,9 @@ def test_8_5_another_use_waits_for_consent_and_japan_reports_before_it_consents(
     parties.enrol(Party.JP, "someone", fingers[0])
 
     def asked(purpose: str) -> str:
-        correspondence.ask_consent(us, number, ConsentTo.USE, purpose=purpose, signed_by="Agent", now=clock())
+        correspondence.ask_consent(
+            us, number, ConsentTo.USE, purpose=purpose, kinds=("name",), signed_by="Agent", now=clock()
+        )
         return exchange(jp, number).matters[-1].number
 
     def decide(*, granted: bool = True, urgent: bool = False, reason: str = "") -> None:
@@ -283,6 +285,7 @@ def test_8_7_a_release_waits_for_consent_to_this_recipient_and_conditions_go_wit
             number,
             ConsentTo.RELEASE,
             purpose="A notice.",
+            kinds=("name",),
             recipient=INTERPOL,
             signed_by="Superintendent",
             now=clock(),
@@ -295,8 +298,15 @@ def test_8_7_a_release_waits_for_consent_to_this_recipient_and_conditions_go_wit
         with pytest.raises(ReleaseError, match=r"Europol is an? international body"):
             provided.release(jp, number, EUROPOL, by="officer", now=clock())
         agency = Recipient(RecipientKind.AUTHORITY, "Prefectural Police")
-        _, _, bound = provided.release(jp, number, agency, by="officer", now=clock())
+        # An authority of the same Party is no third one: it uses the information, for a purpose, as bound as the first.
+        with pytest.raises(
+            ReleaseError, match=r"Prefectural Police is an authority of JP, which uses it .*\(Art\. 8\(5\)\)"
+        ):
+            provided.release(jp, number, agency, by="officer", now=clock())
+        _, _, bound = provided.use(jp, number, replace(NOTIFIED, authority=agency.name), clock())
         assert bound == (condition,)
+        with pytest.raises(UseError, match=r"Art\. 8\(8\)"):
+            provided.use(jp, number, replace(IMMIGRATION, authority=agency.name), clock())
         with pytest.raises(UseError, match=r"Art\. 8\(8\)"):
             provided.use(jp, number, IMMIGRATION, clock())
         with pytest.raises(ReleaseError, match=r"Art\. 8\(3\)"):

@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from annex.parameters import Party
-from contact_point.keys import KeyDestroyedError, KeySlots, unseal
+from contact_point.keys import KeyDestroyedError, KeySlots, SealError, seal, unseal
 from contact_point.store import (
+    _CONTENT,
+    _EXCHANGE,
     AlreadyReceivedError,
     ContentGoneError,
     Enrolled,
@@ -33,9 +35,9 @@ from contact_point.store import (
 from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
-from pcsc.exchange import Matter, MatterKind, Release, Side, State
+from pcsc.exchange import Exchange, Matter, MatterKind, Release, Side, State
 from pcsc.messages import ConsentTo, Search
-from pcsc.records import Verification, of_act, verify
+from pcsc.records import Verification, commitment, of_act, verify
 from tests.builders import (
     CANDIDATE,
     INTERPOL,
@@ -252,7 +254,8 @@ def test_an_exchange_is_opened_once(place: Place) -> None:
         )
     with place.store.transaction() as tx:
         assert tx.exchange(QUERY).state is State.NO_MATCH
-    assert place.slots.live() == frozenset()
+        assert place.slots.live() == tx.slots(_EXCHANGE, _CONTENT)
+    assert len(place.slots.live()) == 1  # the key that the exchange rests under
 
 
 def test_a_query_that_comes_twice_at_once_opens_one_exchange(place: Place) -> None:
@@ -271,7 +274,7 @@ def test_a_query_that_comes_twice_at_once_opens_one_exchange(place: Place) -> No
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(answer, range(4)))
     assert sorted(outcomes) == ["again", "again", "again", "answered"]
-    assert len(place.slots.live()) == 1
+    assert len(place.slots.live()) == 2  # of the exchange and of its answer
 
 
 def test_a_step_is_stored_only_from_the_state_it_started_from(place: Place) -> None:
@@ -288,7 +291,10 @@ def test_a_step_is_stored_only_from_the_state_it_started_from(place: Place) -> N
 
 
 def test_a_step_of_an_exchange_that_is_not_there_is_refused(place: Place) -> None:
-    with pytest.raises(StoreError, match="was moved on by someone else"), place.store.transaction() as tx:
+    with (
+        pytest.raises(UnknownExchangeError, match=f"there is no exchange '{QUERY}' here"),
+        place.store.transaction() as tx,
+    ):
         tx.step(exchange(State.EXAMINED), before=State.MATCH)
 
 
@@ -388,6 +394,64 @@ def test_an_exchange_is_stored_whole(place: Place) -> None:
     with place.store.transaction() as tx:
         for each in stored:
             assert tx.exchange(each.control_number) == each
+
+
+def told(result: str = "RESULT-IN-WORDS", **changes: object) -> Exchange:
+    """Return an exchange in which a purpose and a result of use stand in words."""
+    asked = Matter("US261222-CONSENT1", MatterKind.CONSENT, Party.US, NOW, NOW, purpose="PURPOSE-IN-WORDS")
+    return exchange(State.PROVIDED, uses=(use(result=result),), matters=(asked,), **changes)
+
+
+IN_WORDS = (b"RESULT-IN-WORDS", b"PURPOSE-IN-WORDS", b"ANOTHER-RESULT", b"TRACE-IN-WORDS")
+
+
+def test_9_an_exchange_and_its_traces_rest_as_ciphertext_and_when_it_is_erased_they_are_nowhere(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(told())
+        decided(tx)
+    with place.store.transaction() as tx:
+        tx.step(told("ANOTHER-RESULT"), before=State.PROVIDED)
+        assert tx.exchange(QUERY).uses[0].result == "ANOTHER-RESULT"
+    place.store.checkpoint()
+    assert not [each for each in IN_WORDS if each in place.on_disk()]
+    ((sealed, slot),) = place.rows("SELECT sealed, slot FROM exchange")
+    ((trace,),) = place.rows("SELECT trace FROM entry")
+    assert isinstance(sealed, bytes)
+    assert isinstance(trace, bytes)
+    assert isinstance(slot, int)
+    key = place.slots.get(slot)
+    assert b"ANOTHER-RESULT" in unseal(key, sealed, bound_to=f"exchange/{QUERY}")
+    assert b"TRACE-IN-WORDS" in unseal(key, trace, bound_to="entry/0/trace")
+
+    with place.store.transaction() as tx:
+        assert tx.erase(QUERY) == slot
+    place.store.destroy_exchange(slot)
+    assert place.store.checkpoint()
+    assert place.slots.live() == frozenset()
+    assert not [each for each in (sealed, trace, *IN_WORDS) if each in place.on_disk()]
+    with place.store.transaction() as tx:
+        assert verify(tx.record()).expired == 1
+        assert tx.erase(QUERY) is None  # another process was quicker
+
+
+def test_an_erasure_that_was_interrupted_is_finished_by_recovery(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(exchange())
+        tx.open(exchange(control_number="JP261122-OTHEROTHER"))
+    with place.store.transaction() as tx:
+        tx.erase(QUERY)
+    assert len(place.slots.live()) == 2  # the process died before it destroyed the key
+    assert place.store.recover() == 1
+    with place.store.transaction() as tx:
+        assert tx.exchange("JP261122-OTHEROTHER") == exchange(control_number="JP261122-OTHEROTHER")
+
+
+def test_an_exchange_moved_to_the_row_of_another_does_not_open(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(exchange())
+        tx._connection.exec_driver_sql("UPDATE exchange SET control_number = 'JP261122-OTHEROTHER'")
+        with pytest.raises(SealError, match="they were moved from another place"):
+            tx.exchange("JP261122-OTHEROTHER")
 
 
 # Content
@@ -576,6 +640,80 @@ def test_11_1_whoever_changes_the_database_is_found_out(place: Place, tampering:
         tx._connection.exec_driver_sql(tampering)
     with place.store.transaction() as tx, pytest.raises(RecordError, match=r"^Art\. 11\(1\): .*entry"):
         verify(tx.record())
+
+
+def decided(tx: Transaction, trace: str = "TRACE-IN-WORDS", control_number: str = QUERY) -> None:
+    """Append an entry with a trace."""
+    at = exchange(State.MATCH, Side.QUERIED, control_number=control_number)
+    entry = of_act(tx.next_entry(), at, "note", article="11(1)", note="", trace=trace, now=NOW)
+    tx.append(entry, SALT, trace_salt=SALT)
+
+
+@pytest.fixture
+def traced(place: Place) -> Place:
+    """Return a store with two exchanges and three entries: two with a trace, of one exchange each, and one without."""
+    other = "JP261122-OTHEROTHER"
+    with place.store.transaction() as tx:
+        tx.open(exchange())
+        tx.open(exchange(control_number=other))
+        decided(tx)
+        decided(tx, "ANOTHER-TRACE", other)
+        act(tx)
+    return place
+
+
+def test_11_1_an_entry_commits_to_its_trace_and_does_not_hold_it(traced: Place) -> None:
+    with traced.store.transaction() as tx:
+        entries = list(tx.entries())
+        assert [entry.trace for entry in entries] == [
+            commitment(SALT, b"TRACE-IN-WORDS"),
+            commitment(SALT, b"ANOTHER-TRACE"),
+            "",
+        ]
+        assert [tx.trace(entry) for entry in entries] == ["TRACE-IN-WORDS", "ANOTHER-TRACE", ""]
+        assert "TRACE-IN-WORDS" not in str(list(tx.record()))
+        assert verify(tx.record()).entries == 3
+
+
+def test_11_1_a_trace_is_committed_to_under_a_salt(place: Place) -> None:
+    with place.store.transaction() as tx:
+        tx.open(exchange())
+        entry = of_act(0, exchange(), "note", article="11(1)", note="", trace="a trace", now=NOW)
+        with pytest.raises(RecordError, match="a salt is 64 lower-case hexadecimal digits; got 0 characters"):
+            tx.append(entry, SALT)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE entry SET trace = zeroblob(length(trace)) WHERE number = 0",
+        "UPDATE entry SET trace = substr(trace, 1, length(trace) - 1) WHERE number = 0",
+        "UPDATE entry SET trace = X'' WHERE number = 0",
+        "UPDATE entry SET trace = NULL WHERE number = 0",
+        "UPDATE entry SET trace = (SELECT trace FROM entry WHERE number = 1) WHERE number = 0",
+        "UPDATE exchange SET slot = (SELECT slot FROM exchange WHERE control_number LIKE '%OTHER')",
+    ],
+)
+def test_11_1_a_trace_that_was_changed_or_moved_is_told(traced: Place, tampering: str) -> None:
+    with traced.store.transaction() as tx:
+        tx._connection.exec_driver_sql(tampering)
+    with traced.store.transaction() as tx:
+        first, second, _ = tx.entries()
+        with pytest.raises(
+            RecordError, match=r"^Art\. 11\(1\): the trace of entry 0 was changed: the entry commits to"
+        ):
+            tx.trace(first)
+        assert tx.trace(second) == "ANOTHER-TRACE"
+
+
+def test_11_1_a_trace_sealed_anew_in_its_place_is_not_the_one_that_was_committed_to(traced: Place) -> None:
+    ((slot,),) = traced.rows(f"SELECT slot FROM exchange WHERE control_number = '{QUERY}'")  # noqa: S608 - our own table
+    assert isinstance(slot, int)
+    forged = seal(traced.slots.get(slot), f"{SALT}ANOTHER-TRACE".encode(), bound_to="entry/0/trace")
+    with traced.store.transaction() as tx:
+        tx._connection.exec_driver_sql("UPDATE entry SET trace = ? WHERE number = 0", (forged,))
+    with traced.store.transaction() as tx, pytest.raises(RecordError, match="the trace of entry 0 was changed"):
+        tx.trace(next(tx.entries()))
 
 
 # Messages received

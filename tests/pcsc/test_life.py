@@ -698,12 +698,12 @@ def head(machine: Life) -> tuple[str, datetime, str]:
 
 def consent_to_use(machine: Life, at: Exchange) -> Message:
     stated = OTHER_USES[len(at.matters) % 2]
-    return ConsentRequest(*head(machine), at.reference or "", ConsentTo.USE, stated, FROM_WHOM)
+    return ConsentRequest(*head(machine), at.reference or "", ConsentTo.USE, stated, ("name",), FROM_WHOM)
 
 
 def consent_to_release(machine: Life, at: Exchange) -> Message:
     to = RECIPIENTS[len(at.matters) % 2]
-    return ConsentRequest(*head(machine), at.reference or "", ConsentTo.RELEASE, "A notice.", FROM_WHOM, to)
+    return ConsentRequest(*head(machine), at.reference or "", ConsentTo.RELEASE, "A notice.", ("name",), FROM_WHOM, to)
 
 
 def notice(*concerns: str) -> Act:

@@ -18,15 +18,15 @@ NOTIFIED: Final = Pin("urn:pcsc:ncp:us", frozenset({"ab" * 32}))
 # other data is identifiable: control and reference numbers, commitments and digests, and what is sealed under a key that is
 # still there.
 PERSONAL: Final = {
-    "exchange": {"control_number", "reference", "reason", "reason_case", "subject", "body"},
+    "exchange": {"control_number", "reference", "reason", "reason_case", "subject", "sealed"},
     "content": {"exchange", "number", "sealed"},
-    "entry": {"exchange", "body"},
+    "entry": {"exchange", "body", "trace"},
     "received": {"message", "exchange", "commitment"},
     "subject": {"name", "sealed"},
     "impression": {"subject", "template", "image"},
 }
 NOT_PERSONAL: Final = {
-    "exchange": {"side", "state", "opened_on", "search"},
+    "exchange": {"side", "state", "opened_on", "search", "slot"},
     "content": {"id", "kind", "slot"},
     # Without its entry a leaf tells nothing, for which its salt dies with it (11(3)).
     "entry": {"number", "salt", "leaf", "link"},

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from annex.parameters import Party, rules_in_force
-from pcsc import duties, ledger, life, matters
+from pcsc import duties, ledger, life, matters, retention
 from pcsc.duties import CLAUSES, Content, due, overstays
 from pcsc.errors import ConditionsError, ConsentError, FieldNotAllowedError, OutOfOrderError, RetentionError
 from pcsc.exchange import Exchange, Side, State
@@ -831,3 +831,15 @@ def test_8_7_consent_to_nothing_in_particular_is_not_asked_for() -> None:
         ConsentError, match="by saying what it is about; name the items, or 'result of automated querying'"
     ):
         consent_request(kinds=())
+
+
+def test_8_4_no_deletion_takes_the_written_notification_before_its_own_term(monkeypatch: pytest.MonkeyPatch) -> None:
+    replied = exchange(State.REFUSED, Side.QUERIED)
+    assert Content.NOTIFICATION in duties.permitted(replied)
+    assert retention.ends_at(replied, arrangement()) == NOW.replace(year=NOW.year + 2)
+    longer = replace(rules_in_force(NOW.date()), notification_months=60)
+    monkeypatch.setattr(retention, "rules_in_force", lambda _on: longer)
+    assert retention.ends_at(replied, arrangement()) == NOW.replace(year=NOW.year + 5)
+    # The querying side's own copy, and an exchange without a request, have the record's term.
+    assert retention.ends_at(exchange(State.REFUSED), arrangement()) == NOW.replace(year=NOW.year + 2)
+    assert retention.ends_at(exchange(State.NO_MATCH, Side.QUERIED), arrangement()) == NOW.replace(year=NOW.year + 2)

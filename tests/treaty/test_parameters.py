@@ -55,13 +55,14 @@ AS_CONCLUDED: Final = {
         "history of criminal dispositions",
         "date and circumstances of fingerprinting",
     ),
+    "notification_months": 24,
 }
 SINCE_MAJORITY_AT_18: Final = AS_CONCLUDED | {
     "version": "2022-04-01",
     "juvenile_decisions": ("18", "19(1)", "23(2)", "24(1)", "64(1)"),
 }
 DATED: Final = {name: value for name, value in vars(parameters).items() if isinstance(value, Dated)}
-READINGS: Final = {"ACTING_LAW_LIMBS", "AGE_REFERENCE", "LATENTS_UNDER_PARAGRAPH_2"}
+READINGS: Final = {"ACTING_LAW_LIMBS", "AGE_REFERENCE", "LATENTS_UNDER_PARAGRAPH_2", "NOTIFICATION_MONTHS"}
 """What the words of the law leave open: each is marked, so that counsel finds it."""
 
 same_every_run = settings(derandomize=True, deadline=None, max_examples=100)
