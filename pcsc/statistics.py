@@ -4,8 +4,8 @@ Everything is counted from the entries of Article 11 and from nothing else, so t
 the last bit, whoever counts and in whatever order the entries come. An entry whose term has ended (11(3)) is no longer there
 to be counted: figures are drawn up before that.
 
-The figures tell nothing about anybody: no number of an exchange, no authority and no name is in them (1(2)). No result of a
-query is read for them either (8(3)): that there was a match is what the record says of a message, not the message.
+The figures tell nothing about anybody: no number of an exchange, no authority and no name is in them (1(2)). The
+record's events are counted, which is what it is kept for (11(1)(1)); no message, and no result of a query (8(3)), is read.
 """
 
 from __future__ import annotations

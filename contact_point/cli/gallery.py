@@ -90,7 +90,13 @@ def update(
     known = write_particulars(read_particulars(particulars.read_bytes()))
     with opened(root) as here:
         service.update(here, name, known)
-    show(as_json, {"updated": name}, f"{name} is updated.")
+        with here.store.transaction() as tx:
+            matched = [exchange.control_number for exchange in tx.matched(name)]
+    said = f"{name} is updated."
+    if matched:
+        # Art. 10(1): who becomes aware that what was told is incorrect notifies it; Rule 16 of 2018, Art. 5: an acquittal.
+        said += f"\nThe prints matched in {len(matched)} exchanges. If what was told is wrong now: pcsc correct --subject {name}"
+    show(as_json, {"updated": name, "matched_in": matched}, said)
 
 
 @app.command(rich_help_panel=GALLERY)
