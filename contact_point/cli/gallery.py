@@ -95,7 +95,7 @@ def update(
     said = f"{name} is updated."
     if matched:
         # Art. 10(1): who becomes aware that what was told is incorrect notifies it; Rule 16 of 2018, Art. 5: an acquittal.
-        said += f"\nThe prints matched in {len(matched)} exchanges. If what was told is wrong now: pcsc correct --subject {name}"
+        said += f"\nThe prints matched in {len(matched)} exchanges. If what was told is wrong: pcsc correct --subject {name}"
     show(as_json, {"updated": name, "matched_in": matched}, said)
 
 

@@ -222,14 +222,16 @@ class Down:
 
 
 class Listening:
-    """The way to the other contact point, keeping the bytes of every answer."""
+    """The way to the other contact point, keeping what is sent and the bytes of every answer."""
 
     def __init__(self, other: service.Transport | None) -> None:
         assert other is not None
         self.other = other
+        self.sent: list[tuple[Message, bytes]] = []
         self.answers: list[bytes] = []
 
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        self.sent.append((message, body))
         answer, answer_body = self.other.post(message, body, now)
         self.answers.append(answer_body)
         return answer, answer_body

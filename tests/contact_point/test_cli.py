@@ -12,6 +12,8 @@ import pytest
 from annex.parameters import Party
 from contact_point import cli, main
 
+from .parties import events, exchange
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -106,6 +108,7 @@ def test_a_whole_exchange_by_command(
     act("record", "export", tmp_path / "us.jsonl", *us)
     assert act("record", "verify", tmp_path / "us.jsonl")["expired"] == 0
     assert act("record", "reconcile", tmp_path / "us.jsonl", *jp) == []
+    _exported_for_the_other_party(act, tmp_path / "for-jp.jsonl", us, jp)
     emptied = [
         json.loads(line) | {"body": None, "salt": None} for line in (tmp_path / "us.jsonl").read_text().splitlines()
     ]
@@ -113,6 +116,51 @@ def test_a_whole_exchange_by_command(
     code, said = run("record", "verify", tmp_path / "emptied.jsonl")
     assert (code, "holds no entry and" in said) == (cli.REFUSED, True)
     assert act("close", number, *jp)["state"] == "closed"
+
+
+def _exported_for_the_other_party(
+    act: Callable[..., Any], file: Path, ours: tuple[object, ...], theirs: tuple[object, ...]
+) -> None:
+    """What the other Party compares holds nothing of our own acts, and is enough to compare."""
+    whole = file.with_name("whole.jsonl")
+    count = act("record", "export", whole, *ours)["entries"]
+    assert act("record", "export", file, "--for-other-party", *ours)["entries"] == count
+    one, two = ([json.loads(line) for line in each.read_text().splitlines()] for each in (whole, file))
+    assert [(each["leaf"], each["link"]) for each in one] == [(each["leaf"], each["link"]) for each in two]
+    acts = [json.loads(each["body"])["direction"] == "act" for each in one]
+    assert [each["body"] is None and each["salt"] is None for each in two] == acts
+    assert {True, False} == set(acts)
+    told = [json.loads(each["body"]) for each in two if each["body"]]
+    assert {each["note"] for each in told} == {""}
+    assert not [each["trace"] for each in told if each["trace"] and len(each["trace"]) != COMMITMENT_DIGITS]
+    for word in ("destroyed", "inputs", "outcome", "desk officer"):
+        assert word not in file.read_text()
+    assert act("record", "reconcile", file, *theirs) == []
+
+
+COMMITMENT_DIGITS = 64
+
+
+def test_11_3_a_record_is_kept_under_a_law_or_no_longer(
+    run: Callable[..., tuple[int, str]], parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    with parties.answering(Party.US):
+        number = parties.matched(fingers[0])
+    keep = ("record", "keep", number, "--by", "compliance", "--dir", parties.jp.settings.folder.root)
+    law = ("--law", "Public Records Act, Art. 5")
+    for wrong in ((), (*law, "--end"), ("--law", "")):
+        code, said = run(*keep, *wrong)
+        assert (code, "name the law that orders it, or --end" in " ".join(said.split())) == (WRONG_USAGE, True)
+    code, said = run(*keep, *law)
+    assert (code, said) == (0, f"The record of {number} is kept under Public Records Act, Art. 5.\n")
+    assert exchange(parties.jp, number).kept_under == "Public Records Act, Art. 5"
+    code, said = run(*keep, "--end")
+    assert (code, said) == (0, f"The record of {number} ends with its term.\n")
+    assert exchange(parties.jp, number).kept_under == ""
+    assert events(parties.jp, number).count("legal hold") == 2
+
+
+WRONG_USAGE = 2
 
 
 @pytest.fixture

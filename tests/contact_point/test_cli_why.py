@@ -173,6 +173,15 @@ def test_a_text_that_is_no_trace_is_told_and_hides_no_other(run: Callable[..., t
     assert "note: not made again: this is not the trace of a decision" in said
 
 
+def test_11_1_a_trace_that_was_changed_in_the_database_is_told(run: Callable[..., tuple[int, str]], root: Path) -> None:
+    with main.opened(root) as here, here.store.transaction() as tx:
+        tx._connection.exec_driver_sql("UPDATE entry SET trace = zeroblob(200) WHERE number = 1")
+    for command in ("why", "replay"):
+        code, said = run(command, QUERY, "--dir", root)
+        assert code == cli.REFUSED
+        assert "Art. 11(1): the trace of entry 1 was changed: the entry commits to another one" in said
+
+
 def test_an_exchange_that_is_not_here_is_told(run: Callable[..., tuple[int, str]], root: Path) -> None:
     for command in ("why", "replay"):
         code, said = run(command, "nothing", "--dir", root)

@@ -14,8 +14,9 @@ import pytest
 from annex.eligibility import Disposition
 from annex.offences import Offence, Penalty
 from annex.parameters import Party
-from contact_point import delivery, disposal, provided, queried, querying, service
+from contact_point import correspondence, delivery, disposal, provided, queried, querying, service
 from contact_point.client import RefusedError, UnreachableError
+from contact_point.correspondence import Correction
 from contact_point.main import clock
 from contact_point.provided import Wanted
 from contact_point.settings import write_termination
@@ -32,15 +33,18 @@ from pcsc.errors import (
     UseError,
 )
 from pcsc.exchange import State
-from pcsc.messages import Conclusion, Condition, Ground, Refusal
+from pcsc.matters import Measure
+from pcsc.messages import Conclusion, Condition, Fault, Ground, Item, Refusal
 from pcsc.use import Purpose
 
 from .parties import Listening, events, held, justification, notification, subject
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from contact_point.service import Installation
+    from pcsc.messages import Message
 
     from .parties import Finger, Parties
 
@@ -202,6 +206,69 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(parties: Parties, fing
         (exchange,) = delivery.resume(parties.jp, clock)
         assert exchange.state is State.MATCH
         assert delivery.resume(parties.jp, clock) == []
+    parties.records_agree()
+
+
+class Late:
+    """A way on which the answer comes when the time to wait for it is over."""
+
+    def __init__(self, here: Installation) -> None:
+        self.here, self.way = here, Listening(here.other)
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        answered = self.way.post(message, body, now)
+        days = self.here.settings.arrangement(now).follow_up_days
+        assert disposal.discharge(self.here, now + timedelta(days=days)) == [message.control_number]
+        return answered
+
+
+@pytest.mark.parametrize(("enrolled", "answer"), [(0, "match"), (1, "no match")])
+def test_11_1_an_answer_that_comes_after_the_query_lapsed_is_recorded_once_and_not_kept(
+    parties: Parties, fingers: tuple[Finger, ...], enrolled: int, answer: str
+) -> None:
+    jp = parties.jp
+    parties.enrol(Party.US, "someone", fingers[enrolled])
+    late = Late(jp)
+    with parties.answering(Party.US):
+        exchange = querying.open_query(
+            replace(jp, other=late), [fingers[0].later_print], justification(Party.JP), clock()
+        )
+        number = exchange.control_number
+        assert exchange.state is State.LAPSED
+        assert events(jp, number) == ["query", "lapse", "deletion", answer]
+        ((query, body),) = late.way.sent
+        delivery.deliver(jp, number, query, body, clock())
+    assert events(jp, number).count(answer) == 1
+    assert held(jp, number) == {Content.CIRCUMSTANCES}
+    parties.records_agree()
+
+
+def test_11_1_a_provision_that_comes_again_after_a_measure_brings_nothing_back(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The record says that it was received; the piece that it came as is no longer there to say so."""
+    jp, us = parties.jp, parties.us
+    way = Listening(jp.other)
+    parties.enrol(Party.US, "someone", fingers[0])
+    condition = Condition("Not for immigration-related purposes.", (Purpose.IMMIGRATION.value,))
+    right = (Item("name", "RIGHT, Person"),)
+    wrong = Correction(("name",), Fault.INCORRECT, "Two records were merged by mistake.", "Agent", right)
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.matched(fingers[0])
+        parties.requested(number, "name")
+        queried.answer_request(us, number, give=("name",), conditions=(condition,), by="officer", now=clock())
+        querying.accept(replace(jp, other=way), number, accepted=True, signed_by="Superintendent", now=clock())
+        ((acceptance, body),) = way.sent
+        correspondence.notify_correction(us, number, wrong, clock())
+        with jp.store.transaction() as tx:
+            (notice,) = tx.exchange(number).matters
+        correspondence.take_measure(jp, number, notice.number, Measure.CORRECTION, by="officer", now=clock())
+        delivery.deliver(replace(jp, other=way), number, acceptance, body, clock())
+        assert way.answers[0] == way.answers[1]
+        assert b"SAMPLE, Person" in way.answers[1]
+    _, items, _ = provided.use(jp, number, Wanted(Purpose.NOTIFIED, "investigator", political=False), clock())
+    assert items == right
+    assert events(jp, number).count("provision") == 1
     parties.records_agree()
 
 

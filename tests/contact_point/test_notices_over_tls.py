@@ -67,6 +67,7 @@ from .parties import Unlucky, events, exchange, held, justification, owed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from contact_point.service import Installation
     from contact_point.store import Held
@@ -186,6 +187,55 @@ def test_10_1_the_receiver_notifies_too_and_what_is_deleted_is_gone(
         assert old.slot not in jp.store._slots.live()
         assert b"SAMPLE, Person" not in everything(jp, number)
     assert "measure" in events(jp, number)
+    parties.records_agree()
+
+
+class Refusing:
+    """A way to a contact point that accepts nothing."""
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        del message, body, now
+        raise RefusedError(wire.Problem(409, "10(1)", "10-1.CORRECTION", "it is right.", "0"))
+
+
+def test_10_2_a_notice_of_ours_that_the_other_side_refuses_still_owes_our_own_measure(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """Whoever "otherwise becomes aware" that it is incorrect takes a measure, whether the other side sees it or not."""
+    jp = parties.jp
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.provided(fingers[0], "name")
+    found = replace(NAME_IS_WRONG, signed_by="Superintendent", correct=())
+    with pytest.raises(RefusedError, match=r"10-1\.CORRECTION"):
+        correspondence.notify_correction(replace(jp, other=Refusing()), number, found, clock())
+    assert "not accepted" in events(jp, number)
+    (notice,) = exchange(jp, number).matters
+    assert (notice.settled_at, notice.outcome) == (None, "")
+    assert "take a measure: correct, delete or do not disclose" in owed(jp, number)
+    with pytest.raises(UseError, match=r"Art\. 10\(2\)"):
+        provided.use(jp, number, NOTIFIED, clock())
+    correspondence.take_measure(jp, number, notice.number, Measure.DELETION, by="officer", now=clock())
+    assert values(jp, number) == {}
+    assert b"SAMPLE, Person" not in everything(jp, number)
+
+
+def test_10_1_a_notice_names_what_could_have_been_provided(parties: Parties, fingers: tuple[Finger, ...]) -> None:
+    jp, us = parties.jp, parties.us
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.matched(fingers[0])
+        misspelt = replace(NAME_IS_WRONG, concerns=("nmae",), correct=())
+        for here in (jp, us):
+            with pytest.raises(
+                CorrectionError, match=r"Art\. 10\(1\): 'nmae' is no kind of item that US may give; .*name"
+            ):
+                correspondence.notify_correction(here, number, misspelt, clock())
+        # Where the person matched and nothing was provided, what would be right is not told.
+        (told,) = correspondence.notify_about(us, "someone", NAME_IS_WRONG, clock())
+        assert isinstance(told, Exchange)
+    assert [notice.correct for notice in notices(jp, number)] == [()]
+    assert b"RIGHT, Person" not in everything(jp, number) + everything(us, number)
     parties.records_agree()
 
 

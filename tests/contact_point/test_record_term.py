@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from annex.parameters import Party
-from contact_point import disposal, querying
+from contact_point import disposal, provided, querying, store
+from contact_point.keys import KeyDestroyedError
 from contact_point.main import clock
-from contact_point.store import UnknownExchangeError
+from contact_point.provided import Wanted
+from contact_point.store import Store, Transaction, UnknownExchangeError
 from pcsc import records
 from pcsc.agreement import months_after
 from pcsc.errors import RecordError
+from pcsc.use import Purpose
 
 from .parties import Finger, Parties, justification
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from contact_point.service import Installation
 
 
@@ -67,3 +74,86 @@ def test_11_3_a_hold_cites_the_law_that_orders_it(parties: Parties, fingers: tup
         exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
     with pytest.raises(RecordError, match="no law is cited: cite the provision that orders to keep it"):
         disposal.keep_beyond_term(parties.jp, exchange.control_number, " ", by="compliance", now=clock())
+
+
+class Meanwhile(Store):
+    """A store where something else is done just after the first transaction, by somebody else."""
+
+    def __init__(self, store: Store, act: Callable[[], object]) -> None:
+        self.__dict__ |= vars(store)
+        self._acts = [act]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with super().transaction() as tx:
+            yield tx
+        if self._acts:
+            self._acts.pop()()
+
+
+def test_11_3_a_hold_entered_while_records_are_being_deleted_keeps_its_record(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    jp, law = parties.jp, "Public Records Act, Art. 5"
+    with parties.answering(Party.US):
+        first, second = (
+            querying.open_query(jp, [finger.later_print], justification(Party.JP), clock()).control_number
+            for finger in fingers[:2]
+        )
+    end = term_end(jp, second)
+    held = Meanwhile(
+        jp.store, lambda: disposal.keep_beyond_term(jp, first, law, by="compliance", now=end - timedelta(seconds=1))
+    )
+    assert disposal.expire(replace(jp, store=held), end) == [second]
+    with jp.store.transaction() as tx:
+        assert tx.exchange(first).kept_under == law
+        assert list(tx.entries(first))
+        assert tx.held(first)
+        assert not tx.has_exchange(second)
+
+
+def test_11_3_a_record_that_another_process_deleted_first_is_deleted_once(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    jp = parties.jp
+    with parties.answering(Party.US):
+        number = querying.open_query(jp, [fingers[0].later_print], justification(Party.JP), clock()).control_number
+    end = term_end(jp, number)
+    quicker: list[list[str]] = []
+    late = Meanwhile(jp.store, lambda: quicker.append(disposal.expire(jp, end)))
+    assert disposal.expire(replace(jp, store=late), end) == []
+    assert quicker == [[number]]
+    assert jp.store._slots.live() == frozenset()
+
+
+def test_11_3_the_purposes_and_results_of_an_exchange_end_with_its_record(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The exchange itself holds words: it rests sealed, and its key is destroyed with the record."""
+    jp, words = parties.jp, "A CLERK WAS CHARGED"
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.provided(fingers[0], "name")
+    provided.use(jp, number, Wanted(Purpose.NOTIFIED, "investigator", political=False), clock())
+    provided.note_result(jp, number, 1, words, clock())
+    for here in (jp, parties.us):
+        here.store.checkpoint()
+        with here.store.transaction() as tx:
+            assert all(tx.trace(entry) for entry in tx.entries(number) if entry.trace)
+            assert any(entry.trace for entry in tx.entries(number))
+        assert words.encode() not in on_disk(here)
+        assert b'"decision"' not in on_disk(here)  # a trace as it is written
+    provided.close(jp, number, clock())
+    with jp.store.transaction() as tx:
+        (slot,) = tx.slots(store._EXCHANGE)
+    disposal.expire(jp, term_end(jp, number))
+    assert jp.store._slots.live() == frozenset()
+    with pytest.raises(KeyDestroyedError):
+        jp.store._slots.get(slot)
+    assert words.encode() not in on_disk(jp)
+
+
+def on_disk(here: Installation) -> bytes:
+    """Return every byte of the database and its log."""
+    database = here.settings.folder.database
+    return b"".join(path.read_bytes() for path in sorted(database.parent.glob(f"{database.name}*")))

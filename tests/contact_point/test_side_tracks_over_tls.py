@@ -28,6 +28,7 @@ from pcsc.errors import (
 )
 from pcsc.exchange import NOT_ACCEPTED, State
 from pcsc.messages import (
+    RESULT,
     Conclusion,
     Condition,
     ConsentTo,
@@ -275,7 +276,9 @@ def test_8_7_a_release_waits_for_consent_to_this_recipient_and_conditions_go_wit
     with parties.answering(Party.US), parties.answering(Party.JP):
         number = parties.provided(fingers[0], "name", conditions=(condition,))
         # T-8-7a: INTERPOL is an international body; the result of the query is covered as well.
-        with pytest.raises(ReleaseError, match=r"Art\. 8\(7\): INTERPOL is an? international body"):
+        with pytest.raises(
+            ReleaseError, match=r"Art\. 8\(7\): .*is released to INTERPOL \(international body\) without"
+        ):
             provided.release(jp, number, INTERPOL, by="officer", now=clock())
         for here in (jp, us):
             with pytest.raises(ReleaseError, match=r"Art\. 8\(7\): .*without the prior written consent of (US|JP)"):
@@ -295,7 +298,9 @@ def test_8_7_a_release_waits_for_consent_to_this_recipient_and_conditions_go_wit
         # T-8-7c: one recipient is not another. T-8-8b: the conditions go with what is released.
         permission, items, bound = provided.release(jp, number, INTERPOL, by="officer", now=clock())
         assert (permission.article, [item.kind for item in items], bound) == ("8(7)", ["name"], (condition,))
-        with pytest.raises(ReleaseError, match=r"Europol is an? international body"):
+        with pytest.raises(
+            ReleaseError, match=r"is released to Europol \(international body\) without the prior written consent of US"
+        ):
             provided.release(jp, number, EUROPOL, by="officer", now=clock())
         agency = Recipient(RecipientKind.AUTHORITY, "Prefectural Police")
         # An authority of the same Party is no third one: it uses the information, for a purpose, as bound as the first.
@@ -313,6 +318,63 @@ def test_8_7_a_release_waits_for_consent_to_this_recipient_and_conditions_go_wit
             provided.release_of_match(jp, number, agency, by="officer", now=clock())
     assert [each.recipient.name for each in exchange(jp, number).releases] == ["INTERPOL", "Prefectural Police"]
     assert events(jp, number).count("release") == 6
+    parties.records_agree()
+
+
+def test_8_5_and_8_7_a_consent_is_about_what_it_names_and_about_nothing_that_came_later(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    jp, us = parties.jp, parties.us
+    parties.enrol(Party.US, "someone", fingers[0])
+
+    def consented(to: ConsentTo, *kinds: str) -> None:
+        recipient = INTERPOL if to is ConsentTo.RELEASE else None
+        correspondence.ask_consent(
+            jp,
+            number,
+            to,
+            purpose=INQUEST.stated,
+            kinds=kinds,
+            recipient=recipient,
+            signed_by="Superintendent",
+            now=clock(),
+        )
+        assert exchange(us, number).matters[-1].concerns == kinds
+        correspondence.decide_consent(us, number, granted=True, reason="", signed_by="Agent", now=clock())
+
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.provided(fingers[0], "name")
+        with pytest.raises(
+            ConsentError, match=r"Art\. 8\(5\)\(2\): 'nmae' is no kind of item that US may give; .*lists name"
+        ):
+            consented(ConsentTo.USE, "nmae")
+        with pytest.raises(ConsentError, match=r"by saying what it is about; name the items, or 'result of automated"):
+            consented(ConsentTo.USE)
+        with pytest.raises(ConsentError, match=r"serves one purpose alone \(Art\. 8\(3\)\) and is consented to apart"):
+            consented(ConsentTo.USE, RESULT)
+        with pytest.raises(ConsentError, match="consented to apart from items: ask for each by itself"):
+            consented(ConsentTo.RELEASE, "name", RESULT)
+        assert exchange(jp, number).matters == ()
+
+        consented(ConsentTo.USE, "name")
+        consented(ConsentTo.RELEASE, "name")
+        provided.use(jp, number, INQUEST, clock())
+        provided.release(jp, number, INTERPOL, by="officer", now=clock())
+        # The result of the query is another thing.
+        with pytest.raises(ReleaseError, match="without the prior written consent of US"):
+            provided.release_of_match(jp, number, INTERPOL, by="officer", now=clock())
+        consented(ConsentTo.RELEASE, RESULT)
+        assert provided.release_of_match(jp, number, INTERPOL, by="officer", now=clock()).article == "8(7)"
+
+        querying.request(jp, number, notification("sex"), clock())
+        queried.answer_request(us, number, give=("sex",), by="officer", now=clock())
+        with pytest.raises(UseError, match="needs the other Party's prior consent"):
+            provided.use(jp, number, INQUEST, clock())
+        with pytest.raises(ReleaseError, match="without the prior written consent of US"):
+            provided.release(jp, number, INTERPOL, by="officer", now=clock())
+        consented(ConsentTo.USE, "name", "sex")
+        _, items, _ = provided.use(jp, number, INQUEST, clock())
+        assert {item.kind for item in items} == {"name", "sex"}
     parties.records_agree()
 
 
