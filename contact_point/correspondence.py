@@ -15,7 +15,7 @@ from contact_point import delivery, disposal, service, wire
 from pcsc import assistance, life, matters, traces
 from pcsc.assistance import Emergency, EmergencyReview
 from pcsc.duties import Content
-from pcsc.errors import CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
+from pcsc.errors import ConsentError, CorrectionError, NotProvidedError, OutOfOrderError, UseError, WrongPartyError
 from pcsc.exchange import MatterKind, Side, State, on_side
 from pcsc.matters import Measure
 from pcsc.messages import (
@@ -172,11 +172,16 @@ WORDS: Final[tuple[type[Said], ...]] = (
 
 
 def _open_question(exchange: Exchange, kind: MatterKind, number: str = "") -> Matter:
-    """Return an open question of the other side: the one of that number, or the oldest."""
-    for matter in exchange.matters:
-        theirs = matter.settled_at is None and matter.raised_by is exchange.other
-        if matter.kind is kind and theirs and number in {"", matter.number}:
-            return matter
+    """Return the open question of the other side, the one of that number where several are."""
+    theirs = [each for each in exchange.matters if each.settled_at is None and each.raised_by is exchange.other]
+    found = [each for each in theirs if each.kind is kind and number in {"", each.number}]
+    if len(found) > 1:
+        raise OutOfOrderError(
+            f"{exchange.other} has asked for {len(found)} things of this kind in exchange {exchange.control_number}: name the "
+            f"one that is decided, {', '.join(each.number for each in found)}"
+        )
+    if found:
+        return found[0]
     raise OutOfOrderError(
         f"{exchange.other} has asked for no {kind}{f' {number}' if number else ''} in exchange {exchange.control_number} that "
         "is not answered yet"
@@ -198,6 +203,10 @@ def tell_capacity(
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
         on_side(before, Side.QUERIED, "a capacity answer")
+        if answer.expected_on is not None and answer.expected_on < now.date():
+            raise assistance.AssistanceError(
+                f"an answer is expected today or later; got {answer.expected_on}: name the day"
+            )
         message = CapacityAnswer(*_of(_head(here, now)), before.request or "", before.reference or "", answer)
         exchange = life.can_answer(before, message, now)
         body = service.commit_message(tx, exchange, message, before=before.state, now=now)
@@ -291,6 +300,7 @@ def explain(here: Installation, control_number: str, draft: Draft, *, signed_by:
     """Explain the purpose of a query of ours: Article 4(6), second sentence."""
 
     def make(head: Head, exchange: Exchange) -> Explanation:
+        matters.check_explanation(exchange, draft.why)
         question = _open_question(exchange, MatterKind.EXPLANATION).number
         reference = exchange.reference or ""
         return Explanation(*_of(head), question, reference, draft.purpose, draft.why, draft.text, signed_by)
@@ -368,6 +378,11 @@ def ask_consent(
 
 def report_consent(here: Installation, control_number: str, question: str, reference: str, now: datetime) -> Exchange:
     """Enter the report about a consent that national law wants: Japan, Rule 16 of 2018, Article 4 (Article 8(5)(2), 8(7))."""
+    party = here.settings.party
+    if party not in rules_in_force(now.date()).consent_needs_report:
+        raise ConsentError(
+            f"the law of {party.country} that is known here wants no report about a consent: it is decided without one"
+        )
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
         exchange = matters.reported(before, question, reference, now)

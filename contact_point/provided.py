@@ -115,6 +115,10 @@ def release(
         before = ours(tx, control_number)
         items, conditions = _provided(tx, before)
         given = _disclosed(items, before)
+        if not given:
+            raise ReleaseError(
+                f"nothing of exchange {control_number} is disclosed now, so nothing is released (Art. 10(2))"
+            )
         information = Information.provided_in(before, conditions, life.kinds_of(items))
         verdict = _asked(tx, before, information, recipient, by=by, law=law, now=now)
         if isinstance(verdict, Permission):
@@ -159,7 +163,7 @@ def _asked(
     verdict = may_release(information, recipient, by=exchange.ours, law=law, now=now)
     trace = traces.release(information, recipient, by=exchange.ours, law=law, now=now)
     allowed = "allowed" if isinstance(verdict, Permission) else "refused"
-    note = f"release to {recipient.name} ({recipient.kind}) by {by}: {allowed}"
+    note = f"release to a {recipient.kind} by {by}: {allowed}"  # the ledger has the name
     service.record_act(tx, exchange, "release", article=verdict.article, note=note, trace=trace, now=now)
     return verdict
 

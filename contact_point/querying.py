@@ -77,7 +77,7 @@ def open_query(here: Installation, probe: Sequence[Print], justification: Justif
         )
     query = _query(here, probe, justification, now)
     why = {"circumstances": justification.circumstances, "case": justification.case_reference}
-    reason = service.reason_digest(justification.circumstances, justification.case_reference)
+    reason = service.reason_digest(here, justification.circumstances, justification.case_reference)
     arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
         made, elsewhere = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING, query.search), tx.said_elsewhere(reason)

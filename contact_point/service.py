@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 from dataclasses import dataclass, replace
@@ -92,10 +93,15 @@ def fingerprint_data(
     )
 
 
-def reason_digest(text: str, case_reference: str) -> tuple[str, str]:
-    """Return digests of a stated reason, whatever its spacing and case, and of the case it was stated for."""
+def reason_digest(here: Installation, text: str, case_reference: str) -> tuple[str, str]:
+    """Return digests of a stated reason, whatever its spacing and case, and of the case it was stated for.
+
+    Keyed by what only this installation has: a case number could be guessed from a digest of the number alone.
+    """
+    key = hashlib.sha256(here.settings.folder.signing_key.read_bytes()).digest()
     words = " ".join(text.casefold().split())
-    return hashlib.sha256(words.encode()).hexdigest(), hashlib.sha256(case_reference.strip().encode()).hexdigest()
+    said, case = (hmac.digest(key, each.encode(), "sha256").hex() for each in (words, case_reference.strip()))
+    return said, case
 
 
 # Recording

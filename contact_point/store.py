@@ -205,6 +205,7 @@ class Store:
 
     def __init__(self, database: Path, exchange_slots: KeySlots, gallery_slots: KeySlots) -> None:
         """Open an existing database, or make its tables in an empty one."""
+        database.touch(mode=0o600)  # nobody else reads it, whatever the folder allows (Art. 9)
         self._engine = _engine(database)
         self._slots = exchange_slots
         self._gallery = gallery_slots

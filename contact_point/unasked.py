@@ -60,7 +60,7 @@ def provide(here: Installation, case: CaseInformation, now: datetime) -> Exchang
         conditions=case.conditions,
     )
     number = message.control_number
-    reason = service.reason_digest(case.reason_to_believe, case.case_reference)
+    reason = service.reason_digest(here, case.reason_to_believe, case.case_reference)
     arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
         elsewhere = tx.said_elsewhere(reason)

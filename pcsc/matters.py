@@ -21,6 +21,7 @@ from pcsc.errors import (
     ConsentError,
     CorrectionError,
     FollowedError,
+    NoExplanationError,
     NotProvidedError,
     NotUnfollowedError,
     OutOfOrderError,
@@ -401,6 +402,21 @@ def urgency_reviewed(exchange: Exchange, review: EmergencyReview, now: datetime)
 
 
 # Drafts: what an answer says, from what is still known when every print is gone
+
+
+def check_explanation(exchange: Exchange, why: Why) -> None:
+    """Refuse an explanation that says of the examination what the record does not: Article 4(6).
+
+    Raises:
+        NoExplanationError: it says that the examiner excluded the match, or could not conclude, and no examiner did.
+
+    """
+    concluded = {Why.EXCLUDED: Conclusion.EXCLUSION, Why.INCONCLUSIVE: Conclusion.INCONCLUSIVE}.get(why)
+    if concluded is not None and exchange.conclusion is not concluded:
+        raise NoExplanationError(
+            f"the explanation says that {why}, and the recorded conclusion is {exchange.conclusion or 'none'}: say what the "
+            "record says"
+        )
 
 
 def explanation_of(exchange: Exchange) -> tuple[str, Why]:

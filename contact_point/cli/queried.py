@@ -140,7 +140,10 @@ def _show_request(here: Installation, number: str, as_json: bool) -> None:
         as_json,
         {"request": asdict(asked), "available": [asdict(item) for item in available]},
         f"{asked.authority.name}, {asked.authority.unit} asks for {', '.join(notification.items)}.\n"
-        f"Purpose: {plain(notification.purpose)}\nSigned: {plain(notification.signed_by)}\n"
+        f"Purpose: {plain(notification.purpose)}\nCase: {plain(notification.case_reference)}\n"
+        f"Offences: {plain('; '.join(str(each) for each in notification.basis.offences))} ({notification.basis.activity})\n"
+        + (f"Urgent: {plain(asked.risk)}\n" if asked.risk else "")
+        + f"Signed: {plain(notification.signed_by)}\n"
         f"Available when the request came (Art. 5(2)):\n{item_lines(available) or '    nothing'}\n"
         f"Give or refuse each item:\n\n"
         f"    pcsc answer {number} --give ITEM --refuse ITEM=REASON --by NAME \\[--condition TEXT --forbid PURPOSE]",

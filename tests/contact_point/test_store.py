@@ -396,10 +396,10 @@ def test_an_exchange_is_stored_whole(place: Place) -> None:
             assert tx.exchange(each.control_number) == each
 
 
-def told(result: str = "RESULT-IN-WORDS", **changes: object) -> Exchange:
+def told(result: str = "RESULT-IN-WORDS") -> Exchange:
     """Return an exchange in which a purpose and a result of use stand in words."""
     asked = Matter("US261222-CONSENT1", MatterKind.CONSENT, Party.US, NOW, NOW, purpose="PURPOSE-IN-WORDS")
-    return exchange(State.PROVIDED, uses=(use(result=result),), matters=(asked,), **changes)
+    return exchange(State.PROVIDED, uses=(use(result=result),), matters=(asked,))
 
 
 IN_WORDS = (b"RESULT-IN-WORDS", b"PURPOSE-IN-WORDS", b"ANOTHER-RESULT", b"TRACE-IN-WORDS")

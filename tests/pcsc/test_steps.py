@@ -398,6 +398,8 @@ WAITING: Final[dict[str, Callable[[], Exchange]]] = {
     "nothing needed": lambda: replace(exchange(State.PROVIDED), open_purposes=()),
     "prints restricted": lambda: exchange(State.MATCH, Side.QUERIED, restricted=(PRINTS,)),
     "hold ended": lambda: exchange(State.REQUESTED, Side.QUERIED, hold_ended=True),
+    "hold ended, and provided": lambda: exchange(State.PROVIDED, Side.QUERIED, hold_ended=True),
+    "given, and prints restricted": lambda: exchange(State.PROVIDED, Side.QUERIED, restricted=(PRINTS,)),
     "responded": again,
     "lapsed, and asked": lambda: raised(explanation_request(), Party.US, State.LAPSED, Side.QUERIED),
     "explanation asked of us": lambda: raised(explanation_request(), Party.US, State.NO_REQUEST),

@@ -431,3 +431,15 @@ def test_every_rule_names_its_article_and_a_code_of_its_own() -> None:
     assert all(rule.article and rule.code and rule.__doc__ for rule in rules)
     assert len({rule.code for rule in rules}) == len(rules)
     assert str(NoAuthorityError("nobody")) == "Art. 11(2)(3): nobody"
+
+
+@pytest.mark.parametrize(
+    ("why", "conclusion"), [(Why.EXCLUDED, Conclusion.EXCLUSION), (Why.INCONCLUSIVE, Conclusion.INCONCLUSIVE)]
+)
+def test_4_6_an_explanation_says_of_the_examination_what_the_record_says(why: Why, conclusion: Conclusion) -> None:
+    matters.check_explanation(exchange(State.EXAMINED, conclusion=conclusion), why)
+    matters.check_explanation(exchange(State.NO_REQUEST, conclusion=None), Why.CASE_CLOSED)
+    with pytest.raises(
+        NoExplanationError, match=rf"that {why}, and the recorded conclusion is none: say what the record says"
+    ):
+        matters.check_explanation(exchange(State.NO_REQUEST, conclusion=None), why)
