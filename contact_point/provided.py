@@ -1,7 +1,8 @@
 """What was provided to us under Articles 5 and 6: used, released, reviewed and let go, always through the gates.
 
-Nothing here reads an item before :mod:`pcsc.use` has said that it may be. Every asking is recorded, whatever the answer; what
-was allowed is entered into the ledger, from which the answer under Article 7 is drawn and which a correction follows.
+Nothing here reads an item before :mod:`pcsc.use` has said that it may be. Every asking about what is there is recorded, whatever
+the answer; what was allowed is entered into the ledger, from which the answer under Article 7 is drawn and which a correction
+follows.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def use(
         information = Information.provided_in(before, conditions, life.kinds_of(items))
         verdict, trace = _judged(information, wanted, here.settings.party, now)
         allowed = isinstance(verdict, Permission)
-        note = f"use for {wanted.purpose} by {wanted.by}: {'allowed' if allowed else 'refused'}"
+        another = " of another authority" if wanted.authority else ""
+        note = f"use for {wanted.purpose} by {wanted.by}{another}: {'allowed' if allowed else 'refused'}"
         service.record_act(tx, before, "use", article=verdict.article, note=note, trace=trace, now=now)
         if allowed:
             made = Use(wanted.stated or wanted.purpose.value, verdict.article, now.date())

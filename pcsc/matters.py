@@ -280,7 +280,9 @@ def measure_taken(exchange: Exchange, number: str, measure: Measure, now: dateti
         raise CorrectionError(
             "prints that are incorrect or unreliable are deleted or not disclosed; they cannot be corrected"
         )
-    others = {kind for each in exchange.matters if each is not matter and _restricts(each) for kind in each.concerns}
+    # A measure also answers the notices before it that say no more than this one.
+    answered = [each for each in exchange.matters if _answered_by(each, matter)]
+    others = {kind for each in exchange.matters if each not in answered and _restricts(each) for kind in each.concerns}
     # Prints stay what they are: after their deletion no others take their place.
     released = set(matter.concerns) - others - {PRINTS} if measure is not Measure.NON_DISCLOSURE else set()
     restricted = tuple(kind for kind in exchange.restricted if kind not in released)
@@ -288,7 +290,15 @@ def measure_taken(exchange: Exchange, number: str, measure: Measure, now: dateti
         replace(each, told=each.told and not set(each.kinds) & set(matter.concerns)) for each in exchange.releases
     )
     after = replace(exchange, restricted=restricted, releases=releases)
-    return _replaced(after, replace(matter, outcome=measure.value, settled_at=now), now)
+    for each in answered:
+        after = _replaced(after, replace(each, outcome=measure.value, settled_at=now), now)
+    return after
+
+
+def _answered_by(other: Matter, matter: Matter) -> bool:
+    """Whether a measure about ``matter`` leaves nothing to do about another open notice: itself, or an older, narrower one."""
+    open_ = other.kind is MatterKind.CORRECTION and other.settled_at is None
+    return open_ and other.raised_at <= matter.raised_at and set(other.concerns) <= set(matter.concerns)
 
 
 def _restricts(matter: Matter) -> bool:

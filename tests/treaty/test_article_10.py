@@ -241,3 +241,15 @@ def test_10_2_a_notice_of_ours_that_is_refused_leaves_the_measure_to_be_taken() 
     assert refused.restricted == ("name",)
     done = matters.measure_taken(refused, notice.control_number, Measure.DELETION, NOW)
     assert (done.restricted, done.matters[-1].outcome) == ((), "deletion")
+
+
+def test_10_2_a_measure_answers_the_notices_before_it_that_say_no_more() -> None:
+    at = exchange(State.PROVIDED)
+    first = correction_notice(control_number="US261222-NOTICE01", concerns=("name",), correct=())
+    wider = correction_notice(control_number="US261222-NOTICE02", concerns=("name", "date of birth"), correct=())
+    second = correction_notice(concerns=("name",), correct=(Item("name", "Robert Roe"),))
+    for message in (first, wider, second):
+        at = matters.raised(at, message, at.other, arrangement(), NOW)
+    done = matters.measure_taken(at, second.control_number, Measure.CORRECTION, NOW)
+    assert [matter.settled_at is None for matter in done.matters] == [False, True, False]
+    assert done.restricted == ("name", "date of birth")  # the wider notice is still open
