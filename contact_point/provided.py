@@ -1,8 +1,8 @@
 """What was provided to us under Articles 5 and 6: used, released, reviewed and let go, always through the gates.
 
-Nothing here reads an item before :mod:`pcsc.use` has said that it may be. Every asking about what is there is recorded, whatever
-the answer; what was allowed is entered into the ledger, from which the answer under Article 7 is drawn and which a correction
-follows.
+Nothing here reads an item before :mod:`pcsc.use` has said that it may be. Every asking about what is there is recorded,
+whatever the answer; what was allowed is entered into the ledger, from which the answer under Article 7 is drawn and which a
+correction follows.
 """
 
 from __future__ import annotations
