@@ -136,6 +136,7 @@ def _exported_for_the_other_party(
     for word in ("destroyed", "inputs", "outcome", "desk officer"):
         assert word not in file.read_text()
     assert act("record", "reconcile", file, *theirs) == []
+    assert act("record", "verify", file, *theirs)["expired"] == sum(acts)
 
 
 COMMITMENT_DIGITS = 64
