@@ -33,7 +33,7 @@ def months_after(day: date, months: int) -> date:
     year, month = day.year + years, month + 1
     if day.day <= monthrange(year, month)[1]:
         return date(year, month, day.day)
-    return date(year + month // 12, month % 12 + 1, 1)
+    return date(year, month + 1, 1)  # never after December, which has every day
 
 
 @dataclass(frozen=True, slots=True)

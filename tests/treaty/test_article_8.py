@@ -843,3 +843,10 @@ def test_8_4_no_deletion_takes_the_written_notification_before_its_own_term(monk
     # The querying side's own copy, and an exchange without a request, have the record's term.
     assert retention.ends_at(exchange(State.REFUSED), arrangement()) == NOW.replace(year=NOW.year + 2)
     assert retention.ends_at(exchange(State.NO_MATCH, Side.QUERIED), arrangement()) == NOW.replace(year=NOW.year + 2)
+
+
+def test_8_7_consent_to_release_the_result_of_a_query_is_asked_for_by_itself() -> None:
+    at = exchange(State.MATCH)
+    asked = matters.raised(at, release_request(kinds=(RESULT,)), at.ours, arrangement(), NOW)
+    assert asked.matters[-1].concerns == (RESULT,)
+    assert asked.restricted == ()  # a request for consent withholds nothing
