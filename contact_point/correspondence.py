@@ -32,7 +32,6 @@ from pcsc.messages import (
     Explanation,
     ExplanationRequest,
     Fault,
-    Head,
     Item,
     Notice,
     Recipient,
@@ -63,36 +62,53 @@ _Question = TypeVar("_Question", ExplanationRequest, ResultRequest, ConsentReque
 _Answer = TypeVar("_Answer", Explanation, ResultOfUse, ConsentDecision)
 
 
-def _head(here: Installation, now: datetime) -> Head:
-    """Return what every message of ours carries."""
-    return Head(service.new_number(here, now), now, service.new_salt())
+_Head = tuple[str, "datetime", str]
+"""What every message of ours carries: its number, its time and its salt."""
+
+
+def _head(here: Installation, now: datetime) -> _Head:
+    return service.new_number(here, now), now, service.new_salt()
+
+
+def _say(tx: Transaction, exchange: Exchange, message: Beside, before: State | None, now: datetime) -> bytes:
+    """Store a step with the message that tells it, whose words stay readable here; return its bytes."""
+    body = service.commit_message(tx, exchange, message, before=before, now=now)
+    tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+    return body
+
+
+def _hear(tx: Transaction, exchange: Exchange, message: Beside, body: bytes, before: State, now: datetime) -> None:
+    """Store a step that a message of the other side brought, record the message, and keep its words."""
+    tx.step(exchange, before=before)
+    service.record(tx, exchange, message, body, Direction.RECEIVED, now)
+    # Art. 8(6): what came of a use is kept apart, where only the review of the implementation reads it.
+    kind = Content.RESULT if isinstance(message, ResultOfUse) else Content.CORRESPONDENCE
+    tx.hold(exchange.control_number, kind, body, number=message.control_number)
 
 
 # Asking and answering
 
 
-def _ask(here: Installation, control_number: str, make: Callable[[Head, str], _Question], now: datetime) -> Exchange:
+def _ask(here: Installation, control_number: str, make: Callable[[_Head, str], _Question], now: datetime) -> Exchange:
     """Raise a matter and tell the other side."""
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
         message = make(_head(here, now), before.reference or "")
         exchange = matters.raised(before, message, before.ours, here.settings.arrangement(now), now)
-        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
-        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        body = _say(tx, exchange, message, before.state, now)
     disposal.dispose(here, control_number, now)
     return delivery.deliver(here, control_number, message, body, now)
 
 
 def _answer(
-    here: Installation, control_number: str, make: Callable[[Head, Exchange], _Answer], now: datetime
+    here: Installation, control_number: str, make: Callable[[_Head, Exchange], _Answer], now: datetime
 ) -> Exchange:
     """Settle a matter of the other side and tell it."""
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
         message = make(_head(here, now), before)
         exchange = matters.settled(before, message, before.ours, now)
-        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
-        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        body = _say(tx, exchange, message, before.state, now)
     return delivery.deliver(here, control_number, message, body, now)
 
 
@@ -122,9 +138,7 @@ def _receive_question(
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference)
         exchange = matters.raised(before, message, before.other, here.settings.arrangement(now), now)
-        tx.step(exchange, before=before.state)
-        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
-        tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        _hear(tx, exchange, message, body, before.state, now)
         answered = service.receipt(tx, exchange, message, committed, now)
     disposal.dispose(here, exchange.control_number, now)
     return answered
@@ -135,11 +149,7 @@ def _receive_answer(here: Installation, message: Answering, body: bytes, committ
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference)
         exchange = matters.settled(before, message, before.other, now)
-        tx.step(exchange, before=before.state)
-        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
-        # Art. 8(6): what came of a use is kept apart, where only the review of the implementation reads it.
-        kind = Content.RESULT if isinstance(message, ResultOfUse) else Content.CORRESPONDENCE
-        tx.hold(exchange.control_number, kind, body, number=message.control_number)
+        _hear(tx, exchange, message, body, before.state, now)
         return service.receipt(tx, exchange, message, committed, now)
 
 
@@ -152,7 +162,7 @@ def read(here: Installation, control_number: str) -> tuple[Said, ...]:
     return tuple(_shown(wire.decode(body, *WORDS)) for body in bodies)
 
 
-def _shown(message: Reply | Beside) -> Reply | Beside:
+def _shown(message: Said) -> Said:
     """Return a message without what only the gate on use may hand out: the right values in a notice are information."""
     if isinstance(message, CorrectionNotice) and message.correct:
         hidden = tuple(replace(item, value="(read with `pcsc use` after the measure)") for item in message.correct)
@@ -207,10 +217,9 @@ def tell_capacity(
             raise assistance.AssistanceError(
                 f"an answer is expected today or later; got {answer.expected_on}: name the day"
             )
-        message = CapacityAnswer(*_of(_head(here, now)), before.request or "", before.reference or "", answer)
+        message = CapacityAnswer(*_head(here, now), before.request or "", before.reference or "", answer)
         exchange = life.can_answer(before, message, now)
-        body = service.commit_message(tx, exchange, message, before=before.state, now=now)
-        tx.hold(control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        body = _say(tx, exchange, message, before.state, now)
     return delivery.deliver(here, control_number, message, body, now)
 
 
@@ -219,9 +228,7 @@ def _receive_capacity(here: Installation, message: CapacityAnswer, body: bytes, 
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference, Side.QUERYING)
         exchange = life.can_answer(before, message, now)
-        tx.step(exchange, before=before.state)
-        service.record(tx, exchange, message, body, Direction.RECEIVED, now)
-        tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=message.control_number)
+        _hear(tx, exchange, message, body, before.state, now)
         return service.receipt(tx, exchange, message, committed, now)
 
 
@@ -264,11 +271,7 @@ def _emergency(tx: Transaction, exchange: Exchange) -> Emergency:
 
 def ask_explanation(here: Installation, control_number: str, now: datetime) -> Exchange:
     """Ask for the purpose of a query that matched and that no request followed: Article 4(6)."""
-    return _ask(here, control_number, lambda head, reference: ExplanationRequest(*_of(head), reference), now)
-
-
-def _of(head: Head) -> tuple[str, datetime, str]:
-    return head.control_number, head.made_at, head.salt
+    return _ask(here, control_number, lambda head, reference: ExplanationRequest(*head, reference), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +302,11 @@ _EVENTS: Final = frozenset({"query", "match", "examination", "determination", "l
 def explain(here: Installation, control_number: str, draft: Draft, *, signed_by: str, now: datetime) -> Exchange:
     """Explain the purpose of a query of ours: Article 4(6), second sentence."""
 
-    def make(head: Head, exchange: Exchange) -> Explanation:
+    def make(head: _Head, exchange: Exchange) -> Explanation:
         matters.check_explanation(exchange, draft.why)
         question = _open_question(exchange, MatterKind.EXPLANATION).number
         reference = exchange.reference or ""
-        return Explanation(*_of(head), question, reference, draft.purpose, draft.why, draft.text, signed_by)
+        return Explanation(*head, question, reference, draft.purpose, draft.why, draft.text, signed_by)
 
     return _answer(here, control_number, make, now)
 
@@ -313,15 +316,15 @@ def explain(here: Installation, control_number: str, draft: Draft, *, signed_by:
 
 def ask_result(here: Installation, control_number: str, now: datetime) -> Exchange:
     """Ask what came of the use of what we provided: Article 7."""
-    return _ask(here, control_number, lambda head, reference: ResultRequest(*_of(head), reference), now)
+    return _ask(here, control_number, lambda head, reference: ResultRequest(*head, reference), now)
 
 
 def tell_result(here: Installation, control_number: str, now: datetime) -> Exchange:
     """Tell every use of what was provided to us, and its result, as the ledger has them: Article 7."""
 
-    def make(head: Head, exchange: Exchange) -> ResultOfUse:
+    def make(head: _Head, exchange: Exchange) -> ResultOfUse:
         question = _open_question(exchange, MatterKind.RESULT).number
-        return ResultOfUse(*_of(head), question, exchange.reference or "", exchange.uses)
+        return ResultOfUse(*head, question, exchange.reference or "", exchange.uses)
 
     return _answer(here, control_number, make, now)
 
@@ -371,7 +374,7 @@ def ask_consent(
     return _ask(
         here,
         control_number,
-        lambda head, reference: ConsentRequest(*_of(head), reference, to, purpose, kinds, signed_by, recipient),
+        lambda head, reference: ConsentRequest(*head, reference, to, purpose, kinds, signed_by, recipient),
         now,
     )
 
@@ -406,17 +409,18 @@ def decide_consent(
 ) -> Exchange:
     """Decide in writing on the other Party's request for consent; where national law wants a report, after it (or urgently).
 
-    ``question`` is the number of the request, where several are open; otherwise the oldest is decided.
+    ``question`` is the number of the request, where several are open.
 
     Raises:
         ConsentError: the report is missing.
+        OutOfOrderError: none is open, or several are and none is named.
 
     """
 
-    def make(head: Head, exchange: Exchange) -> ConsentDecision:
+    def make(head: _Head, exchange: Exchange) -> ConsentDecision:
         matter = _open_question(exchange, MatterKind.CONSENT, question)
         matters.check_report(matter, exchange.ours, rules_in_force(now.date()), granted=granted, urgent=urgent)
-        return ConsentDecision(*_of(head), matter.number, exchange.reference or "", granted, reason, signed_by)
+        return ConsentDecision(*head, matter.number, exchange.reference or "", granted, reason, signed_by)
 
     return _answer(here, control_number, make, now)
 
@@ -441,7 +445,7 @@ def notify_correction(here: Installation, control_number: str, correction: Corre
         here,
         control_number,
         lambda head, reference: CorrectionNotice(
-            *_of(head),
+            *head,
             reference,
             correction.concerns,
             correction.fault,
@@ -585,7 +589,7 @@ def notify_breach(
             if each.reference and any((each.control_number, kind) in holding for kind in _THEIRS[each.side])
         )
     head, party = _head(here, now), here.settings.party
-    notice = BreachNotice(*_of(head), party, noticed_at, nature, measures, affected, signed_by)
+    notice = BreachNotice(*head, party, noticed_at, nature, measures, affected, signed_by)
     hours = here.settings.arrangement(now).breach_notice_hours
     late = (
         f"notified later than {hours} hours after it was noticed" if now - noticed_at > timedelta(hours=hours) else ""
@@ -602,7 +606,7 @@ _THEIRS: Final = {
 
 def consult(here: Installation, on: ConsultationOn, *, matter: str, signed_by: str, now: datetime) -> Exchange:
     """Ask for consultations: Articles 14(1), 14(2) and 15(3)."""
-    return _notify(here, Consultation(*_of(_head(here, now)), here.settings.party, on, matter, signed_by), now)
+    return _notify(here, Consultation(*_head(here, now), here.settings.party, on, matter, signed_by), now)
 
 
 def _notify(here: Installation, notice: Notice, now: datetime, *, late: str = "") -> Exchange:
@@ -610,8 +614,7 @@ def _notify(here: Installation, notice: Notice, now: datetime, *, late: str = ""
     number = notice.control_number
     with here.store.transaction() as tx:
         exchange = life.open_notice(notice, Side.QUERYING, here.settings.arrangement(now), now)
-        body = service.commit_message(tx, exchange, notice, before=None, now=now)
-        tx.hold(number, Content.CORRESPONDENCE, body, number=number)
+        body = _say(tx, exchange, notice, None, now)
         if late:
             service.record_act(tx, exchange, "late notice", article=str(exchange.article), note=late, now=now)
     return delivery.deliver(here, number, notice, body, now)

@@ -237,9 +237,8 @@ def _match(here: Installation, query: Query, found: Found, now: datetime) -> Mat
     """Return the match, and nothing of how it was found: no score, rank, name, category or quality (Article 4(4))."""
     with here.store.transaction() as tx:
         picture = tx.image(found.subject, found.print)
-    if (
-        picture is None
-    ):  # removed between the search and here: the same query, sent again, finds the gallery as it is now
+    if picture is None:
+        # Removed between the search and here: the same query, sent again, finds the gallery as it is now.
         raise NoAnswerError("the answer could not be made; this says nothing about whether there is a match")
     return Match(
         control_number=query.control_number,

@@ -129,6 +129,7 @@ _IMPRESSION = Table(
 
 _STORED_EXCHANGE: Final = TypeAdapter(Exchange)
 _STORED_ENTRY: Final = TypeAdapter(Entry)
+_SALT_DIGITS: Final = 64  # of the salt that a trace begins with
 
 
 class StoreError(Exception):
@@ -691,9 +692,6 @@ class Transaction:
             for row in rows
         )
         return Enrolled(unseal(key, sealed, bound_to=f"subject/{name}").decode(), prints)
-
-
-_SALT_DIGITS: Final = 64
 
 
 def _row(exchange: Exchange, key: bytes) -> dict[str, object]:

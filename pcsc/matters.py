@@ -5,7 +5,7 @@
     consent       8(5)(2), 8(7)   either asks to use otherwise, or to release; the side that provided decides
     correction    10              either notifies that something is incorrect or unreliable; who received it takes measures
 
-Raising, settling and taking measures are steps as in :mod:`pcsc.exchange`: (exchange, message or act, now) -> exchange, the
+Raising, settling and taking measures are steps as in :mod:`pcsc.life`: (exchange, message or act, now) -> exchange, the
 same on both sides. A matter may be raised whenever its article allows, also after the exchange is closed, after every print
 is gone, and after the agreement has ended (15(5)).
 """

@@ -1,7 +1,7 @@
 """Every message that the two contact points send each other, as frozen values.
 
 A message that exists is well-formed: each class checks what its article asks of it when it is made, on either side of the
-wire. Whether it may be sent or accepted *now* is for :mod:`pcsc.exchange`.
+wire. Whether it may be sent or accepted *now* is for :mod:`pcsc.life`.
 
 Reading order is the order of an exchange: a query (4(3)), its answer (4(4), 4(5)), the determination (8(2)), the request
 with its written notification (5(1)), what can be done by when, the reply (5(2), 5(5), 8(8)), the acceptance (8(8)) and

@@ -191,8 +191,7 @@ def _prior(information: Information, to: ConsentTo, now: datetime, same: Callabl
 def _unasked(purpose: Purpose, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
     """Article 6 gives information for serious crime; the further purposes of 8(5)(1) are for Article 5 alone."""
     if purpose is Purpose.SERIOUS_CRIME:
-        finding = serious_crime(offences, article=8, acting=by, on=now.date())
-        return Permission("6", finding.reason) if finding.serious else Refusal("1(3)", finding.reason)
+        return _for_serious_crime("6", by, offences, now)
     return Refusal(
         "8(5)",
         "the purposes of paragraph 5 are for information provided under Article 5; what was provided without request is used "
@@ -200,12 +199,17 @@ def _unasked(purpose: Purpose, by: Party, offences: Sequence[Offence], now: date
     )
 
 
+def _for_serious_crime(clause: str, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
+    """Allow a use under ``clause`` if it is for serious crime by the law of the Party that uses."""
+    # Art. 1(3): "for Article 4 or 8, the Party that ... uses information".
+    finding = serious_crime(offences, article=8, acting=by, on=now.date())
+    return Permission(clause, finding.reason) if finding.serious else Refusal("1(3)", finding.reason)
+
+
 def _general(purpose: Purpose, by: Party, offences: Sequence[Offence], now: datetime) -> Permission | Refusal:
     """Apply Article 8(5)(1) to information provided under Article 5."""
     if purpose is Purpose.SERIOUS_CRIME:
-        # Art. 1(3): "for Article 4 or 8, the Party that ... uses information".
-        finding = serious_crime(offences, article=8, acting=by, on=now.date())
-        return Permission("8(5)(1)(a)", finding.reason) if finding.serious else Refusal("1(3)", finding.reason)
+        return _for_serious_crime("8(5)(1)(a)", by, offences, now)
     if purpose is Purpose.PUBLIC_SECURITY:
         return Permission("8(5)(1)(b)", f"it serves to prevent a serious threat to the public security of {by}")
     if purpose is Purpose.IMMIGRATION:

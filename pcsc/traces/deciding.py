@@ -1,6 +1,6 @@
 """Each decision from its inputs alone: JSON values in, the clause and the outcome out. What :mod:`pcsc.traces` rests on.
 
-The rules are those of :mod:`pcsc.exchange`, :mod:`pcsc.duties`, :mod:`pcsc.use` and the Annexes, called with values that are
+The rules are those of :mod:`pcsc.life`, :mod:`pcsc.duties`, :mod:`pcsc.use` and the Annexes, called with values that are
 rebuilt from the inputs by :mod:`pcsc.traces.facts`. Where a rule wants a text that is content, it is given a stand-in of the
 same length, or one that is the same where the text was: no rule reads what it says.
 """
