@@ -164,6 +164,7 @@ class Life(RuleBasedStateMachine):
         self.lost: list[Letter] = []
         self.arrived: list[Letter] = []
         self.answers: dict[str, Letter | None] = {}
+        self.refused: set[str] = set()
         self.parcels: list[Parcel] = []
         self.agreement = Agreement()
         self.at_end: tuple[object, ...] = ()
@@ -307,6 +308,7 @@ class Life(RuleBasedStateMachine):
         self.every_promise_is_kept()
 
     def not_accepted(self, letter: Letter) -> None:
+        self.refused.add(letter.message.control_number)
         try:
             self.sides[letter.to] = life.not_accepted(self.sides[letter.to], letter.message, self.now)
         except TreatyError as error:
@@ -484,7 +486,16 @@ class Life(RuleBasedStateMachine):
                 theirs.request, theirs.reply, theirs.requested_items,
             )  # fmt: skip
             assert (ours.conditions, ours.offered) == (theirs.conditions, theirs.offered)
-        assert known(ours) == known(theirs)
+        # Art. 10(2): what a notice of ours is about is withheld here, also where the other side refused the notice.
+        mine, other_ones = known(ours), known(theirs)
+        alone = {
+            number
+            for number in mine.keys() ^ other_ones.keys()
+            if number in self.refused and (mine | other_ones)[number][0] is MatterKind.CORRECTION
+        }
+        assert {number: mine[number] for number in mine.keys() - alone} == {
+            number: other_ones[number] for number in other_ones.keys() - alone
+        }
 
 
 TAKEN: Final[dict[type[Message], Callable[[Life, Exchange, Any], Exchange]]] = {
