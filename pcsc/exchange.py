@@ -152,6 +152,8 @@ class Exchange:
     reply: str | None = None
     offered: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    acceptance: str | None = None
+    """The message that accepted or declined the offer last; a refusal of an earlier one comes too late to matter."""
     provided_at: datetime | None = None
     open_purposes: tuple[str, ...] = ()
     """Purposes for which what was provided is still needed; when the last one ends it goes (Article 8(9))."""

@@ -320,7 +320,10 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
             return _moved(at, State.WILL_REQUEST, now, request=followed)
         case CapacityAnswer() if exchange.request == message.request:
             return replace(at, capacity=None, expected_on=None)
-        case Acceptance() if exchange.reply == message.reply and state in {State.PROVIDED, State.DECLINED}:
+        case Acceptance() if exchange.acceptance == message.control_number and state in {
+            State.PROVIDED,
+            State.DECLINED,
+        }:
             return _moved(at, State.OFFERED, now)
         case ProvisionWithoutRequest():
             return _moved(at, State.CLOSED, now, provided_at=None, open_purposes=())
@@ -539,7 +542,8 @@ def accept(exchange: Exchange, message: Acceptance, now: datetime) -> Exchange:
             f"the acceptance is of reply {message.reply!r} on {message.reference!r}; the one waiting is {exchange.reply!r} on "
             f"{exchange.reference!r}: accept that one"
         )
-    return _moved(exchange, State.PROVIDED if message.accepted else State.DECLINED, now)
+    state = State.PROVIDED if message.accepted else State.DECLINED
+    return _moved(exchange, state, now, acceptance=message.control_number)
 
 
 def provide(

@@ -281,3 +281,12 @@ def test_5_1_no_request_follows_what_was_provided_without_request(side: Side) ->
     at = life.provide_unasked(unasked(), side, arrangement(), NOW)
     with pytest.raises(NotAMatchError, match="further information follows a match"):
         life.request(at, request(reference=UNASKED), arrangement(), LATER)
+
+
+def test_8_8_a_refusal_of_an_acceptance_that_comes_after_the_next_one_changes_nothing() -> None:
+    first, second = acceptance(), acceptance(control_number="JP261122-ACCEPT02", accepted=False)
+    offered = life.not_accepted(life.accept(exchange(State.OFFERED), first, NOW), first, NOW)
+    assert offered.state is State.OFFERED
+    declined = life.accept(offered, second, NOW)
+    assert life.not_accepted(declined, first, NOW).state is State.DECLINED
+    assert life.not_accepted(declined, second, NOW).state is State.OFFERED
