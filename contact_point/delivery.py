@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contact_point import disposal, nist, service, wire
+from contact_point import disposal, service, wire
 from contact_point.client import ClientError, RefusedError
 from contact_point.keys import KeysError
-from contact_point.nist import NistError
+from contact_point.nist import agreed
+from contact_point.nist.transaction import NistError
 from contact_point.store import StoreError
 from contact_point.tls import TlsError
 from contact_point.wire import WireError
@@ -131,7 +132,7 @@ def _recorded(tx: Transaction, exchange: Exchange, message: Message) -> bool:
 
 def _check_prints(match: Match) -> None:
     """Refuse a match that the examiner could not confirm, before it is taken in: Article 4(5)."""
-    result = nist.read(match.prints)
+    result = agreed.read(match.prints)
     if not result.images or result.control_reference != match.control_number:
         raise NoPrintsError(
             f"a match is accompanied by the fingerprint data that lets us confirm it: expected the images that answer "

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from contact_point import queried, tls, wire
 from contact_point.keys import KeysError, VerifyingKey
-from contact_point.nist import NistError
+from contact_point.nist.transaction import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from contact_point import nist
+from contact_point.nist import agreed
 from matcher import images
 from matcher.extraction import Extractor
 from matcher.images import Image
@@ -78,7 +78,7 @@ class PrintReader:
             PrintQualityError: a print cannot be compared.
 
         """
-        found = nist.read(transaction).images
+        found = agreed.read(transaction).images
         if not found:
             raise NoPrintsError("a transaction carries at least one finger image (Type-14); this one carries none")
         known = [image.position for image in found if image.position]
@@ -90,9 +90,9 @@ class PrintReader:
             )
         return [self._of_record(image) for image in found]
 
-    def _of_record(self, image: nist.FingerImage) -> Print:
+    def _of_record(self, image: agreed.FingerImage) -> Print:
         """Return the print in a Type-14 record."""
-        if image.compression is nist.Compression.NONE:
+        if image.compression is agreed.Compression.NONE:
             raise images.UnknownFormatError(
                 "an image travels as PNG, WSQ or JPEG 2000 (14.011 CGA); this one is raw pixels"
             )
@@ -118,8 +118,8 @@ def transaction(
     now: datetime,
 ) -> bytes:
     """Return an ANSI/NIST-ITL transaction of images with their finger positions."""
-    return nist.write(
-        nist.Transaction(
+    return agreed.write(
+        agreed.Transaction(
             type_of_transaction=kind,
             control_number=control_number,
             control_reference=answers,
@@ -133,12 +133,12 @@ def transaction(
     )
 
 
-def _finger(image: Image, position: int) -> nist.FingerImage:
+def _finger(image: Image, position: int) -> agreed.FingerImage:
     height, width = image.pixels.shape
-    return nist.FingerImage(
+    return agreed.FingerImage(
         position=position,
         data=images.write_png(image),
-        compression=nist.Compression.PNG,
+        compression=agreed.Compression.PNG,
         width=width,
         height=height,
         dpi=round(image.dpi),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import correspondence, delivery, disposal, prints, querying, reachability, service, unasked, wire
 from contact_point.holdings import read_particulars
-from contact_point.nist import NistError
+from contact_point.nist.transaction import NistError
 from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
 from matcher import images
 from matcher.extraction import ExtractionError

@@ -24,6 +24,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from contact_point.nist.transaction import (
+    FieldError,
+    LimitError,
+    MalformedError,
+    NistError,
+    UnsupportedError,
+)
+
 VERSION: Final = "0502"
 """Field 1.002: ANSI/NIST-ITL 1-2011 with its Update 2015; 0500 and 0501 are the edition before and the Update 2013."""
 
@@ -79,26 +87,6 @@ _NO_DATE: Final = "00000000"
 
 _DIVIDE: Final = "divide the transaction"
 _LIST: Final = "list every record in 1.003 CNT as it is"
-
-
-class NistError(ValueError):
-    """The bytes are not a transaction that this contact point reads, or the values not one that it writes."""
-
-
-class MalformedError(NistError):
-    """The records cannot be told apart: the bytes were cut, or made by something that is no ANSI/NIST-ITL writer."""
-
-
-class LimitError(NistError):
-    """More bytes, records, fields, images or pixels than one transaction may hold; the sender may divide it."""
-
-
-class UnsupportedError(NistError):
-    """A sound transaction of a kind not agreed: another record type, version, domain, character set or compression."""
-
-
-class FieldError(NistError):
-    """One field is missing, wrong, given twice, or has no place in a transaction of this domain."""
 
 
 class Compression(StrEnum):

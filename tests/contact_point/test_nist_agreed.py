@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contact_point import nist
-from contact_point.nist import Compression, FingerImage, Transaction
+from contact_point.nist import agreed
+from contact_point.nist.agreed import Compression, FingerImage, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def parts(data: bytes) -> list[bytes]:
 
 def changed(old: bytes, new: bytes, transaction: Transaction = SEARCH) -> bytes:
     """Return the transaction with one text replaced by another in every record, lengths counted anew."""
-    records = parts(nist.write(transaction))
+    records = parts(agreed.write(transaction))
     assert any(old in record for record in records)
     return with_lengths(*(record.replace(old, new) for record in records))
 
@@ -83,7 +83,7 @@ def changed(old: bytes, new: bytes, transaction: Transaction = SEARCH) -> bytes:
 
 
 def test_a_search_is_written_as_the_standard_lays_it_out() -> None:
-    type_1, type_2, raw, wsq = parts(nist.write(SEARCH))
+    type_1, type_2, raw, wsq = parts(agreed.write(SEARCH))
     assert type_1 == (
         b"1.001:@\x1d1.002:0502\x1d1.003:1\x1f3\x1e2\x1f00\x1e14\x1f01\x1e14\x1f02\x1d1.004:CPS\x1d1.005:20260304\x1d"
         b"1.007:US/FBI\x1d1.008:JP/NPA\x1d1.009:2600000000001A\x1d1.011:00.00\x1d1.012:00.00\x1d"
@@ -99,7 +99,7 @@ def test_a_search_is_written_as_the_standard_lays_it_out() -> None:
 
 
 def test_a_result_names_the_search_it_answers_and_optional_fields_are_left_out() -> None:
-    type_1, type_2, _ = parts(nist.write(RESULT))
+    type_1, type_2, _ = parts(agreed.write(RESULT))
     assert GS + b"1.010:2600000000001A" + GS in type_1
     assert b"1.014" not in type_1
     assert type_2 == b"2.001:@\x1d2.002:00\x1c"
@@ -107,20 +107,20 @@ def test_a_result_names_the_search_it_answers_and_optional_fields_are_left_out()
 
 def test_a_result_without_a_match_has_no_image() -> None:
     no_match = replace(RESULT, images=())
-    assert b"1.003:1\x1f1\x1e2\x1f00\x1d" in nist.write(no_match)
-    assert nist.read(nist.write(no_match)) == no_match
+    assert b"1.003:1\x1f1\x1e2\x1f00\x1d" in agreed.write(no_match)
+    assert agreed.read(agreed.write(no_match)) == no_match
 
 
 @pytest.mark.parametrize("size", range(80, 125))
 def test_a_length_counts_its_own_digits(size: int) -> None:
     # One digit more in LEN pushes some records over the next power of ten; no other length is right for them.
-    pieces = nist._record(2, [(2, "0" * size)])
+    pieces = agreed._record(2, [(2, "0" * size)])
     record = b"".join(pieces)
     assert record.startswith(b"2.001:%d\x1d" % len(record))
 
 
 def test_no_record_has_a_field_for_a_name() -> None:
-    fields = set(re.findall(rb"(?:^|[\x1c\x1d])(\d+\.\d+):", nist.write(replace(SEARCH, images=()))))
+    fields = set(re.findall(rb"(?:^|[\x1c\x1d])(\d+\.\d+):", agreed.write(replace(SEARCH, images=()))))
     assert fields == {b"1.%03d" % n for n in (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15)} | {
         b"2.001",
         b"2.002",
@@ -129,9 +129,9 @@ def test_no_record_has_a_field_for_a_name() -> None:
 
 
 def test_an_image_tells_neither_when_nor_by_whom_the_print_was_taken_unless_asked_to() -> None:
-    record = parts(nist.write(SEARCH))[2]
+    record = parts(agreed.write(SEARCH))[2]
     assert b"14.004:JP/NPA\x1d14.005:00000000" in record
-    told = parts(nist.write(RESULT))[2]
+    told = parts(agreed.write(RESULT))[2]
     assert "14.004:警視庁　鑑識課\x1d14.005:19991231".encode() in told
 
 
@@ -140,9 +140,9 @@ def test_an_image_tells_neither_when_nor_by_whom_the_print_was_taken_unless_aske
 
 @pytest.mark.parametrize("transaction", [SEARCH, RESULT], ids=["search", "result"])
 def test_what_is_written_is_read_again(transaction: Transaction) -> None:
-    data = nist.write(transaction)
-    assert nist.read(data) == transaction
-    assert nist.write(nist.read(data)) == data
+    data = agreed.write(transaction)
+    assert agreed.read(data) == transaction
+    assert agreed.write(agreed.read(data)) == data
 
 
 def test_a_time_is_kept_in_whole_seconds() -> None:
@@ -153,7 +153,7 @@ def test_a_time_is_kept_in_whole_seconds() -> None:
 def test_separators_and_tags_inside_an_image_are_pixels() -> None:
     data = (FS + GS + RS + US + b"14.001:99\x1d14.999:") * 16
     image = replace(RAW, data=data, width=len(data) // 16, height=16)
-    assert nist.read(nist.write(replace(SEARCH, images=(image, image)))).images == (image, image)
+    assert agreed.read(agreed.write(replace(SEARCH, images=(image, image)))).images == (image, image)
 
 
 DAYS = st.dates()
@@ -183,8 +183,8 @@ def finger_images(draw: st.DrawFn) -> FingerImage:
         compression=compression,
         width=width,
         height=height,
-        dpi=draw(st.integers(nist.MIN_DPI, nist.MAX_DPI)),
-        impression=draw(st.sampled_from(sorted(nist.IMPRESSIONS))),
+        dpi=draw(st.integers(agreed.MIN_DPI, agreed.MAX_DPI)),
+        impression=draw(st.sampled_from(sorted(agreed.IMPRESSIONS))),
         captured=draw(st.none() | DAYS),
         source=draw(SOURCES),
     )
@@ -208,9 +208,9 @@ def transactions(draw: st.DrawFn) -> Transaction:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(transactions())
 def test_any_transaction_survives_writing_and_reading(transaction: Transaction) -> None:
-    data = nist.write(transaction)
-    assert nist.read(data) == transaction
-    assert nist.write(nist.read(data)) == data
+    data = agreed.write(transaction)
+    assert agreed.read(data) == transaction
+    assert agreed.write(agreed.read(data)) == data
 
 
 # --- an independent reader sees the same
@@ -225,7 +225,7 @@ def seen_by_nistitl(data: bytes) -> list[dict[int, Any]]:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(transactions())
 def test_nistitl_reads_the_same_fields(transaction: Transaction) -> None:
-    head, description, *images = seen_by_nistitl(nist.write(transaction))
+    head, description, *images = seen_by_nistitl(agreed.write(transaction))
     assert head[2] == "0502"
     assert head[4] == transaction.type_of_transaction
     assert head[5] == transaction.date.isoformat().replace("-", "")
@@ -268,28 +268,28 @@ def test_the_ten_rolled_fingers_of_the_reference_card_are_read_from_the_records_
     card = (shared_data / "ansi_nist" / "nist_csr" / "type-14-tpcard-nqm.an2").read_bytes()
     fingers = records_of(card)[2:12]
     content = RS.join([b"1\x1f11", b"2\x1f00", *(b"14\x1f%02d" % idc for idc in range(1, 11))])
-    head = parts(nist.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
-    transaction = nist.read(with_lengths(head, b"2.001:@\x1d2.002:00\x1c") + b"".join(fingers))
+    head = parts(agreed.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
+    transaction = agreed.read(with_lengths(head, b"2.001:@\x1d2.002:00\x1c") + b"".join(fingers))
     assert [image.position for image in transaction.images] == list(range(1, 11))
     assert {(image.dpi, image.compression, image.impression) for image in transaction.images} == {(500, "WSQ20", 3)}
     assert {(image.captured, image.source) for image in transaction.images} == {(dt.date(2001, 8, 8), "MDNISTIMG")}
     seen = seen_by_nistitl(card)[2:12]
     assert [image.data for image in transaction.images] == [fields[999] for fields in seen]
     assert [(image.width, image.height) for image in transaction.images] == [(int(f[6]), int(f[7])) for f in seen]
-    assert nist.read(nist.write(transaction)) == transaction
+    assert agreed.read(agreed.write(transaction)) == transaction
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_reference_files_of_another_edition_are_refused_by_its_number(shared_data: Path, name: str) -> None:
     data = (shared_data / "ansi_nist" / "nist_csr" / name).read_bytes()
-    with pytest.raises(nist.UnsupportedError, match=r"record 1 \(Type-1\), 1\.002 VER: expected 0502.*got '0400'"):
-        nist.read(data)
+    with pytest.raises(agreed.UnsupportedError, match=r"record 1 \(Type-1\), 1\.002 VER: expected 0502.*got '0400'"):
+        agreed.read(data)
 
 
 def test_reference_files_of_our_edition_are_refused_by_their_domain(shared_data: Path) -> None:
     data = (shared_data / "ansi_nist" / "nist_csr" / REAL[0]).read_bytes().replace(b"1.002:0400", b"1.002:0502")
-    with pytest.raises(nist.UnsupportedError, match=r"1\.013 DOM: expected 'PCSC-JP-US\\x1f1\.0', got 'NORAM\\x1f'"):
-        nist.read(data)
+    with pytest.raises(agreed.UnsupportedError, match=r"1\.013 DOM: expected 'PCSC-JP-US\\x1f1\.0', got 'NORAM\\x1f'"):
+        agreed.read(data)
 
 
 @pytest.mark.parametrize(
@@ -307,16 +307,16 @@ def test_other_record_types_are_refused_by_their_number(shared_data: Path, name:
     refusal = (
         rf"1\.003 CNT: expected records of Type-2 and Type-14, got Type-{kind} as record {place}: send finger images"
     )
-    with pytest.raises(nist.UnsupportedError, match=refusal):
-        nist.read(data)
+    with pytest.raises(agreed.UnsupportedError, match=refusal):
+        agreed.read(data)
 
 
 def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
     files = [path for path in sorted((shared_data / "ansi_nist").rglob("*.*")) if path.suffix != ".xml"]
     assert len(files) > 30
     for path in files:
-        with pytest.raises(nist.NistError):
-            nist.read(path.read_bytes())
+        with pytest.raises(agreed.NistError):
+            agreed.read(path.read_bytes())
 
 
 # --- a tolerant reader
@@ -354,15 +354,15 @@ def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
     ],
 )
 def test_harmless_ways_to_say_the_same_are_read(old: bytes, new: bytes) -> None:
-    assert nist.read(changed(old, new)) == SEARCH
+    assert agreed.read(changed(old, new)) == SEARCH
 
 
 # --- refusals
 
 
-def refused(error: type[nist.NistError], message: str, data: bytes) -> None:
+def refused(error: type[agreed.NistError], message: str, data: bytes) -> None:
     with pytest.raises(error) as caught:
-        nist.read(data)
+        agreed.read(data)
     assert type(caught.value) is error
     assert re.search(message, str(caught.value)), str(caught.value)
     assert str(caught.value).isascii()
@@ -372,49 +372,49 @@ def refused(error: type[nist.NistError], message: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "error", "message"),
     [
-        (b"14.013:2", b"14.013:13", nist.FieldError, r"record 3 \(Type-14\), 14\.013 FGP: expected 0-10, got 13: send each"),
-        (b"14.013:2", b"14.013:-2", nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '-2'"),
-        (b"14.013:2", b"14.013:2222222222", nist.FieldError, r"14\.013 FGP: expected 1-9 digits"),
-        (b"14.013:2", "14.013:\uff12".encode(), nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '\\uff12'"),
-        (b"14.013:2", b"14.013:2\x1e3", nist.FieldError, r"14\.013 FGP: expected 1-9 digits, got '2\\x1e3'"),
-        (b"14.003:0", b"14.003:4", nist.FieldError, r"14\.003 IMP: expected the impression of a known finger .*got 4"),
-        (b"14.006:20", b"14.006:9", nist.FieldError, r"14\.006 HLL: expected 10-5000, got 9"),
-        (b"14.007:750", b"14.007:5001", nist.FieldError, r"14\.007 VLL: expected 10-5000, got 5001"),
-        (b"14.006:20", b"14.006:21", nist.FieldError, r"14\.999 DATA: expected 420 pixels of a byte .*got 400"),
-        (b"14.009:500", b"14.009:499", nist.FieldError, r"14\.010 TVPS: expected the 499 of 14\.009 THPS, got 500"),
-        (b"14.008:1", b"14.008:0", nist.FieldError, r"14\.008 SLC: expected 1 \(per inch\) or 2 .*got 0"),
-        (b"14.012:8", b"14.012:16", nist.FieldError, r"14\.012 BPX: expected 8 bits a pixel, got 16"),
-        (b"14.011:WSQ20", b"14.011:WSQ", nist.UnsupportedError, r"14\.011 CGA: expected one of NONE, WSQ20.*got 'WSQ'"),
-        (b"14.011:WSQ20", b"14.011:PNG", nist.FieldError, r"record 4.*14\.999 DATA: expected a PNG image.*look like WSQ20"),
-        (b"14.005:00000000", b"14.005:20260230", nist.FieldError, r"14\.005 FCD: expected a date YYYYMMDD, got '20260230'"),
-        (b"14.004:JP/NPA", b"14.004:", nist.FieldError, r"14\.004 SRC: expected 1-255 characters"),
-        (b"14.002:02", b"14.002:03", nist.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected 2 \(1\.003 CNT\), got 3"),
-        (b"2.092:20260601", b"2.092:1 June", nist.FieldError, r"record 2 \(Type-2\), 2\.092 EXP: expected a date"),
-        (b"1.004:CPS", b"1.004:C1", nist.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected 1-16 letters, got 'C1'"),
-        (b"1.005:2026", b"1.005:0000", nist.FieldError, r"1\.005 DAT: expected a date YYYYMMDD, got '00000304'"),
-        (b"1.008:JP/NPA", b"1.008: JP", nist.FieldError, r"1\.008 ORI: expected 1-255 printable ASCII characters"),
-        (b"1.009:2", b"1.009:" + b"x" * 10_000, nist.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
-        (b"2.002:00", b"2.002:00\x1d2.001:9", nist.FieldError, r"2\.001 LEN: expected only fields of domain"),
-        (b"1.009:2", b"1.009:\x1f", nist.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
-        (b"1.011:00.00", b"1.011:500", nist.FieldError, r"1\.011 NSR: expected 00\.00 or pixels per millimetre, got '500'"),
-        (b"1.002:0502", b"1.002:0300", nist.UnsupportedError, r"1\.002 VER: expected 0502, .*got '0300'"),
-        (b"PCSC-JP-US", b"INT-I", nist.UnsupportedError, r"1\.013 DOM: expected 'PCSC-JP-US.*got 'INT-I\\x1f1\.0'"),
-        (b"1.015:003", b"1.015:002", nist.UnsupportedError, r"1\.015 DCS: expected 000 \(ASCII\) or 003 \(UTF-8\), got '002'"),
-        (b"050607Z", b"050607", nist.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
-        (b"050607Z", b"256199Z", nist.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
-        (b"\x1d1.009:2600000000001A", b"", nist.FieldError, r"1\.009 TCN: expected a value, the field is mandatory"),
-        (b"1.005:20260304", b"1.004:CPS", nist.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected the field once"),
-        (b"1.004:CPS", b"2.004:CPS", nist.MalformedError, r"record 1 \(Type-1\): expected fields that begin 1\.NNN:"),
-        (b"1.004:CPS", b"1.004:C\x1cS", nist.MalformedError, r"hold no file separator"),
-        (b"1\x1f3", b"1\x1f4", nist.MalformedError, r"1\.003 CNT: expected Type-1 and the 3 records .*got 1 and 4"),
-        (b"1\x1f3", b"1", nist.MalformedError, r"1\.003 CNT: expected two numbers for each record, got '1'"),
-        (b"2\x1f00\x1e14\x1f01", b"14\x1f01\x1e2\x1f00", nist.MalformedError, "record 2: expected Type-14 .* got Type-2"),
-        (b"2\x1f00\x1e14", b"2\x1f00\x1e2", nist.FieldError, r"1\.003 CNT: expected one Type-2 record, got 2"),
-        (b"2\x1f00\x1e14", b"2\x1f00\x1e99", nist.UnsupportedError, r"got Type-99 as record 3"),
+        (b"14.013:2", b"14.013:13", agreed.FieldError, r"record 3 \(Type-14\), 14\.013 FGP: expected 0-10, got 13: send each"),
+        (b"14.013:2", b"14.013:-2", agreed.FieldError, r"14\.013 FGP: expected 1-9 digits, got '-2'"),
+        (b"14.013:2", b"14.013:2222222222", agreed.FieldError, r"14\.013 FGP: expected 1-9 digits"),
+        (b"14.013:2", "14.013:\uff12".encode(), agreed.FieldError, r"14\.013 FGP: expected 1-9 digits, got '\\uff12'"),
+        (b"14.013:2", b"14.013:2\x1e3", agreed.FieldError, r"14\.013 FGP: expected 1-9 digits, got '2\\x1e3'"),
+        (b"14.003:0", b"14.003:4", agreed.FieldError, r"14\.003 IMP: expected the impression of a known finger .*got 4"),
+        (b"14.006:20", b"14.006:9", agreed.FieldError, r"14\.006 HLL: expected 10-5000, got 9"),
+        (b"14.007:750", b"14.007:5001", agreed.FieldError, r"14\.007 VLL: expected 10-5000, got 5001"),
+        (b"14.006:20", b"14.006:21", agreed.FieldError, r"14\.999 DATA: expected 420 pixels of a byte .*got 400"),
+        (b"14.009:500", b"14.009:499", agreed.FieldError, r"14\.010 TVPS: expected the 499 of 14\.009 THPS, got 500"),
+        (b"14.008:1", b"14.008:0", agreed.FieldError, r"14\.008 SLC: expected 1 \(per inch\) or 2 .*got 0"),
+        (b"14.012:8", b"14.012:16", agreed.FieldError, r"14\.012 BPX: expected 8 bits a pixel, got 16"),
+        (b"14.011:WSQ20", b"14.011:WSQ", agreed.UnsupportedError, r"14\.011 CGA: expected one of NONE, WSQ20.*got 'WSQ'"),
+        (b"14.011:WSQ20", b"14.011:PNG", agreed.FieldError, r"record 4.*14\.999 DATA: expected a PNG image.*look like WSQ20"),
+        (b"14.005:00000000", b"14.005:20260230", agreed.FieldError, r"14\.005 FCD: expected a date YYYYMMDD, got '20260230'"),
+        (b"14.004:JP/NPA", b"14.004:", agreed.FieldError, r"14\.004 SRC: expected 1-255 characters"),
+        (b"14.002:02", b"14.002:03", agreed.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected 2 \(1\.003 CNT\), got 3"),
+        (b"2.092:20260601", b"2.092:1 June", agreed.FieldError, r"record 2 \(Type-2\), 2\.092 EXP: expected a date"),
+        (b"1.004:CPS", b"1.004:C1", agreed.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected 1-16 letters, got 'C1'"),
+        (b"1.005:2026", b"1.005:0000", agreed.FieldError, r"1\.005 DAT: expected a date YYYYMMDD, got '00000304'"),
+        (b"1.008:JP/NPA", b"1.008: JP", agreed.FieldError, r"1\.008 ORI: expected 1-255 printable ASCII characters"),
+        (b"1.009:2", b"1.009:" + b"x" * 10_000, agreed.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
+        (b"2.002:00", b"2.002:00\x1d2.001:9", agreed.FieldError, r"2\.001 LEN: expected only fields of domain"),
+        (b"1.009:2", b"1.009:\x1f", agreed.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
+        (b"1.011:00.00", b"1.011:500", agreed.FieldError, r"1\.011 NSR: expected 00\.00 or pixels per millimetre, got '500'"),
+        (b"1.002:0502", b"1.002:0300", agreed.UnsupportedError, r"1\.002 VER: expected 0502, .*got '0300'"),
+        (b"PCSC-JP-US", b"INT-I", agreed.UnsupportedError, r"1\.013 DOM: expected 'PCSC-JP-US.*got 'INT-I\\x1f1\.0'"),
+        (b"1.015:003", b"1.015:002", agreed.UnsupportedError, r"1\.015 DCS: expected 000 \(ASCII\) or 003.*got '002'"),
+        (b"050607Z", b"050607", agreed.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
+        (b"050607Z", b"256199Z", agreed.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
+        (b"\x1d1.009:2600000000001A", b"", agreed.FieldError, r"1\.009 TCN: expected a value, the field is mandatory"),
+        (b"1.005:20260304", b"1.004:CPS", agreed.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected the field once"),
+        (b"1.004:CPS", b"2.004:CPS", agreed.MalformedError, r"record 1 \(Type-1\): expected fields that begin 1\.NNN:"),
+        (b"1.004:CPS", b"1.004:C\x1cS", agreed.MalformedError, r"hold no file separator"),
+        (b"1\x1f3", b"1\x1f4", agreed.MalformedError, r"1\.003 CNT: expected Type-1 and the 3 records .*got 1 and 4"),
+        (b"1\x1f3", b"1", agreed.MalformedError, r"1\.003 CNT: expected two numbers for each record, got '1'"),
+        (b"2\x1f00\x1e14\x1f01", b"14\x1f01\x1e2\x1f00", agreed.MalformedError, "record 2: expected Type-14 .* got Type-2"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e2", agreed.FieldError, r"1\.003 CNT: expected one Type-2 record, got 2"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e99", agreed.UnsupportedError, r"got Type-99 as record 3"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_refused_by_record_number_and_mnemonic(
-    old: bytes, new: bytes, error: type[nist.NistError], message: str
+    old: bytes, new: bytes, error: type[agreed.NistError], message: str
 ) -> None:
     refused(error, message, changed(old, new))
 
@@ -432,96 +432,96 @@ def test_a_field_outside_the_domain_is_refused_and_its_content_kept_out_of_the_m
     old: bytes, new: bytes, number: str
 ) -> None:
     with pytest.raises(
-        nist.FieldError, match=rf"{number}( NQM)?: expected (only fields of domain|numbers only)"
+        agreed.FieldError, match=rf"{number}( NQM)?: expected (only fields of domain|numbers only)"
     ) as caught:
-        nist.read(changed(old, new))
+        agreed.read(changed(old, new))
     assert "YAMADA" not in str(caught.value)
 
 
 def test_two_images_must_not_share_a_designation() -> None:
     data = changed(b"14\x1f02", b"14\x1f01").replace(b"14.002:02", b"14.002:01")
-    refused(nist.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected a number of its own, got 1", data)
+    refused(agreed.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected a number of its own, got 1", data)
 
 
 def test_type_1_is_ascii_whatever_the_character_set_says() -> None:
     data = changed(b"JP/NPA", "警察庁".encode())
-    refused(nist.FieldError, r"record 1 \(Type-1\): expected ascii text, got the byte e8 at byte \d+", data)
+    refused(agreed.FieldError, r"record 1 \(Type-1\): expected ascii text, got the byte e8 at byte \d+", data)
     with pytest.raises(
-        nist.FieldError, match=r"1\.008 ORI: expected 1-255 printable ASCII .*section 5\.5: Type-1 is 7-bit"
+        agreed.FieldError, match=r"1\.008 ORI: expected 1-255 printable ASCII .*section 5\.5: Type-1 is 7-bit"
     ):
         replace(SEARCH, originator="警察庁")
 
 
 def test_text_in_utf_8_needs_the_character_set_that_says_so() -> None:
     data = changed(b"\x1d1.015:003\x1fUTF-8", b"", RESULT)
-    refused(nist.FieldError, r"record 3 \(Type-14\): expected ascii text, got the byte e8 .*1\.015 DCS", data)
-    assert nist.read(nist.write(RESULT)).images[0].source == "警視庁　鑑識課"
+    refused(agreed.FieldError, r"record 3 \(Type-14\): expected ascii text, got the byte e8 .*1\.015 DCS", data)
+    assert agreed.read(agreed.write(RESULT)).images[0].source == "警視庁　鑑識課"
 
 
 def test_a_type_14_record_without_an_image_is_refused() -> None:
-    head, description, image, _ = parts(nist.write(SEARCH))
+    head, description, image, _ = parts(agreed.write(SEARCH))
     head = head.replace(b"1\x1f3", b"1\x1f2").replace(b"\x1e14\x1f02", b"")
     data = with_lengths(head, description, image[: image.index(b"\x1d14.999:")] + FS)
-    refused(nist.FieldError, r"record 3 \(Type-14\), 14\.999 DATA: expected an image as the last field", data)
+    refused(agreed.FieldError, r"record 3 \(Type-14\), 14\.999 DATA: expected an image as the last field", data)
 
 
 def test_an_image_may_be_the_only_field_of_its_record_but_then_others_are_missing() -> None:
     head = envelope(b"1\x1f2\x1e2\x1f00\x1e14\x1f01")
     data = with_lengths(head, b"2.001:@\x1d2.002:00\x1c", b"14.001:@\x1d14.999:\xff\xa0\xff\x1c")
-    refused(nist.MalformedError, r"record 3 \(Type-14\): expected fields that begin 14\.NNN:", data)
+    refused(agreed.MalformedError, r"record 3 \(Type-14\): expected fields that begin 14\.NNN:", data)
 
 
 def test_a_record_ends_with_a_file_separator() -> None:
-    data = nist.write(SEARCH)
-    refused(nist.MalformedError, r"record 4 \(Type-14\), LEN: expected .* ends with a file separator", data[:-1] + GS)
+    data = agreed.write(SEARCH)
+    refused(agreed.MalformedError, r"record 4 \(Type-14\), LEN: expected .* ends with a file separator", data[:-1] + GS)
 
 
 def test_a_transaction_begins_with_type_1() -> None:
-    refused(nist.MalformedError, "record 1: expected Type-1, got Type-2", b"2.001:18\x1d2.002:00\x1c")
-    refused(nist.MalformedError, "record 1, LEN: expected a header .* got 'the end'|got the end", b"")
-    refused(nist.MalformedError, "record 1, LEN: expected a header .* got 504b0304", b"PK\x03\x04")
+    refused(agreed.MalformedError, "record 1: expected Type-1, got Type-2", b"2.001:18\x1d2.002:00\x1c")
+    refused(agreed.MalformedError, "record 1, LEN: expected a header .* got 'the end'|got the end", b"")
+    refused(agreed.MalformedError, "record 1, LEN: expected a header .* got 504b0304", b"PK\x03\x04")
 
 
 def test_bytes_after_the_last_record_are_refused() -> None:
-    data = nist.write(SEARCH)
-    refused(nist.MalformedError, rf"expected {len(data)} bytes by its lengths, got {len(data) + 1}", data + FS)
+    data = agreed.write(SEARCH)
+    refused(agreed.MalformedError, rf"expected {len(data)} bytes by its lengths, got {len(data) + 1}", data + FS)
 
 
 def test_a_length_that_leads_past_the_end_is_refused() -> None:
-    data = nist.write(SEARCH)
-    refused(nist.MalformedError, r"record 4 \(Type-14\), LEN: expected the length of a record", data[:-1])
+    data = agreed.write(SEARCH)
+    refused(agreed.MalformedError, r"record 4 \(Type-14\), LEN: expected the length of a record", data[:-1])
     bomb = b"1.001:999999999\x1d1.002:0502\x1c"
-    refused(nist.MalformedError, r"record 1 \(Type-1\), LEN: .*got 999999999", bomb)
-    refused(nist.MalformedError, "record 1, LEN: expected a header", b"1.001:9999999999\x1d1.002:0502\x1c")
-    refused(nist.MalformedError, r"LEN: .*got 0:", b"1.001:0\x1d1.002:0502\x1c")
+    refused(agreed.MalformedError, r"record 1 \(Type-1\), LEN: .*got 999999999", bomb)
+    refused(agreed.MalformedError, "record 1, LEN: expected a header", b"1.001:9999999999\x1d1.002:0502\x1c")
+    refused(agreed.MalformedError, r"LEN: .*got 0:", b"1.001:0\x1d1.002:0502\x1c")
 
 
 # --- limits
 
 
 def envelope(content: bytes) -> bytes:
-    return parts(nist.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
+    return parts(agreed.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
 
 
 def test_more_bytes_records_fields_or_images_than_agreed_are_refused() -> None:
-    refused(nist.LimitError, r"expected at most 10000000 bytes, got 10000001: divide", b"1" * 10_000_001)
+    refused(agreed.LimitError, r"expected at most 10000000 bytes, got 10000001: divide", b"1" * 10_000_001)
     records = RS.join([b"1\x1f64", *([b"2\x1f00"] * 64)])
-    refused(nist.LimitError, r"1\.003 CNT: expected at most 64 records, got 65", with_lengths(envelope(records)))
+    refused(agreed.LimitError, r"1\.003 CNT: expected at most 64 records, got 65", with_lengths(envelope(records)))
     images = RS.join([b"1\x1f22", b"2\x1f00", *([b"14\x1f01"] * 21)])
-    refused(nist.LimitError, r"1\.003 CNT: expected at most 20 images, got 21", with_lengths(envelope(images)))
+    refused(agreed.LimitError, r"1\.003 CNT: expected at most 20 images, got 21", with_lengths(envelope(images)))
     fields = b"1.001:@" + b"".join(b"\x1d1.%03d:0" % number for number in range(2, 504)) + FS
-    refused(nist.LimitError, r"record 1 \(Type-1\): expected at most 500 fields, got 502", with_lengths(fields))
+    refused(agreed.LimitError, r"record 1 \(Type-1\): expected at most 500 fields, got 502", with_lengths(fields))
 
 
 def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
-    with pytest.raises(nist.LimitError, match=r"1\.003 CNT: expected at most 20 images, got 21: divide"):
+    with pytest.raises(agreed.LimitError, match=r"1\.003 CNT: expected at most 20 images, got 21: divide"):
         replace(SEARCH, images=(RAW,) * 21)
-    with pytest.raises(nist.LimitError, match=r"14\.007 VLL: expected at most 16000000 pixels, got 4001 x 4000"):
+    with pytest.raises(agreed.LimitError, match=r"14\.007 VLL: expected at most 16000000 pixels, got 4001 x 4000"):
         replace(WSQ, width=4001, height=4000)
     large = replace(WSQ, data=b"\xff\xa0\xff" + bytes(3_400_000))
-    with pytest.raises(nist.LimitError, match="expected at most 10000000 bytes, got 1020"):
-        nist.write(replace(SEARCH, images=(large,) * 3))
-    assert len(nist.write(replace(SEARCH, images=(RAW,) * 20))) < nist.MAX_BYTES
+    with pytest.raises(agreed.LimitError, match="expected at most 10000000 bytes, got 1020"):
+        agreed.write(replace(SEARCH, images=(large,) * 3))
+    assert len(agreed.write(replace(SEARCH, images=(RAW,) * 20))) < agreed.MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -541,7 +541,7 @@ def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
     ],
 )
 def test_an_image_that_no_record_may_hold_cannot_be_made(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(nist.FieldError, match=message):
+    with pytest.raises(agreed.FieldError, match=message):
         replace(WSQ, **change)
 
 
@@ -558,7 +558,7 @@ def test_an_image_that_no_record_may_hold_cannot_be_made(change: dict[str, Any],
     ],
 )  # fmt: skip
 def test_a_transaction_that_no_record_may_hold_cannot_be_made(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(nist.FieldError, match=message):
+    with pytest.raises(agreed.FieldError, match=message):
         replace(SEARCH, **change)
 
 
@@ -568,7 +568,7 @@ def test_a_transaction_that_no_record_may_hold_cannot_be_made(change: dict[str, 
 @st.composite
 def mutations(draw: st.DrawFn) -> bytes:
     """Valid bytes, cut, overwritten, with pieces repeated or taken out, rather near the separators."""
-    data = bytearray(nist.write(draw(st.sampled_from([SEARCH, RESULT]))))
+    data = bytearray(agreed.write(draw(st.sampled_from([SEARCH, RESULT]))))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(len(data) - 1, 0)))
         piece = draw(
@@ -583,12 +583,12 @@ def mutations(draw: st.DrawFn) -> bytes:
 @given(mutations())
 def test_damaged_bytes_are_refused_with_an_error_of_this_module_or_read(data: bytes) -> None:
     try:
-        transaction = nist.read(data)
-    except nist.NistError as error:
+        transaction = agreed.read(data)
+    except agreed.NistError as error:
         message = str(error)
     else:
         message = ""
-        assert nist.read(nist.write(transaction)) == transaction
+        assert agreed.read(agreed.write(transaction)) == transaction
     assert message.isascii()
     assert len(message) < 400
 
@@ -596,19 +596,19 @@ def test_damaged_bytes_are_refused_with_an_error_of_this_module_or_read(data: by
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
-    with pytest.raises(nist.NistError):
-        nist.read(data)
+    with pytest.raises(agreed.NistError):
+        agreed.read(data)
 
 
 def test_every_cut_of_a_transaction_is_refused() -> None:
-    data = nist.write(RESULT)
+    data = agreed.write(RESULT)
     for length in range(len(data)):
-        with pytest.raises(nist.NistError):
-            nist.read(data[:length])
+        with pytest.raises(agreed.NistError):
+            agreed.read(data[:length])
 
 
 def long_search(images: int) -> bytes:
-    return nist.write(replace(SEARCH, images=(RAW,) * images))
+    return agreed.write(replace(SEARCH, images=(RAW,) * images))
 
 
 def many_fields(count: int) -> bytes:
@@ -621,7 +621,7 @@ def many_separators(count: int) -> bytes:
 
 def an_image_full_of_tags(count: int) -> bytes:
     size = (100 * count) // 10 * 10
-    return nist.write(
+    return agreed.write(
         replace(SEARCH, images=(replace(RAW, data=(b"\x1d14.999:\x1c1" * size)[: 10 * size], width=10, height=size),))
     )
 
@@ -649,8 +649,8 @@ def calls_to_read(data: bytes) -> int:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        nist.read(data)
-    except nist.NistError:
+        agreed.read(data)
+    except agreed.NistError:
         pass
     finally:
         sys.setprofile(before)
@@ -667,19 +667,19 @@ def encoded(kind: str, **options: Any) -> bytes:
 
 
 def test_the_compression_is_told_by_the_first_bytes() -> None:
-    assert nist.compression_of(encoded("PNG")) is Compression.PNG
-    assert nist.compression_of(encoded("JPEG2000")) is Compression.JP2L
-    assert nist.compression_of(encoded("JPEG2000", irreversible=True)) is Compression.JP2
-    assert nist.compression_of(encoded("JPEG2000", irreversible=True, no_jp2=True)) is Compression.JP2
-    assert nist.compression_of(encoded("JPEG2000", no_jp2=True)) is Compression.JP2L
-    assert nist.compression_of(encoded("JPEG")) is Compression.NONE
-    assert nist.compression_of(b"") is Compression.NONE
+    assert agreed.compression_of(encoded("PNG")) is Compression.PNG
+    assert agreed.compression_of(encoded("JPEG2000")) is Compression.JP2L
+    assert agreed.compression_of(encoded("JPEG2000", irreversible=True)) is Compression.JP2
+    assert agreed.compression_of(encoded("JPEG2000", irreversible=True, no_jp2=True)) is Compression.JP2
+    assert agreed.compression_of(encoded("JPEG2000", no_jp2=True)) is Compression.JP2L
+    assert agreed.compression_of(encoded("JPEG")) is Compression.NONE
+    assert agreed.compression_of(b"") is Compression.NONE
 
 
 def test_a_lossy_image_must_not_be_called_lossless_but_a_reversible_one_may_be_called_jp2() -> None:
     lossless, lossy = encoded("JPEG2000"), encoded("JPEG2000", irreversible=True)
     assert replace(WSQ, data=lossless, compression=Compression.JP2).compression is Compression.JP2
-    with pytest.raises(nist.FieldError, match=r"14\.999 DATA: expected a JP2L image .*look like JP2:"):
+    with pytest.raises(agreed.FieldError, match=r"14\.999 DATA: expected a JP2L image .*look like JP2:"):
         replace(WSQ, data=lossy, compression=Compression.JP2L)
 
 
@@ -688,11 +688,11 @@ def test_a_lossy_image_must_not_be_called_lossless_but_a_reversible_one_may_be_c
     st.sampled_from([encoded("JPEG2000"), encoded("JPEG2000", no_jp2=True)]), st.integers(0, 300), st.binary(max_size=8)
 )
 def test_a_damaged_jpeg_2000_header_still_gets_an_answer(data: bytes, at: int, piece: bytes) -> None:
-    assert nist.compression_of(data[:at] + piece) in set(Compression)
+    assert agreed.compression_of(data[:at] + piece) in set(Compression)
 
 
 def test_the_reference_images_show_their_compression(shared_data: Path) -> None:
     for folder, allowed in (("wsq", {"WSQ20"}), ("jp2", {"JP2", "JP2L"})):
         files = sorted((shared_data / folder).glob(f"*.{folder}"))
         assert files
-        assert {nist.compression_of(path.read_bytes()) for path in files} <= allowed
+        assert {agreed.compression_of(path.read_bytes()) for path in files} <= allowed
