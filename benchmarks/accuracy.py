@@ -26,7 +26,6 @@ taken to come from the image squashed to the declared size, and un-squashed.
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import json
 import os
@@ -40,7 +39,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import machine
+from benchmarks import folders, machine
 from matcher import Gallery, Policy, ProbeError, Template, comparison, images
 from matcher._kernels import FEATURES
 from matcher._parameters import PAIRING
@@ -54,8 +53,6 @@ if TYPE_CHECKING:
 
     from matcher._kernels import Prints
 
-IMAGES: Final = {".tif", ".tiff", ".png", ".bmp", ".pgm", ".wsq", ".jp2", ".j2k"}
-TEMPLATES: Final = {".iso", ".fmr"}
 LOWEST: Final = -1e9
 """The score of a pair that cannot be compared."""
 
@@ -101,27 +98,19 @@ class Rates:
 
 def read_folder(folder: Path, dpi: float | None, extractor: Extractor | None) -> list[Impression]:
     """Return the folder's impressions in the order of finger and impression; templates are read without an extractor."""
-    suffixes = TEMPLATES if extractor is None else IMAGES
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and _named(path)]
-    if not paths:
-        raise SystemExit(f"{folder}: no file named <finger>_<impression> with one of {', '.join(sorted(suffixes))}")
-    paths.sort(key=lambda path: _named(path) or ("", 0))
+    suffixes = folders.TEMPLATES if extractor is None else folders.IMAGES
+    paths = folders.prints(folder, suffixes)
     read = functools.partial(_template_of, dpi=dpi, extractor=extractor)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = track(pool.map(read, paths), description=folder.name, total=len(paths), console=_STDERR)
         return [
-            Impression(str(folder), *(_named(path) or ("", 0)), template)
+            Impression(str(folder), *(folders.finger_and_impression(path) or ("", 0)), template)
             for path, template in zip(paths, found, strict=True)
         ]
 
 
-def _named(path: Path) -> tuple[str, int] | None:
-    finger, _, impression = path.stem.rpartition("_")
-    return (finger, int(impression)) if finger and impression.isdecimal() else None
-
-
 def _template_of(path: Path, *, dpi: float | None, extractor: Extractor | None) -> Template | None:
-    resolution = _manifest_dpi(path) or dpi
+    resolution = folders.resolution(path) or dpi
     try:
         if extractor is not None:
             return extractor.extract(images.read(path.read_bytes(), dpi=resolution))
@@ -132,7 +121,7 @@ def _template_of(path: Path, *, dpi: float | None, extractor: Extractor | None) 
 
 
 def _unsquashed(template: Template, path: Path, dpi: float | None) -> Template:
-    beside = [image for image in path.parent.glob(f"{path.stem}.*") if image.suffix.lower() in IMAGES]
+    beside = [image for image in path.parent.glob(f"{path.stem}.*") if image.suffix.lower() in folders.IMAGES]
     if not beside:
         return template
     image = images.read(beside[0].read_bytes(), dpi=dpi)
@@ -140,21 +129,6 @@ def _unsquashed(template: Template, path: Path, dpi: float | None) -> Template:
     if (template.width, template.height) == (width, height):
         return template
     return unstretch(template, image.pixels.shape[1], image.pixels.shape[0], image.dpi)
-
-
-def _manifest_dpi(path: Path) -> float | None:
-    for folder in path.absolute().parents:
-        manifest = folder / "MANIFEST.tsv"
-        if manifest.is_file():
-            return _resolutions(manifest).get(path.absolute().relative_to(folder).as_posix())
-    return None
-
-
-@functools.cache
-def _resolutions(manifest: Path) -> dict[str, float]:
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["path"]: float(row["dpi"]) for row in rows if row["dpi"] not in {"", "-"}}
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

@@ -1,13 +1,25 @@
-"""The program inside the jail: started once, it forks a child for each image, and the child gives up its rights first.
+"""The program inside the jail: it loads the tasks once and keeps children waiting, each confined already, each for one request.
 
-It is run by its path, with ``python -I``, so that it loads nothing of the server. The parent end is :mod:`matcher.jail`;
-the two talk over file descriptor 0, a Unix socket. After one line that says "ready" and how children will be confined, or
-"failed" and why, every byte sent down carries the descriptor of a fresh socket: a request. The forked child reads the
-request to its end, confines itself, answers and exits; this program then adds the child's exit status, negative for a
-signal, as four bytes. It ends when the parent does, and its children with it.
+It runs with ``python -I`` and loads nothing of the server but the task modules that its arguments name. The parent end is
+:mod:`matcher.jail`, what the two agree on :mod:`matcher.jail_terms`; they talk over file descriptor 0, a Unix socket. This
+program first says "ready", how children are confined and which tasks there are, or "failed" and why. Then each "+" that
+comes down is answered with a token and the descriptor of a socket to a waiting child, and another child is forked in its
+place; each "?" with the CPU seconds used so far by this program and by the children that have ended.
 
-A request is the codec's name, a line feed, the limits as JSON, a line feed and the file. The answer is one letter, a line
-of JSON and the pixels: O for a picture, T for too large, D for damaged, U for a kind of picture that is not read here.
+A child is forked, closes what is not its own, confines itself, and only then begins to read its socket. It reads one request
+to its end, answers and exits. This program kept the child's end of the socket too: when the child is dead it adds the token
+and the exit status, negative for a signal. The token was drawn after the child was forked, so that no child can forge that
+last word. When the parent hangs up before, the child is killed: so it is the parent that keeps the time. This program ends
+when the parent does, and its children with it.
+
+A task module offers ``TASKS``, functions by their names, each taking arguments (whatever JSON has) and data (bytes) and
+giving the same two; and, where a task loads or builds something when it is first used, ``warm()``, which does that, since
+a child can open no file. A task refuses by raising :class:`~matcher.jail_terms.RefusalError`; any other exception is
+answered as damage to the data. The answer is a letter, a line of JSON and data: O with what the task gave, any other with
+the reason for refusing.
+
+What a request costs beside its task is the fork, and the memory pages that the child writes to, each copied or new. So what
+a child does is prepared before, and it makes few copies of anything.
 """
 
 from __future__ import annotations
@@ -17,8 +29,6 @@ import ctypes
 import errno
 import gc
 import importlib
-import importlib.util
-import io
 import json
 import os
 import platform
@@ -28,120 +38,264 @@ import signal
 import socket
 import struct
 import sys
+import time
 import warnings
-from pathlib import Path
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from matcher.jail_terms import ADDRESS_SPACE, CPU_SECONDS, LENGTHS, SPENT, STATUS, TOKEN_BYTES, RefusalError
 
 if TYPE_CHECKING:
-    from types import FrameType, ModuleType
+    from collections.abc import Mapping
+    from types import FrameType
 
-CPU_SECONDS: Final = 4
-WALL_SECONDS: Final = 20
-ADDRESS_SPACE: Final = 512 << 20
-STATUS: Final = struct.Struct("<i")
+    from matcher.jail_terms import Task
 
-_PILLOW: Final = {"TIFF": "TIFF", "PNG": "PNG", "BMP": "BMP", "JP2": "JPEG2000", "PGM": "PPM"}
-_TIFF_COMPRESSIONS: Final = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate"}
-_MAX_TILES: Final = 64
-_PHOTOMETRIC: Final = 262  # TIFF tag PhotometricInterpretation
+Filter = ctypes.Array[ctypes.c_char]
+"""The memory of a struct sock_fprog: the system calls that are allowed."""
 
-
-class RefusalError(Exception):
-    """A request is answered with a letter and a reason instead of a picture."""
-
-    def __init__(self, letter: bytes, reason: str) -> None:
-        super().__init__(reason)
-        self.letter = letter
+_PAUSE: Final = 0.1
+"""Seconds until the next fork, where a child died while it waited or could not be forked."""
+_CHILD_SOCKET: Final = 3
 
 
 def main() -> None:
-    """Serve until the parent closes its end."""
+    """Serve until the parent closes its end; the arguments are the number of waiting children, and module names."""
     control = socket.socket(fileno=0)
     try:
-        _warm()
-        confinement, seccomp = _confinement()
+        warnings.simplefilter("ignore")  # to print one, Python would open the source file
+        tasks = _loaded(sys.argv[2:])
+        confinement, seccomp = _prepare()
     except Exception as error:  # noqa: BLE001  whatever it is, only this line can tell the parent
         control.sendall(f"failed {type(error).__name__}: {error}\n".encode())
         return
-    control.sendall(f"ready {confinement}\n".encode())
-    _serve(control, seccomp=seccomp)
+    pool = _Pool(control, tasks, seccomp=seccomp, warm=int(sys.argv[1]))
+    control.sendall(b"ready " + _line({"confinement": confinement, "tasks": sorted(tasks)}))
+    pool.serve()
 
 
-def _serve(control: socket.socket, *, seccomp: bool) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the server to act on
-    wake, waker = os.pipe()
-    os.set_blocking(waker, False)
-    signal.signal(signal.SIGCHLD, _nothing)
-    signal.set_wakeup_fd(waker)
-    running: dict[int, socket.socket] = {}
-    while True:
-        ready = select.select([control.fileno(), wake], [], [])[0]
-        if wake in ready:
-            os.read(wake, 4096)
-            _reap(running)
-        if control.fileno() in ready:
-            message, descriptors, _flags, _address = socket.recv_fds(control, 1, 1)
-            if not message:
-                break
-            connection = socket.socket(fileno=descriptors[0])
-            with contextlib.suppress(OSError):  # no process to be had: the parent sees the request end unanswered
-                running[_start(connection, seccomp=seccomp)] = connection
-    for pid in running:
-        os.kill(pid, signal.SIGKILL)
+def _loaded(modules: list[str]) -> dict[str, Task]:
+    """Import the task modules and return their tasks by name."""
+    tasks: dict[str, Task] = {}
+    for name in modules:
+        module = importlib.import_module(name)
+        offered: Mapping[str, Task] = module.TASKS
+        if twice := tasks.keys() & offered.keys():
+            raise ValueError(f"a task has one module; {sorted(twice)} of {name} are there already")
+        tasks.update(offered)
+        getattr(module, "warm", lambda: None)()
+    # A collection in a child would touch, and so copy, every page that it shares with this process.
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    return tasks
+
+
+# --- the children that wait ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A child and both ends of its socket: its own, kept to say how it died, and the parent's until it is handed up."""
+
+    pid: int
+    own: socket.socket
+    parents: socket.socket
+    token: bytes = b""  # none while it waits
+    status: int | None = None  # none while it lives
+
+
+class _Pool:
+    """Children that wait, children that work, and the loop that looks after both."""
+
+    def __init__(self, control: socket.socket, tasks: Mapping[str, Task], *, seccomp: Filter | None, warm: int) -> None:
+        self._control = control
+        self._tasks = tasks
+        self._seccomp = seccomp
+        self._warm = warm
+        self._waiting: deque[_Child] = deque()
+        self._alive: dict[int, _Child] = {}  # by process id
+        self._working: dict[int, _Child] = {}  # by the descriptor of the child's own end
+        self._not_before = 0.0
+        self._wake, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the server to act on
+        signal.signal(signal.SIGCHLD, _nothing)
+        signal.set_wakeup_fd(waker)
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+
+    def serve(self) -> None:
+        """Serve until the parent closes its end, then leave no child behind."""
+        while self._turn():
+            pass
+        for pid in self._alive:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def _turn(self) -> bool:
+        """Do what there is to do, and fork where there is nothing else; tell whether the parent is still there."""
+        events = self._poll.poll(self._patience())
+        for descriptor, _ in events:
+            if descriptor == self._wake:
+                os.read(descriptor, 4096)
+                self._reap()
+            elif descriptor in self._working:
+                self._part(self._working[descriptor])
+        if any(descriptor == self._control.fileno() for descriptor, _ in events):
+            return self._asked()
+        if not events and self._patience() == 0:
+            self._refill()
+        return True
+
+    def _patience(self) -> float | None:
+        """Return for how many milliseconds to wait for others, none for without end."""
+        if len(self._waiting) >= self._warm:
+            return None
+        return max(0.0, self._not_before - time.monotonic()) * 1000.0
+
+    def _asked(self) -> bool:
+        question = self._control.recv(1)
+        if question == b"+":
+            self._hand_up()
+        elif question == b"?":
+            self._control.sendall(SPENT.pack(_spent()))
+        return question != b""
+
+    def _hand_up(self) -> None:
+        """Give the parent its end of a child's socket; a token without one says that no process is to be had."""
+        try:
+            child = self._waiting.popleft() if self._waiting else self._start()
+        except OSError:
+            self._control.sendall(bytes(TOKEN_BYTES))
+            return
+        child.token = os.urandom(TOKEN_BYTES)
+        self._working[child.own.fileno()] = child
+        self._poll.register(child.own, 0)  # only that the parent hangs up
+        socket.send_fds(self._control, [child.token], [child.parents.fileno()])
+        child.parents.close()
+
+    def _refill(self) -> None:
+        try:
+            self._waiting.append(self._start())
+        except OSError:
+            self._not_before = time.monotonic() + _PAUSE
+
+    def _reap(self) -> None:
+        """Take note of every child that has died."""
+        while self._alive:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            child = self._alive.pop(pid)
+            child.status = os.waitstatus_to_exitcode(status)
+            if child in self._waiting:
+                self._waiting.remove(child)
+                child.own.close()
+                child.parents.close()
+                self._not_before = time.monotonic() + _PAUSE
+            elif child.own.fileno() in self._working:
+                self._part(child)
+
+    def _part(self, child: _Child) -> None:
+        """Say how a dead child ended, as soon as there is room to; end a living one, since its parent has hung up."""
+        with contextlib.suppress(OSError):  # the parent may have hung up from a dead one, too
+            if child.status is None:
+                os.kill(child.pid, signal.SIGKILL)
+            else:
+                try:
+                    child.own.send(STATUS.pack(child.token, child.status), socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    self._poll.modify(child.own, select.POLLOUT)
+                    return
+        self._poll.unregister(child.own)
+        del self._working[child.own.fileno()]
+        child.own.close()
+
+    def _start(self) -> _Child:
+        """Fork a child.
+
+        Raises:
+            OSError: the system grants no more processes or files.
+
+        """
+        own, parents = socket.socketpair()
+        this = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError:
+            own.close()
+            parents.close()
+            raise
+        if pid == 0:
+            try:
+                self._live(own.fileno(), this)
+            finally:
+                os._exit(1)
+        child = self._alive[pid] = _Child(pid, own, parents)
+        return child
+
+    def _live(self, descriptor: int, parent: int) -> None:
+        """Confine this child, answer one request and exit; nothing of other requests stays open."""
+        os.dup2(descriptor, _CHILD_SOCKET)
+        os.dup2(1, 0)
+        os.closerange(_CHILD_SOCKET + 1, 1 << 16)
+        signal.set_wakeup_fd(-1)
+        _die_with(parent)
+        confine(seccomp=self._seccomp)
+        lengths = LENGTHS.unpack(_read(LENGTHS.size))
+        question, data = (_read(length) for length in lengths)
+        for part in answer(self._tasks, question, data):
+            _write(part)
+        os._exit(0)
 
 
 def _nothing(_signal: int, _frame: FrameType | None) -> None:
     """Let the wake-up descriptor tell."""
 
 
-def _reap(running: dict[int, socket.socket]) -> None:
-    while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            return
-        with running.pop(pid) as connection, contextlib.suppress(OSError):  # the parent may have given up
-            connection.settimeout(1.0)
-            connection.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
+def _spent() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _start(connection: socket.socket, *, seccomp: bool) -> int:
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _child(connection.fileno(), parent, seccomp=seccomp)
-        finally:
-            os._exit(1)
-    return pid
+# --- what a child does -----------------------------------------------------------------------------------------------
 
 
-def _child(descriptor: int, parent: int, *, seccomp: bool) -> None:
-    """Answer one request and exit; nothing of other requests stays open."""
-    os.dup2(descriptor, 3)
-    os.dup2(1, 0)
-    os.closerange(4, 1024)
-    signal.set_wakeup_fd(-1)
-    _die_with(parent)
-    signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
-    request = _read_all(3)
-    confine(seccomp=seccomp, cpu_seconds=CPU_SECONDS)
-    _write_all(3, _answer(request))
-    os._exit(0)
+def answer(tasks: Mapping[str, Task], question: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """Do what a request asks; return a letter with a line of JSON, and data."""
+    try:
+        name, arguments = json.loads(question)
+        content, produced = tasks[name](arguments, data)
+    except RefusalError as refusal:
+        return refusal.letter.encode() + _line(str(refusal)), b""
+    except MemoryError:
+        return b"K" + _line(f"it takes more than {ADDRESS_SPACE >> 20} MiB of memory"), b""
+    except Exception as error:  # noqa: BLE001  decoders raise anything; every kind means the same to the caller
+        return b"D" + _line(f"{type(error).__name__}: {error}"), b""
+    return b"O" + _line(content), produced
 
 
-def _read_all(descriptor: int) -> bytes:
+def _line(value: Any) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _read(length: int) -> bytes:
+    """Read so many bytes of the request; a parent that hangs up before has this child killed."""
     parts = []
-    while part := os.read(descriptor, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
+    while length:
+        parts.append(os.read(_CHILD_SOCKET, length))
+        length -= len(parts[-1]) or length
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write(data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[os.write(_CHILD_SOCKET, view) :]
 
 
 # --- what a child may do ---------------------------------------------------------------------------------------------
@@ -172,29 +326,69 @@ _SYSTEM_CALLS: Final = {
 }
 
 
-def confine(*, seccomp: bool, cpu_seconds: int) -> None:
-    """Give up for good, in this process: time, memory, files, other processes and all system calls but a few.
+def confine(*, seccomp: Filter | None) -> None:
+    """Give up for good, in this process: time, files, other processes and all system calls but a few.
+
+    ``seccomp`` is the filter of system calls, None where there is none. Memory was given up by :func:`_prepare`.
 
     Raises:
-        OSError: ``seccomp`` is asked for and the system does not grant it.
+        OSError: the system does not grant the filter.
 
     """
-    limits = {
-        "RLIMIT_CPU": (cpu_seconds, cpu_seconds + 1),
-        "RLIMIT_AS": (ADDRESS_SPACE, ADDRESS_SPACE),
-        "RLIMIT_NOFILE": (0, 0),
-        "RLIMIT_NPROC": (0, 0),
-        "RLIMIT_FSIZE": (0, 0),
-        "RLIMIT_CORE": (0, 0),
-    }
-    for name, limit in limits.items():
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system has each
-            resource.setrlimit(getattr(resource, name), limit)
-    if seccomp:
-        _filter_system_calls()
+    _limit("RLIMIT_CPU", CPU_SECONDS, CPU_SECONDS + 1)
+    _limit("RLIMIT_NOFILE", 0, 0)
+    _limit("RLIMIT_NPROC", 0, 0)
+    if seccomp is not None:
+        _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(seccomp))
 
 
-def _filter_system_calls() -> None:
+def _limit(name: str, soft: int, hard: int) -> None:
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system has each
+        resource.setrlimit(getattr(resource, name), (soft, hard))
+
+
+def _prepare() -> tuple[str, Filter | None]:
+    """Give up what this process and its children need no more; try the rest on a child.
+
+    Return what confines the children, in words, and the filter of system calls, if the system has one.
+    """
+    _limit("RLIMIT_AS", ADDRESS_SPACE, ADDRESS_SPACE)
+    _limit("RLIMIT_FSIZE", 0, 0)
+    _limit("RLIMIT_CORE", 0, 0)
+    try:
+        seccomp = _filter()
+        _try(seccomp)
+    except OSError as error:
+        return f"resource limits only; no system call filter: {error.strerror}", None
+    return f"resource limits, no new privileges, system call filter ({platform.machine()})", seccomp
+
+
+def _try(seccomp: Filter) -> None:
+    """Confine a child.
+
+    Raises:
+        OSError: that does not work, and why.
+
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            confine(seccomp=seccomp)
+        except OSError as error:
+            os._exit(error.errno or 1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code != 0:
+        raise OSError(code, os.strerror(code) if code > 0 else f"signal {-code}")
+
+
+def _filter() -> Filter:
+    """Return the filter as the kernel takes it, after giving up the right to new privileges, which it asks for.
+
+    Raises:
+        OSError: there is none for this system.
+
+    """
     machine = platform.machine()
     if not sys.platform.startswith("linux") or machine not in _SYSTEM_CALLS:
         raise OSError(errno.ENOSYS, f"no system call table for {sys.platform} on {machine}")
@@ -202,8 +396,9 @@ def _filter_system_calls() -> None:
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a count of instructions and a pointer, with the compiler's padding between
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header))
+    header.code = code  # type: ignore[attr-defined]  # it lives as long as what points to it
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0)
+    return header
 
 
 def _program(calls: dict[str, Any]) -> bytes:
@@ -217,189 +412,19 @@ def _program(calls: dict[str, Any]) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in (*code, kill))
 
 
-def _prctl(option: int, *arguments: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
-    if libc.prctl(ctypes.c_int(option), *padded) != 0:
+def _prctl(option: int, first: int, second: int) -> None:
+    if _LIBC.prctl(option, first, second, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl({option}): {os.strerror(number)}")
 
 
 def _die_with(parent: int) -> None:
     if sys.platform.startswith("linux"):
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0)
         if os.getppid() != parent:
             os._exit(1)
 
 
-def _confinement() -> tuple[str, bool]:
-    """Try the confinement on a child and say what there is of it."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            confine(seccomp=True, cpu_seconds=CPU_SECONDS)
-        except OSError as error:
-            os._exit(error.errno or 1)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == 0:
-        return f"resource limits, no new privileges, system call filter ({platform.machine()})", True
-    reason = os.strerror(code) if code > 0 else f"signal {-code}"
-    return f"resource limits only; no system call filter: {reason}", False
-
-
-# --- what a child does -----------------------------------------------------------------------------------------------
-
-
-def _answer(request: bytes) -> bytes:
-    try:
-        codec, limits, data = request.split(b"\n", 2)
-        size, dpi, pixels = _decoded(codec.decode(), data, json.loads(limits))
-    except RefusalError as refusal:
-        return refusal.letter + _line(str(refusal))
-    except UnidentifiedImageError:
-        return b"D" + _line("the header is damaged, or of a variant that is not read")
-    except MemoryError:
-        return b"D" + _line(f"decoding it takes more than {ADDRESS_SPACE >> 20} MiB of memory")
-    except Exception as error:  # noqa: BLE001  decoders raise anything; every kind means the same to the caller
-        return b"D" + _line(f"{type(error).__name__}: {error}")
-    return b"O" + _line([*size, *dpi]) + pixels
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(value).encode() + b"\n"
-
-
-def _decoded(codec: str, data: bytes, limits: dict[str, int]) -> tuple[tuple[int, int], tuple[float, float], bytes]:
-    """Return width and height, the file's own resolution across and down in dpi (0 if none), and the grey pixels."""
-    if codec == "WSQ":
-        return _decoded_wsq(data, limits)
-    if codec == "JP2":
-        _check_codestream(data)
-    with Image.open(io.BytesIO(data), formats=[_PILLOW[codec]]) as image:
-        _check_size(image.size, limits)
-        _check_kind(image)
-        image.load()
-        across, down = image.info.get("dpi", (0.0, 0.0))
-        return image.size, (float(across), float(down)), _grey(image)
-
-
-def _decoded_wsq(data: bytes, limits: dict[str, int]) -> tuple[tuple[int, int], tuple[float, float], bytes]:
-    try:
-        size = wsq_grammar.size(data)
-        _check_size(size, limits)
-        if size[0] * size[1] > wsq_grammar.MAX_PIXELS_PER_BYTE * len(data):
-            raise RefusalError(
-                b"T",
-                f"{size[0]} x {size[1]} pixels from {len(data)} bytes: WSQ gives at most "
-                f"{wsq_grammar.MAX_PIXELS_PER_BYTE} pixels a byte",
-            )
-        wsq_grammar.check(data)
-    except wsq_grammar.WsqError as error:
-        raise RefusalError(b"D", str(error)) from error
-    pixels, width, height, dpi = wsq_codec.decompress(data)
-    if (width, height) != size or len(pixels) != width * height:
-        raise RefusalError(b"D", f"the header states {size[0]} x {size[1]} pixels; {width} x {height} were decoded")
-    return size, (float(max(dpi, 0)),) * 2, bytes(pixels)
-
-
-def _check_size(size: tuple[int, int], limits: dict[str, int]) -> None:
-    width, height = size
-    smallest, largest, pixels = limits["min_side"], limits["max_side"], limits["max_pixels"]
-    if not (smallest <= width <= largest and smallest <= height <= largest and width * height <= pixels):
-        raise RefusalError(
-            b"T",
-            f"a side has {smallest} to {largest} pixels and a picture at most {pixels}; the header states "
-            f"{width} x {height}",
-        )
-
-
-def _check_codestream(data: bytes) -> None:
-    """Check what JPEG 2000 says beyond Pillow's header: tiles, components, subsampling, and that it ends."""
-    code = _codestream(data)
-    if code[:4] != b"\xff\x4f\xff\x51" or len(code) < 42:
-        raise RefusalError(b"D", "a JPEG 2000 codestream begins with SOC and SIZ; this one does not")
-    if not code.rstrip(b"\x00").endswith(b"\xff\xd9"):
-        raise RefusalError(b"D", "a JPEG 2000 codestream ends with FFD9 (EOC); this one is cut short")
-    x1, y1, _x0, _y0, tile_x, tile_y, tile_x0, tile_y0, components = struct.unpack_from(">8IH", code, 8)
-    if not (tile_x and tile_y) or -(-(x1 - tile_x0) // tile_x) * -(-(y1 - tile_y0) // tile_y) > _MAX_TILES:
-        raise RefusalError(b"T", f"a JPEG 2000 picture has at most {_MAX_TILES} tiles; this one has more")
-    steps = code[42 : 42 + 3 * components]
-    if components not in {1, 3} or len(steps) < 3 * components or set(steps[1::3] + steps[2::3]) != {1}:
-        raise RefusalError(b"U", "a JPEG 2000 print has one component, or three of full size; this one has not")
-
-
-def _codestream(data: bytes) -> bytes:
-    """Return the contiguous codestream of a JP2 file, or the data if they are one already."""
-    if data[:2] == b"\xff\x4f":
-        return data
-    at = 0
-    while at + 8 <= len(data):
-        length, header = int.from_bytes(data[at : at + 4]), 8
-        if length == 1:
-            length, header = int.from_bytes(data[at + 8 : at + 16]), 16
-        elif length == 0:
-            length = len(data) - at
-        if length < header or at + length > len(data):
-            break
-        if data[at + 4 : at + 8] == b"jp2c":
-            return data[at + header : at + length]
-        at += length
-    raise RefusalError(b"D", "a JP2 file holds a codestream box (jp2c); this one has none that is whole")
-
-
-def _check_kind(image: ImageFile.ImageFile) -> None:
-    if getattr(image, "n_frames", 1) != 1:
-        raise RefusalError(b"U", f"a file holds one picture; this one has {getattr(image, 'n_frames', 1)}")
-    compression = image.info.get("compression", "raw")
-    if image.format == "TIFF" and compression not in _TIFF_COMPRESSIONS:
-        raise RefusalError(b"U", f"a TIFF here is uncompressed, packbits, LZW or deflate; this one is {compression}")
-    from_white = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0
-    if from_white and image.mode.startswith("I;16"):  # Pillow turns 8-bit pictures round, but not these
-        raise RefusalError(b"U", "a 16-bit TIFF here counts up from black; this one counts up from white")
-
-
-def _grey(image: Image.Image) -> bytes:
-    """Return 8-bit grey pixels, 0 black, where there is one way to read them."""
-    if image.mode.startswith("I;16"):
-        high = 0 if image.mode.endswith("B") else 1
-        return image.tobytes()[high::2]
-    if image.mode in {"LA", "RGBA"}:
-        if image.getchannel("A").getextrema() != (255, 255):
-            raise RefusalError(b"U", "a print is opaque; this picture has transparent pixels")
-        image = image.convert(image.mode[:-1])
-    if image.mode not in {"1", "L", "P", "RGB"} or "transparency" in image.info:
-        raise RefusalError(b"U", f"a print is grey, colour or 16-bit grey; this picture is {image.mode}")
-    return image.convert("L").tobytes()
-
-
-def _warm() -> None:
-    """Load every module that decoding loads, since a confined child can open no file."""
-    warnings.simplefilter("ignore")  # to print one, Python would open the source file
-    Image.preinit()
-    Image.MAX_IMAGE_PIXELS = None  # the request's own limits hold, and are lower
-    limits = {"min_side": 1, "max_side": 64, "max_pixels": 4096}
-    for codec, name in _PILLOW.items():
-        for mode in ("L", "RGB"):
-            file = io.BytesIO()
-            Image.new(mode, (32, 32)).save(file, name)
-            _answer(f"{codec}\n{json.dumps(limits)}\n".encode() + file.getvalue())
-    gc.freeze()
-
-
-def _load(name: str) -> ModuleType:
-    """Load a module beside this file; the package it belongs to would bring the server's libraries along."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-wsq_grammar: Any = _load("_wsq_grammar")
-wsq_codec: Any = importlib.import_module("_wsq")  # not the package wsq, which would add itself to Pillow
-
-if __name__ == "__main__":
-    main()
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+if sys.platform.startswith("linux"):
+    _LIBC.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +24,9 @@ from matcher.images import at_500
 from matcher.template import MAX_MINUTIAE, MinutiaKind, Template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+
     from numpy.typing import NDArray
 
     from matcher.images import Image
@@ -58,6 +63,7 @@ class Extractor:
     """
 
     def __init__(self, *, threads: int = 1, places: int = 2) -> None:
+        self._width = places
         self._places = threading.BoundedSemaphore(places)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -85,6 +91,29 @@ class Extractor:
                 f"{image.pixels.shape[0]} at {image.dpi:g} dpi: cut out the finger, or correct the resolution"
             )
         return self._minutiae(at_500(image).pixels, position)
+
+    def extract_many(self, prints: Iterable[tuple[Image, int]]) -> Iterator[Template]:
+        """Yield the minutiae of many prints, each an image and its finger position, in their order.
+
+        As many are worked on at once as there are places, each on a core of its own; a few more are taken from ``prints``
+        ahead of need, so that a long run holds few images.
+
+        Raises:
+            ExtractionError, TemplateError: as for :meth:`extract`; the prints before have been yielded.
+
+        """
+        with ThreadPoolExecutor(self._width, thread_name_prefix="extraction") as pool:
+            ahead: deque[Future[Template]] = deque()
+            try:
+                for image, position in prints:
+                    ahead.append(pool.submit(self.extract, image, position=position))
+                    if len(ahead) > 2 * self._width:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for waiting in ahead:
+                    waiting.cancel()
 
     def _minutiae(self, pixels: NDArray[np.uint8], position: int) -> Template:
         height, width = pixels.shape

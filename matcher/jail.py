@@ -1,9 +1,10 @@
-"""Decoding in a jail: a child process with no rights, one for each file, because decoders are written in C.
+"""Reading hostile files in a jail: a child process with no rights, one for each file, because decoders are written in C.
 
-Of 110,000 damaged WSQ files one in 160 killed the process that decoded it. So a :class:`Jail` keeps a small process
-that has loaded the decoders and nothing of the server (:mod:`matcher._jailed`); for each file that process forks a child,
-and the child gives up files, network, processes, time and memory before it reads the first byte of the picture. What it
-sends back is checked for length and otherwise believed to be no more than grey values.
+Of 110,000 damaged WSQ files one in 160 killed the process that decoded it. So a :class:`Jail` keeps a small process that has
+loaded the decoders and nothing of the server (:mod:`matcher._jailed`), and that process keeps children waiting which have
+given up files, network, processes, time and memory. Each serves one request and dies, so that nothing of one person's file
+is there when the next one's comes. What it may do is a task, by its name: :meth:`Jail.ask`; the one to begin with is
+:meth:`Jail.decode`. What comes back is held to a length and otherwise believed to be no more than JSON and bytes.
 """
 
 from __future__ import annotations
@@ -15,21 +16,26 @@ import math
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-PROGRAM: Final = Path(__file__).with_name("_jailed.py")
+from matcher.jail_terms import CPU_SECONDS, LENGTHS, MAX_CONTENT, SPENT, STATUS, TOKEN_BYTES
+
+PROGRAM: Final = "from matcher import _jailed; _jailed.main()"
+MODULES: Final = ("matcher._decoding",)
+WALL_SECONDS: Final = 20.0
+"""From the moment a child is handed over; CPU time ends it before, unless the machine is very busy."""
+
+_HERE: Final = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})"
 _START_SECONDS: Final = 60.0
-_ANSWER_SECONDS: Final = 25.0  # more than a child's own wall clock limit
-_STATUS: Final = struct.Struct("<i")
-_HEADER_ROOM: Final = 4096
 _PASSED_ON: Final = ("LD_LIBRARY_PATH", "PATH")  # the server's environment may hold secrets
+_SET: Final = {"OPENBLAS_NUM_THREADS": "1"}  # a thread would not survive the fork
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class JailError(RuntimeError):
@@ -37,11 +43,21 @@ class JailError(RuntimeError):
 
 
 class RefusedError(ValueError):
-    """The file was not decoded; ``letter`` tells why: T too large or small, D damaged, U a kind not read, K killed."""
+    """The task was not done, because of its data; ``letter`` tells why.
+
+    For pictures: T too large or small, D damaged, U a kind not read, K killed (:class:`KilledError`).
+    """
 
     def __init__(self, letter: str, reason: str) -> None:
         super().__init__(reason)
         self.letter = letter
+
+
+class KilledError(RefusedError):
+    """The child went beyond what it may use or do: CPU time, memory, the clock, system calls; or it crashed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("K", reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +80,30 @@ class Decoded:
 
 
 class Jail:
-    """A place to decode files in; thread-safe. The process starts with the first file and again whenever it is gone.
+    """A place to do tasks in; thread-safe. The process starts with the first task and again whenever it is gone.
 
-    ``places`` is how many files may be decoded at once, each in up to 512 MiB of memory and 4 seconds of CPU time;
-    ``program`` is what runs inside.
+    ``places`` is how many tasks may run at once, each in up to 512 MiB of memory and 2 seconds of CPU time; ``warm`` is how
+    many children wait for one, as many if not given; ``modules`` name the modules of tasks (:mod:`matcher._jailed` says what
+    they offer); ``program`` is what runs inside, as Python text.
     """
 
-    def __init__(self, *, places: int = 4, program: Path = PROGRAM) -> None:
-        self._program = program
+    def __init__(
+        self,
+        *,
+        places: int = 4,
+        warm: int | None = None,
+        modules: tuple[str, ...] = MODULES,
+        program: str = PROGRAM,
+    ) -> None:
+        self._modules = modules
+        waiting = places if warm is None else warm
+        self._command = [sys.executable, "-I", "-c", f"{_HERE}\n{program}", str(waiting), *modules]
         self._places = threading.BoundedSemaphore(places)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._confinement = ""
+        self._tasks: frozenset[str] = frozenset()
         atexit.register(self.close)
 
     @property
@@ -91,56 +118,97 @@ class Jail:
             self._started()
         return self._confinement
 
+    def ask(self, task: str, arguments: Any, data: bytes, *, most: int) -> tuple[Any, bytes]:
+        """Do a task in a child of its own; return what it gives: a value as JSON has them, and at most so many bytes.
+
+        Nothing in it is to be trusted: whoever wrote the data may have taken the child over and written the answer.
+        Costs about a hundredth of a second beside the task itself, and memory for the answer twice.
+
+        Raises:
+            RefusedError: the task refused the data, or answered with more or with something else.
+            KilledError: the child was killed at it.
+            JailError: the jail does not start, has no such task, or ended twice while it worked.
+
+        """
+        question = json.dumps([task, arguments]).encode()
+        request = LENGTHS.pack(len(question), len(data)) + question + data
+        with self._places:
+            # Where the jail has ended the request is done once more, in another: that was not for its sake.
+            answer = self._answer(task, request, most) or self._answer(task, request, most)
+        if answer is None:
+            raise JailError("the jail ended before it answered; the next file starts it again")
+        return _read(answer, most)
+
     def decode(self, codec: str, data: bytes, limits: Limits) -> Decoded:
-        """Decode a file in a child of its own; ``codec`` is one of WSQ, JP2, TIFF, PNG, BMP, PGM.
+        """Decode a file in a child of its own; ``codec`` is one of WSQ, JP2, JPEG, TIFF, PNG, BMP, PGM.
 
         Raises:
             RefusedError: the decoder refused the file, or was killed at it.
             JailError: the jail does not start, or ended while it worked.
 
         """
-        stated = {"min_side": limits.min_side, "max_side": limits.max_side, "max_pixels": limits.max_pixels}
-        request = b"\n".join((codec.encode(), json.dumps(stated).encode(), data))
-        with self._places:
-            received = self._ask(request, limits.max_pixels + _HEADER_ROOM)
-        if len(received) < _STATUS.size:
-            raise JailError("the jail ended before it answered; the next file starts it again")
-        status = _STATUS.unpack(received[-_STATUS.size :])[0]
-        if status != 0:
-            raise RefusedError("K", _how_it_died(status))
-        return _read(received[: -_STATUS.size], limits)
+        content, pixels = self.ask("decode", {"codec": codec, **asdict(limits)}, data, most=limits.max_pixels)
+        if not _is_header(content, limits) or len(pixels) != content[0] * content[1]:
+            raise RefusedError("D", "the decoder answered with something else than a picture within the limits")
+        width, height, across, down = content
+        return Decoded(width, height, (float(across), float(down)), pixels)
+
+    def spent(self) -> float:
+        """Return the CPU seconds that the jail's process and its children that have ended have used.
+
+        Raises:
+            JailError: the jail does not start, or does not answer.
+
+        """
+        with self._lock:
+            control = self._started()
+            try:
+                control.sendall(b"?")
+                (seconds,) = SPENT.unpack(control.recv(SPENT.size))
+            except (OSError, ValueError) as error:
+                self._end()
+                raise JailError(f"the jail does not answer: {error}") from error
+        return float(seconds)
 
     def close(self) -> None:
         """End the jail's process; a later call starts a new one."""
         with self._lock:
             self._end()
 
-    def _ask(self, request: bytes, most: int) -> bytes:
-        """Return all that comes back for a request: the child's answer and its exit status."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                self._hand_over(theirs)
-            deadline = time.monotonic() + _ANSWER_SECONDS
-            ours.settimeout(_ANSWER_SECONDS)
-            with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
-                ours.sendall(request)
-                ours.shutdown(socket.SHUT_WR)
-            return _receive(ours, most, deadline)
+    def _answer(self, task: str, request: bytes, most: int) -> bytearray | None:
+        """Return a child's answer to a request, None where the jail ended before there was one."""
+        connection, token = self._child(task)
+        with connection:
+            deadline = time.monotonic() + WALL_SECONDS
+            connection.settimeout(WALL_SECONDS)
+            try:
+                with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
+                    connection.sendall(request)
+                received = _received(connection, token, most, deadline)
+            except TimeoutError:
+                raise KilledError(f"no answer in {WALL_SECONDS:g} seconds") from None
+        if received[-STATUS.size : -STATUS.size + TOKEN_BYTES] != token:
+            return None
+        status = STATUS.unpack_from(received, len(received) - STATUS.size)[1]
+        if status != 0:
+            raise KilledError(_how_it_died(status))
+        del received[-STATUS.size :]
+        return received
 
-    def _hand_over(self, connection: socket.socket) -> None:
-        """Pass one end of a request's socket to the process, starting it where need be."""
+    def _child(self, task: str) -> tuple[socket.socket, bytes]:
+        """Return our end of a child's socket and the token that will end its answer, starting the jail where need be."""
         with self._lock:
-            for last in (False, True):
+            for _ in range(2):
                 control = self._started()
-                try:
-                    socket.send_fds(control, [b"+"], [connection.fileno()])
-                except OSError as error:
-                    self._end()
-                    if last:
-                        raise JailError(f"the jail takes no files: {error}") from error
-                else:
-                    return
+                if task not in self._tasks:
+                    raise JailError(f"the jail has no task {task!r}; it has {', '.join(sorted(self._tasks))}")
+                token, descriptors = _handed_up(control)
+                if descriptors:
+                    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0]), token
+                if token:
+                    raise JailError("the system grants no process to decode in; try again later")
+                self._end()
+        raise JailError("the jail takes no files: its process ends when it is asked")
 
     def _started(self) -> socket.socket:
         if self._control is not None and self._process is not None and self._process.poll() is None:
@@ -150,20 +218,22 @@ class Jail:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(self._program)],
+                self._command,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                env=environment | _SET,
             )
         self._control = ours
         word, _, rest = _first_line(ours).partition(" ")
         if word != "ready":
             self._end()
             raise JailError(
-                f"the jail does not start: {rest or 'its process ended'}; try {sys.executable} {self._program}"
+                f"the jail does not start: {rest or 'its process ended'}; try {sys.executable} -c "
+                f"'import {', '.join(self._modules)}'"
             )
-        self._confinement = rest
+        told = json.loads(rest)
+        self._confinement, self._tasks = told["confinement"], frozenset(told["tasks"])
         return ours
 
     def _end(self) -> None:
@@ -188,55 +258,69 @@ def _first_line(control: socket.socket) -> str:
     with contextlib.suppress(OSError):
         while not line.endswith(b"\n") and (part := control.recv(1)):
             line += part
-    control.settimeout(None)
+    control.settimeout(WALL_SECONDS)
     return line.decode(errors="replace").strip()
 
 
-def _receive(connection: socket.socket, most: int, deadline: float) -> bytes:
-    """Read to the end, but no more than ``most`` bytes and not beyond the deadline."""
+def _handed_up(control: socket.socket) -> tuple[bytes, list[int]]:
+    """Ask for a child; return its token and the descriptor of its socket, neither where the jail is gone."""
+    try:
+        control.sendall(b"+")
+        token, descriptors, _flags, _address = socket.recv_fds(control, TOKEN_BYTES, 1, _CLOSE_ON_EXEC)
+    except OSError:
+        return b"", []
+    return token, descriptors
+
+
+def _received(connection: socket.socket, token: bytes, most: int, deadline: float) -> bytearray:
+    """Read to the token and the status behind it, or to the end; no more than fits and not beyond the deadline."""
+    most += MAX_CONTENT + STATUS.size
     received = bytearray()
-    while len(received) <= most:
+    while received[-STATUS.size : -STATUS.size + TOKEN_BYTES] != token:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
             part = connection.recv(1 << 20)
-        except TimeoutError:
-            raise RefusedError("K", f"decoding gave no answer in {_ANSWER_SECONDS:g} seconds") from None
         except ConnectionError:
             break
         if not part:
             break
         received += part
-    if len(received) > most:
-        raise RefusedError("D", "the decoder answered with more than a picture")
-    return bytes(received)
+        if len(received) > most:
+            raise RefusedError("D", "the answer is longer than it can be")
+    return received
 
 
 def _how_it_died(status: int) -> str:
     if status > 0:
-        return f"decoding ended with exit code {status} and no answer"
+        return f"it ended with exit code {status} and no answer"
     reasons: dict[int, str] = {
-        signal.SIGSYS: "the decoder made a system call that decoding does not need",
-        signal.SIGXCPU: "decoding took more than its CPU time",
-        signal.SIGKILL: "decoding was killed: over its CPU time, or the system was out of memory",
-        signal.SIGALRM: "decoding took too long by the clock",
+        signal.SIGSYS: "a system call that decoding does not need",
+        signal.SIGXCPU: f"more than {CPU_SECONDS} seconds of CPU time",
+        signal.SIGKILL: f"killed: more than {CPU_SECONDS} seconds of CPU time, or the system was out of memory",
     }
     name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else f"signal {-status}"
     return f"{reasons.get(-status, 'the decoder crashed')} ({name})"
 
 
-def _read(answer: bytes, limits: Limits) -> Decoded:
+def _read(answer: bytearray, most: int) -> tuple[Any, bytes]:
     """Read a child's answer, trusting nothing: whoever damaged the child may have written it."""
-    letter, (line, _, pixels) = answer[:1].decode("latin-1"), answer[1:].partition(b"\n")
+    end = answer.find(b"\n", 1, MAX_CONTENT)
+    letter, data = chr(answer[0]) if end > 0 else "", bytes(memoryview(answer)[end + 1 :])
     try:
-        content = json.loads(line)
+        content = json.loads(answer[1:end], parse_constant=_no_number) if end > 0 else None
     except (ValueError, RecursionError):
-        content = None
-    if letter in {"T", "D", "U"} and isinstance(content, str):
+        letter, content = "", None
+    if letter == "O" and len(data) <= most:
+        return content, data
+    if letter == "K" and isinstance(content, str):
+        raise KilledError(_plain(content))
+    if "A" <= letter <= "Z" and letter != "O" and isinstance(content, str):
         raise RefusedError(letter, _plain(content))
-    if letter != "O" or not _is_header(content, limits) or len(pixels) != content[0] * content[1]:
-        raise RefusedError("D", "the decoder answered with something else than a picture within the limits")
-    width, height, across, down = content
-    return Decoded(width, height, (float(across), float(down)), pixels)
+    raise RefusedError("D", "the answer is not one that the task gives")
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _is_header(content: object, limits: Limits) -> bool:

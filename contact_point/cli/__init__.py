@@ -33,6 +33,7 @@ from contact_point.cli import statistics  # noqa: F401
 from contact_point.cli import held  # noqa: F401
 from contact_point.cli import advise  # noqa: F401
 from contact_point.cli import assistance  # noqa: F401
+from contact_point.cli import nist  # noqa: F401
 from contact_point.cli import demonstration  # noqa: F401
 # isort: on
 

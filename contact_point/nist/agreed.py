@@ -1,19 +1,16 @@
-"""Fingerprint data as ANSI/NIST-ITL transactions: the form in which the biometric systems of both Parties speak.
+"""What the Parties agreed to send each other: a narrow kind of ANSI/NIST-ITL transaction, the domain PCSC-JP-US.
 
 A query and its answer (Article 4(4), 4(5)) are JSON messages; the prints in them are one transaction of ANSI/NIST-ITL
-1-2011, Update 2015 (NIST SP 500-290e3), in the traditional encoding of its Annex B. Everything the treaty speaks of
-stays in JSON; a transaction holds one Type-1 record that says who sends it to whom, one Type-2 record with at most a
-date of deletion, and one Type-14 record for each finger image. :func:`write` makes the bytes, :func:`read` takes them
-apart; both are pure and safe to call from many threads.
+1-2011, Update 2015 (NIST SP 500-290e3). Everything the treaty speaks of stays in JSON; a transaction holds one Type-1
+record that says who sends it to whom, one Type-2 record with at most a date of deletion, and one record for each image:
+Type-14 for the print of a known finger, Type-13 for a latent one. :func:`write` makes the bytes, :func:`read` takes them
+apart in the jail; both are safe to call from many threads.
 
 What is written is strict: one way to say each thing, so that ``write(read(data)) == data`` for bytes written here. What
 is read may have leading zeros, short field tags, fields in any order and technical fields that say nothing of the
 person. Anything else unknown is refused, not dropped: the Parties' domain fixes what a transaction holds, and a name in
 field 2.018 that a reader steps over still rests in the stored bytes. Refusals name such a field but never show its
-value.
-
-A reader of hostile bytes must end, soon: lengths are checked before anything is cut, nothing is looked at twice, counts
-are limited before lists are made, and the only exceptions are those of :class:`NistError`. Cost is linear in the size.
+value. What other systems send is read far more tolerantly, by :mod:`contact_point.files`.
 """
 
 from __future__ import annotations
@@ -22,8 +19,10 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from contact_point.nist import reading, traditional
+from contact_point.nist import transaction as general
 from contact_point.nist.transaction import (
     FieldError,
     LimitError,
@@ -31,6 +30,11 @@ from contact_point.nist.transaction import (
     NistError,
     UnsupportedError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matcher.jail import Jail
 
 VERSION: Final = "0502"
 """Field 1.002: ANSI/NIST-ITL 1-2011 with its Update 2015; 0500 and 0501 are the edition before and the Update 2013."""
@@ -40,30 +44,32 @@ DOMAIN: Final = "PCSC-JP-US"
 
 DOMAIN_VERSION: Final = "1.0"
 
-MAX_BYTES: Final = 10_000_000
-MAX_RECORDS: Final = 64
-MAX_FIELDS: Final = 500  # in one record
 MAX_IMAGES: Final = 20
 MAX_SIDE: Final = 5_000  # pixels: a ten-print card at 1000 pixels per inch
 MAX_PIXELS: Final = 16_000_000
 MIN_DPI: Final = 250
 MAX_DPI: Final = 2_000
 
-IMPRESSIONS: Final = frozenset({0, 1, 2, 3, 8, *range(20, 30), 41, 42})
-"""Table 7: the impression types of a known finger; 4-7 are latents (Type-13), 10-15 palms, 30-35 soles."""
+LATENT: Final = frozenset({4, 5, 6, 7})
+"""Table 7: a latent impression, its tracing, photograph and lift; an image of one is a Type-13 record."""
 
-FS, GS, RS, US = "\x1c", "\x1d", "\x1e", "\x1f"  # end of a record, field, subfield, information item (Annex B)
+IMPRESSIONS: Final = LATENT | {0, 1, 2, 3, 8, *range(20, 30), 41, 42}
+"""Table 7: the impression types of a finger; 10-15 are palms, 30-35 soles."""
 
+_RS, _US = "\x1e", "\x1f"  # between subfields, between information items (Annex B)
+
+_IMAGE: Final = {
+    2: "IDC", 3: "IMP", 4: "SRC", 6: "HLL", 7: "VLL", 8: "SLC", 9: "THPS", 10: "TVPS", 11: "CGA", 12: "BPX", 13: "FGP",
+    999: "DATA",
+}  # fmt: skip
 _FIELDS: Final = {
     1: {
-        1: "LEN", 2: "VER", 3: "CNT", 4: "TOT", 5: "DAT", 7: "DAI", 8: "ORI", 9: "TCN", 10: "TCR", 11: "NSR",
-        12: "NTR", 13: "DOM", 14: "GMT", 15: "DCS",
+        2: "VER", 3: "CNT", 4: "TOT", 5: "DAT", 7: "DAI", 8: "ORI", 9: "TCN", 10: "TCR", 11: "NSR", 12: "NTR",
+        13: "DOM", 14: "GMT", 15: "DCS",
     },
-    2: {1: "LEN", 2: "IDC", 92: "EXP"},
-    14: {
-        1: "LEN", 2: "IDC", 3: "IMP", 4: "SRC", 5: "FCD", 6: "HLL", 7: "VLL", 8: "SLC", 9: "THPS", 10: "TVPS",
-        11: "CGA", 12: "BPX", 13: "FGP", 999: "DATA",
-    },
+    2: {2: "IDC", 92: "EXP"},
+    13: _IMAGE | {5: "LCD"},
+    14: _IMAGE | {5: "FCD"},
 }  # fmt: skip
 
 # Priority, scanner resolution, quality metrics and the scanner's profile: numbers about the process, not the person.
@@ -71,18 +77,29 @@ _FIELDS: Final = {
 _TECHNICAL: Final = {
     1: {6: "PRY"},
     2: {},
+    13: {16: "SHPS", 17: "SVPS"},
     14: {16: "SHPS", 17: "SVPS", 22: "NQM", 23: "SQM", 24: "FQM", 31: "FAP"},
 }
 
-_HEADER: Final = re.compile(rb"([0-9]{1,2})\.0{0,2}1:([0-9]{1,9})\x1d")
-_TAG: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,3}):")
+_HARMLESS: Final = frozenset(
+    {
+        "short-tag",
+        "long-tag",
+        "length-zeros",
+        "content-zeros",
+        "designation-misplaced",
+        "version-older",
+        "version-unknown",
+    }
+)
+"""Other ways to say the same, and the version, which is looked at by itself; every other deviation is refused."""
+
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _LETTERS: Final = re.compile(r"[A-Za-z]{1,16}")
 _ASCII_TEXT: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 _RESOLUTION: Final = re.compile(r"[0-9]{2}\.[0-9]{2}")
 _NUMBERS: Final = re.compile(r"[0-9A-F\x1e\x1f]{0,500}")
 _FOURTEEN: Final = re.compile(r"[0-9]{14}")
-_DATA: Final = b"\x1d14.999:"
 _NO_DATE: Final = "00000000"
 
 _DIVIDE: Final = "divide the transaction"
@@ -101,7 +118,7 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FingerImage:
-    """One impression of one finger, a Type-14 record; 8-bit grey pixels.
+    """One impression of one finger, a Type-14 record, or Type-13 where it is latent; 8-bit grey pixels.
 
     ``position`` is 1-10 from the right thumb to the left little finger, 0 where unknown (14.013, table 8). ``width``
     and ``height`` in pixels and ``dpi`` in pixels per inch are what the sender claims (14.006-14.010): compare them
@@ -125,24 +142,32 @@ class FingerImage:
     captured: dt.date | None = None
     source: str | None = None
 
+    @property
+    def record_type(self) -> int:
+        """13 for a latent impression, 14 for any other."""
+        return 13 if self.impression in LATENT else 14
+
     def __post_init__(self) -> None:
-        """Refuse what no Type-14 record of a finger may say."""
+        """Refuse what no record of a finger's image may say."""
+        kind = self.record_type
         for name, value, low, high, advice in (
-            ("14.013 FGP", self.position, 0, 10, "send each finger as an image of its own (table 8)"),
-            ("14.006 HLL", self.width, 10, MAX_SIDE, "crop the image to the print"),
-            ("14.007 VLL", self.height, 10, MAX_SIDE, "crop the image to the print"),
-            ("14.009 THPS", self.dpi, MIN_DPI, MAX_DPI, "send the pixels per inch of the image"),
+            (f"{kind}.013 FGP", self.position, 0, 10, "send each finger as an image of its own (table 8)"),
+            (f"{kind}.006 HLL", self.width, 10, MAX_SIDE, "crop the image to the print"),
+            (f"{kind}.007 VLL", self.height, 10, MAX_SIDE, "crop the image to the print"),
+            (f"{kind}.009 THPS", self.dpi, MIN_DPI, MAX_DPI, "send the pixels per inch of the image"),
         ):
             _check(low <= value <= high, name, f"{low}-{high}", value, advice)
         size = f"{self.width} x {self.height}"
         small = self.width * self.height <= MAX_PIXELS
-        _check(small, "14.007 VLL", f"at most {MAX_PIXELS} pixels", size, "crop the image to the print", LimitError)
+        _check(
+            small, f"{kind}.007 VLL", f"at most {MAX_PIXELS} pixels", size, "crop the image to the print", LimitError
+        )
         known = self.impression in IMPRESSIONS
-        _check(known, "14.003 IMP", "the impression of a known finger (table 7)", self.impression, "use its code")
-        _check_day("14.005 FCD", self.captured)
+        _check(known, f"{kind}.003 IMP", "the impression of a finger (table 7)", self.impression, "use its code")
+        _check_day(f"{kind}.005 {_FIELDS[kind][5]}", self.captured)
         _check(
             self.source is None or _is_text(self.source),
-            "14.004 SRC",
+            f"{kind}.004 SRC",
             "1-255 characters without control characters or a space at either end",
             _quoted(self.source),
             "send the code of the agency",
@@ -151,7 +176,7 @@ class FingerImage:
 
     def _check_data(self) -> None:
         """Refuse data of another kind than 14.011 CGA says, and raw pixels that are too few or too many."""
-        length, name = len(self.data), "14.999 DATA"
+        length, name = len(self.data), f"{self.record_type}.999 DATA"
         if self.compression == Compression.NONE:
             pixels = self.width * self.height
             _check(length == pixels, name, f"{pixels} pixels of a byte (CGA is NONE)", length, "name the compression")
@@ -159,7 +184,13 @@ class FingerImage:
         found = compression_of(self.data)
         as_said = found == self.compression or (found, self.compression) == (Compression.JP2L, Compression.JP2)
         got = f"{length} bytes that begin {self.data[:4].hex()} and look like {found}"
-        _check(as_said, name, f"a {self.compression} image (14.011 CGA)", got, "name the compression of the image")
+        _check(
+            as_said,
+            name,
+            f"a {self.compression} image ({self.record_type}.011 CGA)",
+            got,
+            "name the compression of the image",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +240,13 @@ class Transaction:
         for image in self.images:
             # An absent source is written as the originator; given as such it would come back absent.
             sound = image.source != self.originator
-            _check(sound, "14.004 SRC", "none, or another agency than 1.008 ORI", _quoted(image.source), "leave it out")
+            _check(
+                sound,
+                f"{image.record_type}.004 SRC",
+                "none, or another agency than 1.008 ORI",
+                _quoted(image.source),
+                "leave it out",
+            )
         if self.made_at is not None:
             utc = self.made_at.utcoffset() == dt.timedelta(0)
             _check(utc, "1.014 GMT", "a time in UTC", self.made_at.isoformat(), "convert it with astimezone(UTC)")
@@ -240,72 +277,74 @@ def write(transaction: Transaction) -> bytes:
         LimitError: the transaction would be longer than 10 million bytes.
 
     """
-    designated = [(f"{place:02}", image) for place, image in enumerate(transaction.images, start=1)]
-    content = [("1", str(len(designated) + 1)), ("2", "00"), *(("14", idc) for idc, _ in designated)]
-    chunks = [
-        *_record(1, _type_1(transaction, RS.join(map(US.join, content)))),
-        *_record(2, [(2, "00"), (92, _eight_digits(transaction.delete_by) if transaction.delete_by else None)]),
+    originator = transaction.originator
+    delete_by = _eight_digits(transaction.delete_by) if transaction.delete_by else None
+    records = [
+        _record(1, _type_1(transaction)),
+        _record(2, [(2, "00"), (92, delete_by)]),
+        *(_image_record(image, f"{place:02}", originator) for place, image in enumerate(transaction.images, start=1)),
     ]
-    for idc, image in designated:
-        chunks += _record(14, _type_14(image, idc, transaction.originator), image.data)
-    size = sum(map(len, chunks))
-    _check(size <= MAX_BYTES, "the transaction", f"at most {MAX_BYTES} bytes", size, _DIVIDE, LimitError)
-    return b"".join(chunks)
+    return traditional.write(general.Transaction(tuple(records), "utf-8"))
 
 
-def read(data: bytes) -> Transaction:
-    """Return the transaction that the bytes hold.
+def read(data: bytes, *, place: Jail = reading.JAIL) -> Transaction:
+    """Return the transaction that the bytes hold; it is taken apart in the jail.
 
     Raises:
-        MalformedError: the records cannot be told apart.
-        LimitError: more than 10 million bytes, 64 records, 500 fields in a record, 20 images or 16 million pixels.
-        UnsupportedError: a record type, version, domain, character set or compression that was not agreed.
+        MalformedError: the records cannot be told apart, or are not as the standard encodes them.
+        LimitError: more bytes, records, fields, images or pixels than a transaction may have.
+        UnsupportedError: a record type, version, domain, encoding, character set or compression that was not agreed.
         FieldError: a field is missing, wrong, given twice or unknown.
+        KilledError: reading it took more than it may.
+        jail.JailError: nothing can be read at present; it is not the sender's fault.
 
     """
-    _check(len(data) <= MAX_BYTES, "the transaction", f"at most {MAX_BYTES} bytes", len(data), _DIVIDE, LimitError)
-    frames = [_frame(data, 0, place=1)]
-    kind = frames[0].type
-    _check(kind == 1, "record 1", "Type-1", f"Type-{kind}", "begin with the transaction information", MalformedError)
-    head = _parse(data, frames[0], "ascii")
-    content = _content(head)
+    return keep_to_domain(reading.read(data, place=place))
+
+
+def keep_to_domain(transaction: general.Transaction) -> Transaction:
+    """Return what a transaction says, if it says nothing but what was agreed.
+
+    Raises:
+        NistError: it does not keep to the domain, as for :func:`read`.
+
+    """
+    _check(
+        transaction.encoding is general.Encoding.TRADITIONAL,
+        "the transaction",
+        "the traditional encoding (Annex B)",
+        transaction.encoding,
+        "write it so",
+        UnsupportedError,
+    )
+    _check_types([record.type for record in transaction.records])
+    head = _fields(1, transaction.records[0], "ascii")
     _check_agreed(head)
-    charset = _charset(head)
-    for place, (listed, _) in enumerate(content, start=2):
-        frames.append(_frame(data, frames[-1].end, place))
-        kind = frames[-1].type
-        _check(kind == listed, f"record {place}", f"Type-{listed} (1.003)", f"Type-{kind}", _LIST, MalformedError)
-    end = frames[-1].end
-    _check(end == len(data), "the transaction", f"{end} bytes by its lengths", len(data), _LIST, MalformedError)
-    records = [_parse(data, frame, charset) for frame in frames[1:]]
-    _check_designations(records, content)
-    return _transaction(head, records)
+    for deviation in transaction.deviations:
+        if deviation.code not in _HARMLESS:
+            place = f"record {deviation.record}" if deviation.record else "the transaction"
+            raise MalformedError(f"{place}: {deviation.text.rstrip('.')}: write it as the standard does")
+    rest = [_fields(place, record, transaction.charset) for place, record in enumerate(transaction.records[1:], 2)]
+    _check_designations(rest)
+    return _transaction(head, rest[0], rest[1:])
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """Where a record lies: its place from 1, its type, where its second field begins and where the record ends."""
+class _Fields:
+    """The fields of one record as text; ``data`` is the image of 13.999 or 14.999."""
 
     place: int
     type: int
-    begin: int
-    end: int
+    fields: dict[int, str]
+    data: bytes
 
     def __str__(self) -> str:
         return f"record {self.place} (Type-{self.type})"
 
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """The fields of one record as text, without LEN; ``image`` is 14.999 DATA."""
-
-    frame: _Frame
-    fields: dict[int, str]
-    image: bytes
-
     def name(self, number: int) -> str:
-        """Return how messages name a field of this record."""
-        return _name(self.frame, number)
+        """Return how messages name a field of this record: record, number and, where it is one of ours, mnemonic."""
+        mnemonic = _FIELDS[self.type].get(number) or _TECHNICAL[self.type].get(number, "")
+        return f"{self}, {self.type}.{number:03} {mnemonic}".rstrip()
 
     def text(self, number: int) -> str:
         """Return the value of a field that must be there."""
@@ -329,12 +368,11 @@ class _Record:
         return moment.date()
 
 
-def _type_1(transaction: Transaction, content: str) -> list[tuple[int, str | None]]:
-    """Return the fields of the transaction information record (section 8.1)."""
+def _type_1(transaction: Transaction) -> list[tuple[int, str | None]]:
+    """Return the fields of the transaction information record (section 8.1), but for CNT, which the writer makes."""
     made_at = transaction.made_at
     return [
         (2, VERSION),
-        (3, content),
         (4, transaction.type_of_transaction),
         (5, _eight_digits(transaction.date)),
         (7, transaction.destination),
@@ -343,15 +381,15 @@ def _type_1(transaction: Transaction, content: str) -> list[tuple[int, str | Non
         (10, transaction.control_reference),
         (11, "00.00"),  # resolutions stand here for Type-4 images only
         (12, "00.00"),
-        (13, f"{DOMAIN}{US}{DOMAIN_VERSION}"),
+        (13, f"{DOMAIN}{_US}{DOMAIN_VERSION}"),
         (14, f"{_eight_digits(made_at)}{made_at:%H%M%S}Z" if made_at else None),
-        (15, f"003{US}UTF-8"),  # table 4
+        (15, f"003{_US}UTF-8"),  # table 4
     ]
 
 
-def _type_14(image: FingerImage, idc: str, originator: str) -> list[tuple[int, str | None]]:
-    """Return the fields of a fingerprint image record (section 8.14) before its DATA."""
-    return [
+def _image_record(image: FingerImage, idc: str, originator: str) -> general.Record:
+    """Return an image as its record: sections 8.13 and 8.14, which number these fields alike."""
+    fields = [
         (2, idc),
         (3, str(image.impression)),
         (4, image.source or originator),
@@ -365,180 +403,139 @@ def _type_14(image: FingerImage, idc: str, originator: str) -> list[tuple[int, s
         (12, "8"),
         (13, str(image.position)),
     ]
+    record = _record(image.record_type, fields)
+    return general.Record(record.type, (*record.fields, general.Field(999, image.data)))
 
 
-def _record(kind: int, fields: list[tuple[int, str | None]], image: bytes | None = None) -> list[bytes]:
-    """Return the pieces of one record, with the length that counts its own digits."""
-    text = "".join(f"{GS}{kind}.{number:03}:{value}" for number, value in fields if value is not None).encode()
-    tail = [text, FS.encode()] if image is None else [text, f"{GS}{kind}.999:".encode(), image, FS.encode()]
-    tag = f"{kind}.001:"
-    others = len(tag) + sum(map(len, tail))
-    length = others
-    while length != others + len(str(length)):
-        length = others + len(str(length))
-    return [f"{tag}{length}".encode(), *tail]
+def _record(kind: int, fields: Iterable[tuple[int, str | None]]) -> general.Record:
+    said = (general.Field(number, value.encode()) for number, value in fields if value is not None)
+    return general.Record(kind, tuple(said))
 
 
-def _frame(data: bytes, start: int, place: int) -> _Frame:
-    """Return where the record that begins at ``start`` lies, from its type and length alone."""
-    header = _HEADER.match(data, start)
-    if header is None:
-        got = data[start : start + 8].hex() or "the end"
-        expected = f"a header like 14.001:1234 and a separator at byte {start}, the length in 1-9 digits"
-        raise MalformedError(_message(f"record {place}, LEN", expected, got, "check the length of the record before"))
-    frame = _Frame(place, int(header[1]), header.end(), start + int(header[2]))
-    whole = frame.begin < frame.end <= len(data) and data[frame.end - 1] == ord(FS)
-    expected = f"the length of a record that ends with a file separator within {len(data) - start} bytes"
-    _check(whole, f"{frame}, LEN", expected, int(header[2]), "send the whole record", MalformedError)
-    return frame
+def _fields(place: int, record: general.Record, charset: str) -> _Fields:
+    """Return the fields of a record that may only have those of our domain; never show a value."""
+    charset = "ascii" if record.type == 1 or charset == "ascii" else charset
+    fields = _Fields(place, record.type, {}, record.get(999) or b"")
+    for field in record.fields:
+        name = fields.name(field.number)
+        _check(field.number not in fields.fields, name, "the field once", "it twice", "send one")
+        if field.number == 999:
+            fields.fields[999] = ""
+            continue
+        try:
+            value = field.value.decode(charset)
+        except UnicodeDecodeError as error:
+            got, advice = (
+                f"the byte {field.value[error.start]:02x}",
+                "Type-1 is ASCII (section 5.5), 1.015 DCS says the rest",
+            )
+            raise FieldError(_message(name, f"{charset} text", got, advice)) from None
+        if field.number in _TECHNICAL[record.type]:
+            _check(_NUMBERS.fullmatch(value) is not None, name, "numbers only", "text", "leave the field out")
+        elif field.number not in _FIELDS[record.type]:
+            advice = "leave it out; what is known of a person is asked for under Article 5"
+            raise FieldError(_message(name, f"only fields of domain {DOMAIN} {DOMAIN_VERSION}", "this field", advice))
+        fields.fields[field.number] = value
+    has_image = record.type not in {13, 14} or 999 in fields.fields
+    _check(has_image, fields.name(999), "an image as the last field", "none", "send one in each record of an image")
+    return fields
 
 
-def _parse(data: bytes, frame: _Frame, charset: str) -> _Record:
-    """Cut one framed record into fields."""
-    stop, image = frame.end - 1, b""
-    if frame.type == 14:
-        # DATA is the last field, and no text before it can hold a group separator: the first hit is the field.
-        found = data.find(_DATA, frame.begin - 1, stop)
-        _check(found >= 0, _name(frame, 999), "an image as the last field", "none", "send one in each Type-14")
-        stop, image = found, data[found + len(_DATA) : stop]
-    count = data.count(b"\x1d", frame.begin, stop) + 1
-    _check(count <= MAX_FIELDS, str(frame), f"at most {MAX_FIELDS} fields", count, "leave out the rest", LimitError)
-    try:
-        text = data[frame.begin : stop].decode(charset)
-    except UnicodeDecodeError as error:
-        got = f"the byte {data[frame.begin + error.start]:02x} at byte {frame.begin + error.start}"
-        advice = "state UTF-8 in 1.015 DCS; Type-1 is ASCII in any case (section 5.5)"
-        raise FieldError(_message(str(frame), f"{charset} text", got, advice)) from None
-    fields: dict[int, str] = {}
-    for part in text.split(GS):
-        number, value = _field(frame, part)
-        if number in fields:
-            raise FieldError(_message(_name(frame, number), "the field once", "it twice", "send one"))
-        fields[number] = value
-    return _Record(frame, fields, image)
-
-
-def _field(frame: _Frame, part: str) -> tuple[int, str]:
-    """Return number and value of one field that a record of this type may have; never show a value."""
-    tag = _TAG.match(part)
-    if tag is None or int(tag[1]) != frame.type or FS in part:
-        expected = f"fields that begin {frame.type}.NNN: and hold no file separator"
-        raise MalformedError(_message(str(frame), expected, "another", "check 001 LEN and the separators"))
-    number, value = int(tag[2]), part[tag.end() :]
-    if number in _TECHNICAL[frame.type]:
-        if not _NUMBERS.fullmatch(value):
-            raise FieldError(_message(_name(frame, number), "numbers only", "text", "leave the field out"))
-    elif number == 1 or number not in _FIELDS[frame.type]:
-        expected = f"only fields of domain {DOMAIN} {DOMAIN_VERSION}"
-        advice = "leave it out; what is known of a person is asked for under Article 5"
-        raise FieldError(_message(_name(frame, number), expected, "this field", advice))
-    return number, value
-
-
-def _name(frame: _Frame, number: int) -> str:
-    """Return how messages name a field: record, number and, where it is one of ours, mnemonic."""
-    mnemonic = _FIELDS[frame.type].get(number) or _TECHNICAL[frame.type].get(number, "")
-    return f"{frame}, {frame.type}.{number:03} {mnemonic}".rstrip()
-
-
-def _content(head: _Record) -> list[tuple[int, int]]:
-    """Return type and designation (IDC) of every record after the first, as 1.003 CNT lists them."""
-    text, name = head.text(3), head.name(3)
-    count = text.count(RS) + 1
-    _check(count <= MAX_RECORDS, name, f"at most {MAX_RECORDS} records", count, _DIVIDE, LimitError)
-    pairs = []
-    for pair in text.split(RS):
-        items = pair.split(US, 2)
-        sound = len(items) == 2 and all(map(_DIGITS.fullmatch, items))
-        _check(sound, name, "two numbers for each record", _quoted(pair), _LIST, MalformedError)
-        pairs.append((int(items[0]), int(items[1])))
-    expected = f"Type-1 and the {count - 1} records that are listed after it"
-    _check(pairs[0] == (1, count - 1), name, expected, f"{pairs[0][0]} and {pairs[0][1]}", _LIST, MalformedError)
-    for place, (kind, _) in enumerate(pairs[1:], start=2):
-        got, advice = f"Type-{kind} as record {place}", "send finger images as Type-14"
-        _check(kind in {2, 14}, name, "records of Type-2 and Type-14", got, advice, UnsupportedError)
-    images = sum(kind == 14 for kind, _ in pairs)
-    _check(images <= MAX_IMAGES, name, f"at most {MAX_IMAGES} images", images, _DIVIDE, LimitError)
-    _check(images == count - 2, name, "one Type-2 record", count - 1 - images, "send one, be it without a date")
-    return pairs[1:]
-
-
-def _check_agreed(head: _Record) -> None:
+def _check_agreed(head: _Fields) -> None:
     """Refuse another edition of the standard and another domain; check what says nothing new."""
     known = head.text(2) in {"0500", "0501", VERSION}
     expected = f"{VERSION}, ANSI/NIST-ITL 1-2011 Update 2015 (or 0500, 0501)"
     _check(known, head.name(2), expected, _quoted(head.text(2)), "write it by that edition", UnsupportedError)
-    domain, got = f"{DOMAIN}{US}{DOMAIN_VERSION}", _quoted(head.text(13))
+    domain, got = f"{DOMAIN}{_US}{DOMAIN_VERSION}", _quoted(head.text(13))
     advice = "user-defined fields have a meaning in their domain only, write it for this one"
     _check(head.text(13) == domain, head.name(13), _quoted(domain), got, advice, UnsupportedError)
+    _check_charset(head)
     for number in (11, 12):
         sound = _RESOLUTION.fullmatch(head.text(number)) is not None
         _check(sound, head.name(number), "00.00 or pixels per millimetre", _quoted(head.text(number)), "send 00.00")
 
 
-def _charset(head: _Record) -> str:
-    """Return the codec for the text of all records but the first (1.015 DCS, table 4)."""
+def _check_types(types: list[int]) -> None:
+    """Refuse records of other types than a description and images, and another number of them."""
+    for place, kind in enumerate(types[1:], 2):
+        got, advice = f"Type-{kind} as record {place}", "send finger images as Type-14, latent ones as Type-13"
+        known = kind in {2, 13, 14}
+        _check(known, "the transaction", "records of Type-2, Type-13 and Type-14", got, advice, UnsupportedError)
+    got, advice = f"Type-1 and {types[1:]}", "send one Type-2, be it without a date, before the images"
+    _check(types[1:2] == [2] and 2 not in types[2:], "the transaction", "Type-1, one Type-2, then images", got, advice)
+    count = len(types) - 2
+    _check(count <= MAX_IMAGES, "the transaction", f"at most {MAX_IMAGES} images", count, _DIVIDE, LimitError)
+
+
+def _check_charset(head: _Fields) -> None:
+    """Refuse text in another character set than ASCII and UTF-8 (1.015 DCS, table 4)."""
     if 15 not in head.fields:
-        return "ascii"
-    index = head.text(15).split(US, 1)[0]
-    charset = {0: "ascii", 3: "utf-8"}.get(int(index)) if _DIGITS.fullmatch(index) else None
-    if charset is None:
-        got, advice = _quoted(index), "write text in UTF-8"
-        raise UnsupportedError(_message(head.name(15), "000 (ASCII) or 003 (UTF-8)", got, advice))
-    return charset
+        return
+    index = head.text(15).split(_US, 1)[0]
+    known = _DIGITS.fullmatch(index) is not None and int(index) in {0, 3}
+    advice = "write text in UTF-8"
+    _check(known, head.name(15), "000 (ASCII) or 003 (UTF-8)", _quoted(index), advice, UnsupportedError)
 
 
-def _check_designations(records: list[_Record], content: list[tuple[int, int]]) -> None:
-    """Refuse a designation other than 1.003 CNT lists, and two images with one: each is an image of its own."""
+def _check_designations(records: list[_Fields]) -> None:
+    """Refuse two images with one designation: each is an image of its own."""
     seen: set[int] = set()
-    for record, (_, listed) in zip(records, content, strict=True):
+    for record in records:
         idc = record.whole(2)
-        _check(idc == listed, record.name(2), f"{listed} (1.003 CNT)", idc, _LIST)
-        if record.frame.type == 14:
-            _check(idc not in seen, record.name(2), "a number of its own", idc, "number the images 1, 2, 3")
+        _check(
+            record.type == 2 or idc not in seen, record.name(2), "a number of its own", idc, "number the images 1, 2, 3"
+        )
+        if record.type != 2:
             seen.add(idc)
 
 
-def _transaction(head: _Record, records: list[_Record]) -> Transaction:
+def _transaction(head: _Fields, description: _Fields, images: list[_Fields]) -> Transaction:
     """Return the transaction that sound records hold."""
-    description = next(record for record in records if record.frame.type == 2)
     originator = head.text(8)
-    images = tuple(_image(record, originator) for record in records if record.frame.type == 14)
-    fields = (head.text(4), head.text(9), originator, head.text(7), head.day(5), images)
+    fields = (
+        head.text(4),
+        head.text(9),
+        originator,
+        head.text(7),
+        head.day(5),
+        tuple(_image(each, originator) for each in images),
+    )
     delete_by = description.day(92) if 92 in description.fields else None
     made_at = _made_at(head)
     try:
         return Transaction(*fields, control_reference=head.fields.get(10), delete_by=delete_by, made_at=made_at)
     except NistError as error:
-        raise type(error)(f"{head.frame}, {error}") from None
+        raise type(error)(f"{head}, {error}") from None
 
 
-def _image(record: _Record, originator: str) -> FingerImage:
-    """Return the image that a Type-14 record holds."""
+def _image(record: _Fields, originator: str) -> FingerImage:
+    """Return the image that a Type-13 or Type-14 record holds."""
     source, compression, bits = record.text(4), record.text(11), record.whole(12)
     expected, advice = f"one of {', '.join(Compression)}", "use WSQ at 500 pixels per inch, JPEG 2000 above"
     _check(compression in set(Compression), record.name(11), expected, _quoted(compression), advice, UnsupportedError)
     _check(bits == 8, record.name(12), "8 bits a pixel", bits, "send 8-bit grey pixels")
     position, width, height, impression = (record.whole(number) for number in (13, 6, 7, 3))
-    dpi = _dpi(record)
+    fits = (impression in LATENT) == (record.type == 13)
+    expected = "a latent impression (4-7)" if record.type == 13 else "the impression of a known finger (table 7)"
+    _check(fits, record.name(3), expected, impression, "send a latent as Type-13, any other print as Type-14")
     captured = None if record.text(5) == _NO_DATE else record.day(5)
     try:
         return FingerImage(
             position=position,
-            data=record.image,
+            data=record.data,
             compression=Compression(compression),
             width=width,
             height=height,
-            dpi=dpi,
+            dpi=_dpi(record),
             impression=impression,
             captured=captured,
             source=None if source == originator else source,
         )
     except NistError as error:
-        raise type(error)(f"{record.frame}, {error}") from None
+        raise type(error)(f"{record}, {error}") from None
 
 
-def _dpi(record: _Record) -> int:
+def _dpi(record: _Fields) -> int:
     """Return pixels per inch; per centimetre they are rounded, so that 197 gives 500."""
     scale, across, down = record.whole(8), record.whole(9), record.whole(10)
     _check(scale in {1, 2}, record.name(8), "1 (per inch) or 2 (per centimetre)", scale, "state the unit")
@@ -546,7 +543,7 @@ def _dpi(record: _Record) -> int:
     return across if scale == 1 else round(across * 2.54)
 
 
-def _made_at(head: _Record) -> dt.datetime | None:
+def _made_at(head: _Fields) -> dt.datetime | None:
     """Return 1.014 GMT (B.1.4: YYYYMMDDHHMMSSZ)."""
     text = head.fields.get(14)
     if text is None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contact_point.nist import agreed
+from contact_point.nist import agreed, traditional
 from contact_point.nist.agreed import Compression, FingerImage, Transaction
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def with_lengths(*records: bytes) -> bytes:
             length = len(record) - 1 + len(str(length))
         joined += record.replace(b"@", str(length).encode(), 1)
     return joined
+
+
+def read(data: bytes) -> Transaction:
+    """Read as the service does, but in this process, since the jail has tests of its own."""
+    return agreed.keep_to_domain(traditional.read(data))
 
 
 def parts(data: bytes) -> list[bytes]:
@@ -108,15 +113,7 @@ def test_a_result_names_the_search_it_answers_and_optional_fields_are_left_out()
 def test_a_result_without_a_match_has_no_image() -> None:
     no_match = replace(RESULT, images=())
     assert b"1.003:1\x1f1\x1e2\x1f00\x1d" in agreed.write(no_match)
-    assert agreed.read(agreed.write(no_match)) == no_match
-
-
-@pytest.mark.parametrize("size", range(80, 125))
-def test_a_length_counts_its_own_digits(size: int) -> None:
-    # One digit more in LEN pushes some records over the next power of ten; no other length is right for them.
-    pieces = agreed._record(2, [(2, "0" * size)])
-    record = b"".join(pieces)
-    assert record.startswith(b"2.001:%d\x1d" % len(record))
+    assert read(agreed.write(no_match)) == no_match
 
 
 def test_no_record_has_a_field_for_a_name() -> None:
@@ -141,8 +138,8 @@ def test_an_image_tells_neither_when_nor_by_whom_the_print_was_taken_unless_aske
 @pytest.mark.parametrize("transaction", [SEARCH, RESULT], ids=["search", "result"])
 def test_what_is_written_is_read_again(transaction: Transaction) -> None:
     data = agreed.write(transaction)
-    assert agreed.read(data) == transaction
-    assert agreed.write(agreed.read(data)) == data
+    assert read(data) == transaction
+    assert agreed.write(read(data)) == data
 
 
 def test_a_time_is_kept_in_whole_seconds() -> None:
@@ -153,7 +150,7 @@ def test_a_time_is_kept_in_whole_seconds() -> None:
 def test_separators_and_tags_inside_an_image_are_pixels() -> None:
     data = (FS + GS + RS + US + b"14.001:99\x1d14.999:") * 16
     image = replace(RAW, data=data, width=len(data) // 16, height=16)
-    assert agreed.read(agreed.write(replace(SEARCH, images=(image, image)))).images == (image, image)
+    assert read(agreed.write(replace(SEARCH, images=(image, image)))).images == (image, image)
 
 
 DAYS = st.dates()
@@ -209,8 +206,8 @@ def transactions(draw: st.DrawFn) -> Transaction:
 @given(transactions())
 def test_any_transaction_survives_writing_and_reading(transaction: Transaction) -> None:
     data = agreed.write(transaction)
-    assert agreed.read(data) == transaction
-    assert agreed.write(agreed.read(data)) == data
+    assert read(data) == transaction
+    assert agreed.write(read(data)) == data
 
 
 # --- an independent reader sees the same
@@ -269,33 +266,32 @@ def test_the_ten_rolled_fingers_of_the_reference_card_are_read_from_the_records_
     fingers = records_of(card)[2:12]
     content = RS.join([b"1\x1f11", b"2\x1f00", *(b"14\x1f%02d" % idc for idc in range(1, 11))])
     head = parts(agreed.write(replace(SEARCH, images=())))[0].replace(b"1\x1f1\x1e2\x1f00", content)
-    transaction = agreed.read(with_lengths(head, b"2.001:@\x1d2.002:00\x1c") + b"".join(fingers))
+    transaction = read(with_lengths(head, b"2.001:@\x1d2.002:00\x1c") + b"".join(fingers))
     assert [image.position for image in transaction.images] == list(range(1, 11))
     assert {(image.dpi, image.compression, image.impression) for image in transaction.images} == {(500, "WSQ20", 3)}
     assert {(image.captured, image.source) for image in transaction.images} == {(dt.date(2001, 8, 8), "MDNISTIMG")}
     seen = seen_by_nistitl(card)[2:12]
     assert [image.data for image in transaction.images] == [fields[999] for fields in seen]
     assert [(image.width, image.height) for image in transaction.images] == [(int(f[6]), int(f[7])) for f in seen]
-    assert agreed.read(agreed.write(transaction)) == transaction
+    assert read(agreed.write(transaction)) == transaction
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_reference_files_of_another_edition_are_refused_by_its_number(shared_data: Path, name: str) -> None:
     data = (shared_data / "ansi_nist" / "nist_csr" / name).read_bytes()
     with pytest.raises(agreed.UnsupportedError, match=r"record 1 \(Type-1\), 1\.002 VER: expected 0502.*got '0400'"):
-        agreed.read(data)
+        read(data)
 
 
 def test_reference_files_of_our_edition_are_refused_by_their_domain(shared_data: Path) -> None:
     data = (shared_data / "ansi_nist" / "nist_csr" / REAL[0]).read_bytes().replace(b"1.002:0400", b"1.002:0502")
     with pytest.raises(agreed.UnsupportedError, match=r"1\.013 DOM: expected 'PCSC-JP-US\\x1f1\.0', got 'NORAM\\x1f'"):
-        agreed.read(data)
+        read(data)
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "place"),
     [
-        ("nist_csr/type-13-14-latent-match.an2", 13, 3),
         ("nist_csr/type-4-tpcard.an2", 4, 3),
         ("nist_csr/type-9-14-std.an2", 9, 3),
         ("nbis_an2k/valid1.16.an2", 4, 3),
@@ -305,10 +301,10 @@ def test_reference_files_of_our_edition_are_refused_by_their_domain(shared_data:
 def test_other_record_types_are_refused_by_their_number(shared_data: Path, name: str, kind: int, place: int) -> None:
     data = (shared_data / "ansi_nist" / name).read_bytes()
     refusal = (
-        rf"1\.003 CNT: expected records of Type-2 and Type-14, got Type-{kind} as record {place}: send finger images"
+        rf"the transaction: expected records of Type-2, Type-13 and Type-14, got Type-{kind} as record {place}: send"
     )
     with pytest.raises(agreed.UnsupportedError, match=refusal):
-        agreed.read(data)
+        read(data)
 
 
 def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
@@ -316,7 +312,7 @@ def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
     assert len(files) > 30
     for path in files:
         with pytest.raises(agreed.NistError):
-            agreed.read(path.read_bytes())
+            read(path.read_bytes())
 
 
 # --- a tolerant reader
@@ -354,7 +350,7 @@ def test_every_reference_file_is_read_or_refused(shared_data: Path) -> None:
     ],
 )
 def test_harmless_ways_to_say_the_same_are_read(old: bytes, new: bytes) -> None:
-    assert agreed.read(changed(old, new)) == SEARCH
+    assert read(changed(old, new)) == SEARCH
 
 
 # --- refusals
@@ -362,7 +358,7 @@ def test_harmless_ways_to_say_the_same_are_read(old: bytes, new: bytes) -> None:
 
 def refused(error: type[agreed.NistError], message: str, data: bytes) -> None:
     with pytest.raises(error) as caught:
-        agreed.read(data)
+        read(data)
     assert type(caught.value) is error
     assert re.search(message, str(caught.value)), str(caught.value)
     assert str(caught.value).isascii()
@@ -387,30 +383,30 @@ def refused(error: type[agreed.NistError], message: str, data: bytes) -> None:
         (b"14.011:WSQ20", b"14.011:WSQ", agreed.UnsupportedError, r"14\.011 CGA: expected one of NONE, WSQ20.*got 'WSQ'"),
         (b"14.011:WSQ20", b"14.011:PNG", agreed.FieldError, r"record 4.*14\.999 DATA: expected a PNG image.*look like WSQ20"),
         (b"14.005:00000000", b"14.005:20260230", agreed.FieldError, r"14\.005 FCD: expected a date YYYYMMDD, got '20260230'"),
-        (b"14.004:JP/NPA", b"14.004:", agreed.FieldError, r"14\.004 SRC: expected 1-255 characters"),
-        (b"14.002:02", b"14.002:03", agreed.FieldError, r"record 4 \(Type-14\), 14\.002 IDC: expected 2 \(1\.003 CNT\), got 3"),
+        (b"14.004:JP/NPA", b"14.004:", agreed.MalformedError, "record 3: A field has no value"),
+        (b"14.002:02", b"14.002:03", agreed.MalformedError, "record 4: The record has another IDC"),
         (b"2.092:20260601", b"2.092:1 June", agreed.FieldError, r"record 2 \(Type-2\), 2\.092 EXP: expected a date"),
         (b"1.004:CPS", b"1.004:C1", agreed.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected 1-16 letters, got 'C1'"),
         (b"1.005:2026", b"1.005:0000", agreed.FieldError, r"1\.005 DAT: expected a date YYYYMMDD, got '00000304'"),
         (b"1.008:JP/NPA", b"1.008: JP", agreed.FieldError, r"1\.008 ORI: expected 1-255 printable ASCII characters"),
         (b"1.009:2", b"1.009:" + b"x" * 10_000, agreed.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
-        (b"2.002:00", b"2.002:00\x1d2.001:9", agreed.FieldError, r"2\.001 LEN: expected only fields of domain"),
+        (b"2.002:00", b"2.002:00\x1d2.001:9", agreed.MalformedError, r"record 2 \(Type-2\): expected LEN once"),
         (b"1.009:2", b"1.009:\x1f", agreed.FieldError, r"1\.009 TCN: expected 1-255 printable ASCII characters"),
         (b"1.011:00.00", b"1.011:500", agreed.FieldError, r"1\.011 NSR: expected 00\.00 or pixels per millimetre, got '500'"),
         (b"1.002:0502", b"1.002:0300", agreed.UnsupportedError, r"1\.002 VER: expected 0502, .*got '0300'"),
         (b"PCSC-JP-US", b"INT-I", agreed.UnsupportedError, r"1\.013 DOM: expected 'PCSC-JP-US.*got 'INT-I\\x1f1\.0'"),
-        (b"1.015:003", b"1.015:002", agreed.UnsupportedError, r"1\.015 DCS: expected 000 \(ASCII\) or 003.*got '002'"),
+        (b"1.015:003", b"1.015:002", agreed.UnsupportedError, r"1\.015 DCS: expected 000 .*got 002 \(UTF-16\)"),
         (b"050607Z", b"050607", agreed.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
         (b"050607Z", b"256199Z", agreed.FieldError, r"1\.014 GMT: expected a time in UTC, YYYYMMDDHHMMSSZ"),
         (b"\x1d1.009:2600000000001A", b"", agreed.FieldError, r"1\.009 TCN: expected a value, the field is mandatory"),
         (b"1.005:20260304", b"1.004:CPS", agreed.FieldError, r"record 1 \(Type-1\), 1\.004 TOT: expected the field once"),
-        (b"1.004:CPS", b"2.004:CPS", agreed.MalformedError, r"record 1 \(Type-1\): expected fields that begin 1\.NNN:"),
-        (b"1.004:CPS", b"1.004:C\x1cS", agreed.MalformedError, r"hold no file separator"),
-        (b"1\x1f3", b"1\x1f4", agreed.MalformedError, r"1\.003 CNT: expected Type-1 and the 3 records .*got 1 and 4"),
-        (b"1\x1f3", b"1", agreed.MalformedError, r"1\.003 CNT: expected two numbers for each record, got '1'"),
-        (b"2\x1f00\x1e14\x1f01", b"14\x1f01\x1e2\x1f00", agreed.MalformedError, "record 2: expected Type-14 .* got Type-2"),
-        (b"2\x1f00\x1e14", b"2\x1f00\x1e2", agreed.FieldError, r"1\.003 CNT: expected one Type-2 record, got 2"),
-        (b"2\x1f00\x1e14", b"2\x1f00\x1e99", agreed.UnsupportedError, r"got Type-99 as record 3"),
+        (b"1.004:CPS", b"2.004:CPS", agreed.MalformedError, "record 1: A tag names another record type"),
+        (b"1.004:CPS", b"1.004:C\x1cS", agreed.MalformedError, r"record 1 \(Type-1\): expected FS where LEN says"),
+        (b"1\x1f3", b"1\x1f4", agreed.MalformedError, "record 1: 1.003 CNT states another count"),
+        (b"1\x1f3", b"1", agreed.MalformedError, "record 1: 1.003 CNT is absent or cannot be read"),
+        (b"2\x1f00\x1e14\x1f01", b"14\x1f01\x1e2\x1f00", agreed.MalformedError, "record 1: The records stand in another order"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e2", agreed.MalformedError, "record 1: 1.003 CNT lists a record that is not there"),
+        (b"2\x1f00\x1e14", b"2\x1f00\x1e99", agreed.MalformedError, "record 1: 1.003 CNT lists a record that is not there"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_refused_by_record_number_and_mnemonic(
@@ -434,7 +430,7 @@ def test_a_field_outside_the_domain_is_refused_and_its_content_kept_out_of_the_m
     with pytest.raises(
         agreed.FieldError, match=rf"{number}( NQM)?: expected (only fields of domain|numbers only)"
     ) as caught:
-        agreed.read(changed(old, new))
+        read(changed(old, new))
     assert "YAMADA" not in str(caught.value)
 
 
@@ -445,7 +441,7 @@ def test_two_images_must_not_share_a_designation() -> None:
 
 def test_type_1_is_ascii_whatever_the_character_set_says() -> None:
     data = changed(b"JP/NPA", "警察庁".encode())
-    refused(agreed.FieldError, r"record 1 \(Type-1\): expected ascii text, got the byte e8 at byte \d+", data)
+    refused(agreed.FieldError, r"record 1 \(Type-1\), 1\.008 ORI: expected ascii text, got the byte e8", data)
     with pytest.raises(
         agreed.FieldError, match=r"1\.008 ORI: expected 1-255 printable ASCII .*section 5\.5: Type-1 is 7-bit"
     ):
@@ -454,8 +450,8 @@ def test_type_1_is_ascii_whatever_the_character_set_says() -> None:
 
 def test_text_in_utf_8_needs_the_character_set_that_says_so() -> None:
     data = changed(b"\x1d1.015:003\x1fUTF-8", b"", RESULT)
-    refused(agreed.FieldError, r"record 3 \(Type-14\): expected ascii text, got the byte e8 .*1\.015 DCS", data)
-    assert agreed.read(agreed.write(RESULT)).images[0].source == "警視庁　鑑識課"
+    refused(agreed.MalformedError, r"record 3: Text is not 7-bit ASCII and 1\.015 DCS declares nothing else", data)
+    assert read(agreed.write(RESULT)).images[0].source == "警視庁　鑑識課"
 
 
 def test_a_type_14_record_without_an_image_is_refused() -> None:
@@ -468,32 +464,63 @@ def test_a_type_14_record_without_an_image_is_refused() -> None:
 def test_an_image_may_be_the_only_field_of_its_record_but_then_others_are_missing() -> None:
     head = envelope(b"1\x1f2\x1e2\x1f00\x1e14\x1f01")
     data = with_lengths(head, b"2.001:@\x1d2.002:00\x1c", b"14.001:@\x1d14.999:\xff\xa0\xff\x1c")
-    refused(agreed.MalformedError, r"record 3 \(Type-14\): expected fields that begin 14\.NNN:", data)
+    refused(agreed.MalformedError, "record 3: The record has no IDC", data)
 
 
-def test_a_record_ends_with_a_file_separator() -> None:
-    data = agreed.write(SEARCH)
-    refused(agreed.MalformedError, r"record 4 \(Type-14\), LEN: expected .* ends with a file separator", data[:-1] + GS)
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (agreed.write(SEARCH)[:-1] + GS, "record 4: No FS ends the record"),
+        (agreed.write(SEARCH)[:-1], "record 4: No FS ends the record"),
+        (agreed.write(SEARCH) + FS, "record 5: expected a tag"),
+        (agreed.write(SEARCH) + b"\0", "the transaction: NUL, line ends or spaces follow"),
+        (b"2.001:18\x1d2.002:00\x1c", "record 1: expected the tag 1.001"),
+        (b"", "record 1: expected the tag 1.001"),
+        (b"PK\x03\x04", "record 1: expected the tag 1.001"),
+    ],
+)
+def test_what_a_tolerant_reader_forgives_is_refused_between_the_parties(data: bytes, message: str) -> None:
+    refused(agreed.MalformedError, message, data)
 
 
-def test_a_transaction_begins_with_type_1() -> None:
-    refused(agreed.MalformedError, "record 1: expected Type-1, got Type-2", b"2.001:18\x1d2.002:00\x1c")
-    refused(agreed.MalformedError, "record 1, LEN: expected a header .* got 'the end'|got the end", b"")
-    refused(agreed.MalformedError, "record 1, LEN: expected a header .* got 504b0304", b"PK\x03\x04")
+def test_the_xml_encoding_was_not_agreed(shared_data: Path) -> None:
+    data = (shared_data / "ansi_nist/nbis_an2k/All-Supported-Records-test-comp.xml").read_bytes()
+    with pytest.raises(
+        agreed.UnsupportedError, match=r"the transaction: expected the traditional encoding \(Annex B\), got xml"
+    ):
+        agreed.read(data)
 
 
-def test_bytes_after_the_last_record_are_refused() -> None:
-    data = agreed.write(SEARCH)
-    refused(agreed.MalformedError, rf"expected {len(data)} bytes by its lengths, got {len(data) + 1}", data + FS)
+def test_a_transaction_is_taken_apart_in_the_jail() -> None:
+    assert agreed.read(agreed.write(RESULT)) == RESULT
+    with pytest.raises(agreed.MalformedError, match=r"record 1: expected the tag 1\.001"):
+        agreed.read(b"PK\x03\x04")
 
 
-def test_a_length_that_leads_past_the_end_is_refused() -> None:
-    data = agreed.write(SEARCH)
-    refused(agreed.MalformedError, r"record 4 \(Type-14\), LEN: expected the length of a record", data[:-1])
-    bomb = b"1.001:999999999\x1d1.002:0502\x1c"
-    refused(agreed.MalformedError, r"record 1 \(Type-1\), LEN: .*got 999999999", bomb)
-    refused(agreed.MalformedError, "record 1, LEN: expected a header", b"1.001:9999999999\x1d1.002:0502\x1c")
-    refused(agreed.MalformedError, r"LEN: .*got 0:", b"1.001:0\x1d1.002:0502\x1c")
+LATENT = FingerImage(0, bytes(400), Compression.NONE, 20, 20, 500, impression=4)
+
+
+def test_a_latent_print_is_a_type_13_record() -> None:
+    data = agreed.write(replace(SEARCH, images=(LATENT,)))
+    assert b"13\x1f01" in parts(data)[0]
+    assert parts(data)[2].startswith(b"13.001:@\x1d13.002:01\x1d13.003:4\x1d")
+    assert read(data).images == (LATENT,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            b"13.003:4",
+            b"13.003:0",
+            r"13\.003 IMP: expected a latent impression \(4-7\), got 0: send a latent as Type-13",
+        ),
+        (b"13.005:00000000", b"13.005:2026", r"13\.005 LCD: expected a date"),
+        (b"13.012:8", b"13.012:8\x1d13.022:1", r"13\.022: expected only fields of domain"),
+    ],
+)
+def test_a_latent_record_keeps_to_its_fields(old: bytes, new: bytes, message: str) -> None:
+    refused(agreed.FieldError, message, changed(old, new, replace(SEARCH, images=(LATENT,))))
 
 
 # --- limits
@@ -504,11 +531,11 @@ def envelope(content: bytes) -> bytes:
 
 
 def test_more_bytes_records_fields_or_images_than_agreed_are_refused() -> None:
-    refused(agreed.LimitError, r"expected at most 10000000 bytes, got 10000001: divide", b"1" * 10_000_001)
-    records = RS.join([b"1\x1f64", *([b"2\x1f00"] * 64)])
-    refused(agreed.LimitError, r"1\.003 CNT: expected at most 64 records, got 65", with_lengths(envelope(records)))
-    images = RS.join([b"1\x1f22", b"2\x1f00", *([b"14\x1f01"] * 21)])
-    refused(agreed.LimitError, r"1\.003 CNT: expected at most 20 images, got 21", with_lengths(envelope(images)))
+    refused(agreed.LimitError, r"expected at most 10000000 bytes, got 10000001; divide", b"1" * 10_000_001)
+    images = RS.join([b"1\x1f22", b"2\x1f00", *([b"14\x1f%02d" % at for at in range(1, 22)])])
+    pieces = [b"14.001:@\x1d14.002:%02d\x1d14.999:x\x1c" % at for at in range(1, 22)]
+    crowd = with_lengths(envelope(images), b"2.001:@\x1d2.002:00\x1c", *pieces)
+    refused(agreed.LimitError, "the transaction: expected at most 20 images, got 21", crowd)
     fields = b"1.001:@" + b"".join(b"\x1d1.%03d:0" % number for number in range(2, 504)) + FS
     refused(agreed.LimitError, r"record 1 \(Type-1\): expected at most 500 fields, got 502", with_lengths(fields))
 
@@ -521,7 +548,7 @@ def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
     large = replace(WSQ, data=b"\xff\xa0\xff" + bytes(3_400_000))
     with pytest.raises(agreed.LimitError, match="expected at most 10000000 bytes, got 1020"):
         agreed.write(replace(SEARCH, images=(large,) * 3))
-    assert len(agreed.write(replace(SEARCH, images=(RAW,) * 20))) < agreed.MAX_BYTES
+    assert len(agreed.write(replace(SEARCH, images=(RAW,) * 20))) < 10_000_000
 
 
 @pytest.mark.parametrize(
@@ -529,7 +556,7 @@ def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
     [
         ({"position": 11}, r"14\.013 FGP: expected 0-10, got 11: send each finger"),
         ({"dpi": 249}, r"14\.009 THPS: expected 250-2000, got 249"),
-        ({"impression": 12}, r"14\.003 IMP: expected the impression of a known finger \(table 7\), got 12"),
+        ({"impression": 12}, r"14\.003 IMP: expected the impression of a finger \(table 7\), got 12"),
         ({"source": "line\nline"}, r"14\.004 SRC: expected 1-255 characters without control characters"),
         ({"source": "警視庁\u3000"}, r"14\.004 SRC: expected 1-255 .* or a space at either end, got '\\u8b66"),
         ({"captured": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, r"14\.005 FCD: expected a date without a time"),
@@ -583,12 +610,12 @@ def mutations(draw: st.DrawFn) -> bytes:
 @given(mutations())
 def test_damaged_bytes_are_refused_with_an_error_of_this_module_or_read(data: bytes) -> None:
     try:
-        transaction = agreed.read(data)
+        transaction = read(data)
     except agreed.NistError as error:
         message = str(error)
     else:
         message = ""
-        assert agreed.read(agreed.write(transaction)) == transaction
+        assert read(agreed.write(transaction)) == transaction
     assert message.isascii()
     assert len(message) < 400
 
@@ -597,14 +624,14 @@ def test_damaged_bytes_are_refused_with_an_error_of_this_module_or_read(data: by
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(agreed.NistError):
-        agreed.read(data)
+        read(data)
 
 
 def test_every_cut_of_a_transaction_is_refused() -> None:
     data = agreed.write(RESULT)
     for length in range(len(data)):
         with pytest.raises(agreed.NistError):
-            agreed.read(data[:length])
+            read(data[:length])
 
 
 def long_search(images: int) -> bytes:
@@ -649,7 +676,7 @@ def calls_to_read(data: bytes) -> int:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        agreed.read(data)
+        read(data)
     except agreed.NistError:
         pass
     finally:

@@ -115,7 +115,7 @@ def test_extended_data_are_passed_over() -> None:
         (record(per_cm=0), "40 to 800 pixels per centimetre .* states 0"),
         (record(width=200), "view 1: a minutia lies outside the image of 200 x 400"),
         (record(body=bytes.fromhex("0b 00 00 00 0000")), "view 1: a finger position is .* got 11"),
-        (record(body=bytes.fromhex("01 00 00 02 0000")), "view 1: 2 minutiae need 16 bytes"),
+        (record(body=bytes.fromhex("01 00 00 02 0000")), "view 1: 2 minutiae need 12 bytes"),
         (record(body=bytes.fromhex("01 00 00 00")), "extended data is missing"),
         (record(body=bytes.fromhex("01 00 00 00 0005 01")), "5 bytes of extended data are stated .* 1 remain"),
         (record(body=bytes.fromhex("01 00 00 00 0000 00")), r"end after its 1 view\(s\) .* 1 more byte"),

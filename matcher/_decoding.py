@@ -1,0 +1,184 @@
+"""Decoding an image file: the task that the jail was built for. What it loads is C, and is loaded nowhere else.
+
+:func:`decode` holds what the header states to the limits it is given, then checks what the decoder does not check by itself
+(where WSQ, JPEG and JPEG 2000 end, how many tiles and components there are), and only then decodes. It gives 8-bit grey
+values where there is one way to read the file as such, and refuses else: T for too large or small, D for damaged, U for a
+kind of picture that is not read here.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from matcher import _jpeg_grammar, wsq
+from matcher.jail_terms import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matcher.jail_terms import Task
+
+# Not Image.open, which loads the decoders of forty formats more.
+_PILLOW: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    "TIFF": TiffImageFile,
+    "PNG": PngImageFile,
+    "BMP": BmpImageFile,
+    "JP2": Jpeg2KImageFile,
+    "JPEG": JpegImageFile,
+    "PGM": PpmImageFile,
+}
+_TIFF_COMPRESSIONS: Final = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate"}
+_MAX_TILES: Final = 64
+_ENOUGH: Final = 20
+_PHOTOMETRIC: Final = 262  # TIFF tag PhotometricInterpretation
+
+Picture = tuple[tuple[int, int], tuple[float, float], bytes]
+"""Width and height, the file's own resolution across and down in dpi (0 if none), and the grey pixels."""
+
+
+def decode(arguments: dict[str, Any], data: bytes) -> tuple[list[float], bytes]:
+    """Decode ``data`` by the ``codec`` in the arguments; return [width, height, dpi across, dpi down] and grey pixels.
+
+    Raises:
+        RefusalError: the file is not read; T, D or U.
+
+    """
+    decoder = _wsq if arguments["codec"] == "WSQ" else _pillow
+    size, dpi, pixels = decoder(data, arguments)
+    return [*size, *dpi], pixels
+
+
+TASKS: Final[Mapping[str, Task]] = {"decode": decode}
+
+
+def warm() -> None:
+    """Decode small pictures of each kind, so that all that decoding loads is loaded.
+
+    And some times over: the interpreter rewrites code that runs often, which each child would do anew in pages of its own.
+    """
+    limits = {"min_side": 1, "max_side": 64, "max_pixels": 4096}
+    for codec, kind in _PILLOW.items():
+        for mode in ("L", "RGB"):
+            file = io.BytesIO()
+            Image.new(mode, (32, 32)).save(file, kind.format)
+            for _ in range(_ENOUGH):
+                decode({"codec": codec, **limits}, file.getvalue())
+
+
+# --- WSQ -------------------------------------------------------------------------------------------------------------
+
+
+def _wsq(data: bytes, limits: dict[str, int]) -> Picture:
+    try:
+        size = wsq.size(data)
+        _check_size(size, limits)
+        if size[0] * size[1] > wsq.MAX_PIXELS_PER_BYTE * len(data):
+            raise RefusalError(
+                "T",
+                f"{size[0]} x {size[1]} pixels from {len(data)} bytes: WSQ gives at most "
+                f"{wsq.MAX_PIXELS_PER_BYTE} pixels a byte",
+            )
+        pixels, dpi = wsq.decode(data)
+    except wsq.WsqError as error:
+        raise RefusalError("D", str(error)) from error
+    return size, (float(dpi),) * 2, pixels.tobytes()
+
+
+# --- what Pillow decodes ---------------------------------------------------------------------------------------------
+
+
+def _pillow(data: bytes, arguments: dict[str, Any]) -> Picture:
+    codec = arguments["codec"]
+    if codec == "JP2":
+        _check_codestream(data)
+    try:
+        with _PILLOW[codec](io.BytesIO(data)) as image:
+            _check_size(image.size, arguments)
+            _check_kind(image)
+            if codec == "JPEG":
+                _jpeg_grammar.check(data)
+            image.load()
+            across, down = image.info.get("dpi", (0.0, 0.0))
+            return image.size, (float(across), float(down)), _grey(image)
+    except SyntaxError:  # Pillow's word for a header that it does not read
+        raise RefusalError("D", "the header is damaged, or of a variant that is not read") from None
+
+
+def _check_size(size: tuple[int, int], limits: dict[str, int]) -> None:
+    width, height = size
+    smallest, largest, pixels = limits["min_side"], limits["max_side"], limits["max_pixels"]
+    if not (smallest <= width <= largest and smallest <= height <= largest and width * height <= pixels):
+        raise RefusalError(
+            "T",
+            f"a side has {smallest} to {largest} pixels and a picture at most {pixels}; the header states "
+            f"{width} x {height}",
+        )
+
+
+def _check_codestream(data: bytes) -> None:
+    """Check what JPEG 2000 says beyond Pillow's header: tiles, components, subsampling, and that it ends."""
+    code = _codestream(data)
+    if code[:4] != b"\xff\x4f\xff\x51" or len(code) < 42:
+        raise RefusalError("D", "a JPEG 2000 codestream begins with SOC and SIZ; this one does not")
+    if not code.rstrip(b"\x00").endswith(b"\xff\xd9"):
+        raise RefusalError("D", "a JPEG 2000 codestream ends with FFD9 (EOC); this one is cut short")
+    x1, y1, _x0, _y0, tile_x, tile_y, tile_x0, tile_y0, components = struct.unpack_from(">8IH", code, 8)
+    if not (tile_x and tile_y) or -(-(x1 - tile_x0) // tile_x) * -(-(y1 - tile_y0) // tile_y) > _MAX_TILES:
+        raise RefusalError("T", f"a JPEG 2000 picture has at most {_MAX_TILES} tiles; this one has more")
+    steps = code[42 : 42 + 3 * components]
+    if components not in {1, 3} or len(steps) < 3 * components or set(steps[1::3] + steps[2::3]) != {1}:
+        raise RefusalError("U", "a JPEG 2000 print has one component, or three of full size; this one has not")
+
+
+def _codestream(data: bytes) -> bytes:
+    """Return the contiguous codestream of a JP2 file, or the data if they are one already."""
+    if data[:2] == b"\xff\x4f":
+        return data
+    at = 0
+    while at + 8 <= len(data):
+        length, header = int.from_bytes(data[at : at + 4]), 8
+        if length == 1:
+            length, header = int.from_bytes(data[at + 8 : at + 16]), 16
+        elif length == 0:
+            length = len(data) - at
+        if length < header or at + length > len(data):
+            break
+        if data[at + 4 : at + 8] == b"jp2c":
+            return data[at + header : at + length]
+        at += length
+    raise RefusalError("D", "a JP2 file holds a codestream box (jp2c); this one has none that is whole")
+
+
+def _check_kind(image: ImageFile.ImageFile) -> None:
+    if getattr(image, "n_frames", 1) != 1:
+        raise RefusalError("U", f"a file holds one picture; this one has {getattr(image, 'n_frames', 1)}")
+    compression = image.info.get("compression", "raw")
+    if image.format == "TIFF" and compression not in _TIFF_COMPRESSIONS:
+        raise RefusalError("U", f"a TIFF here is uncompressed, packbits, LZW or deflate; this one is {compression}")
+    from_white = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0
+    if from_white and image.mode.startswith("I;16"):  # Pillow turns 8-bit pictures round, but not these
+        raise RefusalError("U", "a 16-bit TIFF here counts up from black; this one counts up from white")
+
+
+def _grey(image: Image.Image) -> bytes:
+    """Return 8-bit grey pixels, 0 black, where there is one way to read them."""
+    if image.mode.startswith("I;16"):
+        high = 0 if image.mode.endswith("B") else 1
+        return image.tobytes()[high::2]
+    if image.mode in {"LA", "RGBA"}:
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise RefusalError("U", "a print is opaque; this picture has transparent pixels")
+        image = image.convert(image.mode[:-1])
+    if image.mode not in {"1", "L", "P", "RGB"} or "transparency" in image.info:
+        raise RefusalError("U", f"a print is grey, colour or 16-bit grey; this picture is {image.mode}")
+    return (image if image.mode == "L" else image.convert("L")).tobytes()

@@ -1,0 +1,156 @@
+"""Finger minutiae records as other systems write them: ISO/IEC 19794-2:2005 and :2011, INCITS 378-2004, -2009, -2009/AM1.
+
+All begin with the same 4 bytes, and two pairs of them with the same 8: the version " 20" is ISO/IEC's of 2005 and INCITS' of
+2004, "030" is ISO/IEC's of 2011, INCITS' of 2009 and of its draft. So :func:`read` reads a record in every layout that its
+version allows, and takes
+
+- the one layout that fits to the last byte with nothing to forgive; where two do, the record is refused, for nobody
+  writes such bytes by chance;
+- else the one layout that fits with something forgiven, which is then named in :attr:`Record.deviations`;
+- else none, and the message says of each layout why not.
+
+What is forgiven has one meaning only: every byte is still accounted for. A direction beyond a full turn, a minutia outside
+its image, or a type that does not exist is refused, since what else is wrong cannot be known.
+
+:func:`read_iso19794_2` and :func:`write_iso19794_2` are for templates that are kept: one format, lengths as stated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from matcher.formats import _image_per_view, _one_image, _representations
+from matcher.formats._cursor import FormatError
+from matcher.formats.minutiae import Format, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matcher.formats._grammar import Grammar
+    from matcher.template import Template
+
+MAX_BYTES: Final = 1_000_000
+"""Twice what 255 views of 255 minutiae need. With extended data the standards allow 17 MB, which nobody has cause to send."""
+
+_IDENTIFIER: Final = b"FMR\x00"
+_START: Final = 8
+_GRAMMARS: Final = _one_image.GRAMMARS | _image_per_view.GRAMMARS | _representations.GRAMMARS
+_READERS: Final[Mapping[Format, Callable[[bytes, Grammar], Record]]] = (
+    dict.fromkeys(_one_image.GRAMMARS, _one_image.read)
+    | dict.fromkeys(_image_per_view.GRAMMARS, _image_per_view.read)
+    | dict.fromkeys(_representations.GRAMMARS, _representations.read)
+)
+_WRITERS: Final[Mapping[Format, Callable[[Record, Grammar], bytes]]] = (
+    dict.fromkeys(_one_image.GRAMMARS, _one_image.write)
+    | dict.fromkeys(_image_per_view.GRAMMARS, _image_per_view.write)
+    | dict.fromkeys(_representations.GRAMMARS, _representations.write)
+)
+_OF_VERSION: Final = {
+    _one_image.VERSION: (Format.ISO_2005, Format.INCITS_2004),
+    _one_image.VERSION_WITH_ZERO: (Format.ISO_2005, Format.INCITS_2004),
+    b"030\x00": (Format.ISO_2011, Format.INCITS_2009, Format.INCITS_2007),
+    b"035\x00": (Format.INCITS_2009_AM1,),
+}
+
+_PASSED_OVER: Final = frozenset({"extended-data-unread", "extended-area-length", "finger-quality", "reserved-bits"})
+"""What a record that was kept may have: it was made before these were looked at, and touches no minutia."""
+
+
+def read(data: bytes) -> Record:
+    """Read a finger minutiae record, whichever of the standards it follows. The cost is linear in its length.
+
+    Raises:
+        FormatError: the bytes are no whole record of any of them, and why.
+
+    """
+    formats = _OF_VERSION.get(data[4:_START], ()) if data[:4] == _IDENTIFIER else ()
+    if not formats:
+        versions = ", ".join(repr(version) for version in _OF_VERSION)
+        raise FormatError(
+            f"a finger minutiae record begins with {_IDENTIFIER!r} and a version, one of {versions}; got {data[:_START]!r}"
+        )
+    records, errors = [], []
+    for each in formats[::-1] if _has_short_length(data) else formats:
+        try:
+            records.append(read_as(data, each))
+        except FormatError as error:
+            errors.append(f"{each}: {error}")
+    fits = [record for record in records if not record.deviations] or records
+    if len(fits) > 1:
+        names = " and ".join(record.format for record in fits)
+        raise FormatError(f"the bytes fit {names} alike, and say something else in each: ask the sender which is meant")
+    if not fits:
+        raise FormatError("the bytes are no whole record: " + "; ".join(errors))
+    return fits[0]
+
+
+def _has_short_length(data: bytes) -> bool:
+    """Whether the length is INCITS 378-2004's in 2 bytes: in 4, no record read here has any but 0 in the first 2, or few.
+
+    It decides nothing, but a reason stands first if it is about the layout that was meant.
+    """
+    return int.from_bytes(data[_START : _START + 2]) > MAX_BYTES >> 16
+
+
+def read_as(data: bytes, format: Format) -> Record:  # noqa: A002 - the name of the record's field
+    """Read a record of the one format that it is known to have; its identifier and version are not looked at again.
+
+    Raises:
+        FormatError: it is no such record.
+
+    """
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"a finger minutiae record has at most {MAX_BYTES} bytes here; got {len(data)}")
+    if format not in _READERS:
+        raise FormatError(f"{format}, has no record header: read it as a card's data")
+    return _READERS[format](data, _GRAMMARS[format])
+
+
+def write(record: Record) -> bytes:
+    """Write a record in its format; the same record always gives the same bytes.
+
+    What was read comes out as it was, but for what :attr:`Record.deviations` names, reserved bits and, in ISO/IEC
+    19794-2:2011, minutiae of 6 bytes that state no quality. A record for another format is made of its templates, with
+    :meth:`Record.of`. In formats that have no code for it, a quality not reported becomes 0.
+
+    Raises:
+        FormatError: the record does not fit into its format, and what of it.
+
+    """
+    if not 1 <= len(record.views) <= 255:
+        raise FormatError(f"a record holds 1 to 255 views; got {len(record.views)}")
+    if record.format not in _WRITERS:
+        raise FormatError(f"{record.format}, has no record header: write it as a card's data")
+    return _WRITERS[record.format](record, _GRAMMARS[record.format])
+
+
+def read_iso19794_2(data: bytes) -> list[Template]:
+    """Read an ISO/IEC 19794-2:2005 finger minutiae record; one template a view, coordinates brought to 500 dpi.
+
+    Extended data (ridge counts, cores, deltas) are passed over. Quality 0 means "not reported".
+
+    Raises:
+        FormatError: the bytes are not one whole, valid record.
+
+    """
+    magic = _IDENTIFIER + _one_image.VERSION
+    if len(data) >= _START and data[:_START] != magic:
+        raise FormatError(f"a record of ISO/IEC 19794-2:2005 begins with {magic!r}; got {data[:_START]!r}")
+    record = read_as(data, Format.ISO_2005)
+    for deviation in record.deviations:
+        if deviation.code not in _PASSED_OVER:
+            raise FormatError(deviation.text)
+    return [view.template for view in record.views]
+
+
+def write_iso19794_2(templates: Sequence[Template]) -> bytes:
+    """Write templates as one ISO/IEC 19794-2:2005 record at 500 dpi, one view each.
+
+    Reading it again gives x, y, kind, quality and position as they were and directions to 1.40625 degrees. A record has
+    one image size, so every view gets the largest width and height. A view's own quality is the mean of its minutiae's.
+
+    Raises:
+        FormatError: there are no templates, more than 255, or more than 16 of one finger position.
+
+    """
+    return write(Record.of(templates, Format.ISO_2005))
