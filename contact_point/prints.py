@@ -1,24 +1,32 @@
-"""Prints on their way through the service: image file -> picture and template -> transaction, and back.
+"""Prints on their way through the service: file -> pictures and templates -> transaction, and back.
 
-Between the contact points a print is a PNG in a Type-14 record: decoded once in the jail and encoded anew without loss, so
-nothing of the original file but its pixels and its resolution travels.
+Whatever a file is (:mod:`contact_point.files`), each impression in it becomes a :class:`Print`: its picture, the minutiae
+that our own extractor finds in it, and its quality. Minutiae that others found are not searched with: the print of a match
+is shown to an examiner (Article 4(5)), so it is the picture that counts.
+
+Between the contact points a print is a PNG in a Type-14 record, a latent one in Type-13: decoded once in the jail and
+encoded anew without loss, so nothing of the original file but its pixels and its resolution travels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from contact_point import files
 from contact_point.nist import agreed
+from contact_point.nist.headers import Compression
+from contact_point.nist.reading import JAIL
 from matcher import images
 from matcher.extraction import Extractor
 from matcher.images import Image
+from matcher.quality import Quality, Reason, measure
 from matcher.template import LEAST_MINUTIAE, Template
-from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError
+from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError, SearchKindError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
 
@@ -27,87 +35,211 @@ RESULT: Final = "SRE"
 """Types of transaction: a print-to-print search and its result, as INTERPOL's INT-I names them."""
 
 
+UNKNOWN_IMPRESSION: Final = 29
+LATENT_IMPRESSION: Final = 4
+"""Of table 7 of ANSI/NIST-ITL 1-2011: how the print was taken is not known; it was left somewhere."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Print:
-    """One impression: its picture and the minutiae found in it."""
+    """One impression: its picture, the minutiae found in it, what it is worth, and how it was taken (table 7).
+
+    ``marked`` says that the minutiae are those that an examiner marked, as may be on a latent print.
+    """
 
     image: Image
     template: Template
+    quality: Quality
+    impression: int = UNKNOWN_IMPRESSION
+    marked: bool = False
 
     @property
     def png(self) -> bytes:
         """The picture as PNG."""
         return images.write_png(self.image)
 
+    @property
+    def sent(self) -> agreed.FingerImage:
+        """The print as it is sent to the other Party."""
+        marked = self.template if self.marked else None
+        return finger_image(self.image, self.template.position, impression=self.impression, marked=marked)
+
+    def searched(self, *, latent: bool) -> Print:
+        """Return the print as it goes into a search of this type: Article 4(7), queries of each type are counted apart.
+
+        Raises:
+            SearchKindError: it is known to have been taken in the other way.
+
+        """
+        if latent and self.impression == UNKNOWN_IMPRESSION:
+            return replace(self, impression=LATENT_IMPRESSION)
+        if latent != (self.impression in agreed.LATENT):
+            raise SearchKindError(
+                f"a {'latent' if latent else 'ten-print'} search carries prints "
+                f"{'left at a scene' if latent else 'taken from a person'} (Article 4(7)); this one is of impression type "
+                f"{self.impression} (table 7): say which search it is"
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PrintFile:
+    """What a file of prints came to: those that can be compared, and which of its impressions were left out, and why.
+
+    ``templates`` are the minutiae of impressions that the file has no picture of.
+    """
+
+    contents: files.Contents
+    prints: tuple[Print, ...]
+    templates: tuple[Template, ...]
+    left_out: tuple[str, ...]
+
 
 class PrintReader:
-    """Makes prints of image files. Thread-safe; the network is loaded at the first print."""
+    """Makes prints of files. Thread-safe; the network is loaded at the first print."""
 
-    def __init__(self, *, threads: int = 1) -> None:
-        """Use ``threads`` cores for one extraction."""
+    def __init__(self, *, threads: int = 1, places: int = 2) -> None:
+        """Use ``threads`` cores for one extraction, and ``places`` extractions at a time."""
         self._threads = threads
+        self._places = places
 
     @cached_property
     def _extractor(self) -> Extractor:
-        return Extractor(threads=self._threads)
+        return Extractor(threads=self._threads, places=self._places)
 
     def read(self, data: bytes, *, position: int = 0, dpi: float | None = None) -> Print:
         """Return the print in an image file.
 
         Raises:
             ImageError: the file cannot be read.
-            PrintQualityError: it shows too few minutiae to be compared.
+            PrintQualityError: it cannot be compared.
 
         """
-        image = images.read(data, dpi=dpi)
-        template = self._extractor.extract(image, position=position)
-        if len(template) < LEAST_MINUTIAE:
-            raise PrintQualityError(
-                f"a print needs at least {LEAST_MINUTIAE} minutiae to be compared; {len(template)} were found: scan the finger "
-                "again, or check the resolution"
-            )
-        return Print(image, template)
+        return self._of_image(images.read(data, dpi=dpi, place=JAIL), position)
 
-    def of_transaction(self, transaction: bytes) -> list[Print]:
-        """Return the prints in an ANSI/NIST-ITL transaction of one individual.
+    def read_file(self, data: bytes, *, at: datetime, position: int = 0, dpi: float | None = None) -> PrintFile:
+        """Return the prints in a file of any kind; ``position`` is the finger of a file that shows one and names none.
+
+        Raises:
+            FILE_ERRORS of :mod:`contact_point.files`: the file cannot be read.
+            ValueError: ``position`` is given for a file of several prints, or of another finger.
+
+        """
+        contents = files.read(data, at=at, dpi=dpi, place=JAIL)
+        positions = [each.position for each in contents.impressions]
+        if position and positions not in ([0], [position]):
+            raise ValueError(
+                f"a position is said for a file with one print that names no finger; this one has prints of {positions}: "
+                "leave the position out"
+            )
+        pictures = [(each, each.image) for each in contents.impressions if each.image is not None]
+        unmarked = [(image, position or each.position) for each, image in pictures if each.template is None]
+        made = iter(self._extractor.extract_many(unmarked, refused=str))
+        prints, left_out = [], list(contents.faults)
+        for each, image in pictures:
+            here = position or each.position
+            template = next(made) if each.template is None else replace(each.template, position=here)
+            if isinstance(template, str):
+                left_out.append(f"{each.origin}: {template}")
+                continue
+            quality = measure(image, template)
+            if not quality.usable:
+                left_out.append(f"{each.origin}: {_too_poor(template, quality)}")
+                continue
+            impression = each.impression if each.impression in agreed.IMPRESSIONS else None
+            how = UNKNOWN_IMPRESSION if impression is None else impression
+            prints.append(Print(image, template, quality, how, marked=each.template is not None))
+        templates = tuple(each.template for each in contents.impressions if each.template and each.image is None)
+        return PrintFile(contents, tuple(prints), templates, tuple(left_out))
+
+    def of_transaction(self, transaction: bytes, *, latent: bool | None = None) -> list[Print]:
+        """Return the prints in an ANSI/NIST-ITL transaction of one individual, as the Parties send them.
+
+        ``latent`` says whether they are to be latent prints; None asks nothing.
 
         Raises:
             NistError, ImageError: the transaction, or an image in it, cannot be read.
             NoPrintsError: it holds no image.
             BulkQueryError: it holds two prints of one finger position, so perhaps of two persons.
+            SearchKindError: it holds latent prints where others were announced, or others where latent ones were.
             PrintQualityError: a print cannot be compared.
 
         """
-        found = agreed.read(transaction).images
+        found = agreed.read(transaction, place=JAIL).images
         if not found:
-            raise NoPrintsError("a transaction carries at least one finger image (Type-14); this one carries none")
-        known = [image.position for image in found if image.position]
-        # Art. 4(3): querying is on the fingerprint data of *an* individual.
-        if len(found) > 1 and (len(known) != len(found) or len(set(known)) != len(known)):
-            raise BulkQueryError(
-                "several prints in one query are different fingers of one individual, each with its position; got positions "
-                f"{[image.position for image in found]}: send one query for each individual"
+            raise NoPrintsError(
+                "a transaction carries at least one finger image (Type-14, Type-13); this one carries none"
             )
+        check_individual([image.position for image in found])
+        for image in found:
+            if latent not in {None, image.record_type == 13}:
+                expected = "latent prints, Type-13" if latent else "prints of known fingers, Type-14"
+                raise SearchKindError(
+                    f"the search was announced to be of {expected} (Article 4(7)); the transaction has Type-"
+                    f"{image.record_type}: send what was announced"
+                )
         return [self._of_record(image) for image in found]
 
     def _of_record(self, image: agreed.FingerImage) -> Print:
-        """Return the print in a Type-14 record."""
-        if image.compression is agreed.Compression.NONE:
+        """Return the print in a Type-13 or Type-14 record."""
+        if image.compression is Compression.NONE:
             raise images.UnknownFormatError(
                 "an image travels as PNG, WSQ or JPEG 2000 (14.011 CGA); this one is raw pixels"
             )
-        found = self.read(image.data, position=image.position, dpi=image.dpi)
-        height, width = found.image.pixels.shape
+        picture = images.read(image.data, dpi=image.dpi, place=JAIL)
+        height, width = picture.pixels.shape
         if (width, height) != (image.width, image.height):
             raise images.SizeError(
                 f"the record says {image.width} x {image.height} pixels (14.006, 14.007) and its image has {width} x {height}: "
                 "correct the record"
             )
-        return found
+        return self._of_image(picture, image.position, image.impression, image.marked)
+
+    def _of_image(
+        self, image: Image, position: int, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
+    ) -> Print:
+        template = marked or self._extractor.extract(image, position=position)
+        quality = measure(image, template)
+        if not quality.usable:
+            raise PrintQualityError(_too_poor(template, quality))
+        return Print(image, template, quality, impression, marked=marked is not None)
+
+
+def check_individual(positions: Sequence[int]) -> None:
+    """Refuse prints that may be of several persons: Article 4(3), querying is on the data of *an* individual.
+
+    Raises:
+        BulkQueryError: there is no print, two have one finger position, or one of several has none.
+
+    """
+    if not positions or (len(positions) > 1 and (0 in positions or len(set(positions)) < len(positions))):
+        raise BulkQueryError(
+            "a query is about one individual: one print, or different fingers with their positions; got positions "
+            f"{list(positions)}: send one query for each individual"
+        )
+
+
+def best_of_each_finger(prints: Iterable[Print]) -> list[Print]:
+    """Return one print of each finger, the best: rolled and plain of one finger are no two pieces of evidence."""
+    best: dict[int, Print] = {}
+    for each in prints:
+        before = best.get(each.template.position)
+        if before is None or each.quality.expected_minutiae > before.quality.expected_minutiae:
+            best[each.template.position] = each
+    return [best[position] for position in sorted(best)]
+
+
+def _too_poor(template: Template, quality: Quality) -> str:
+    """Return why a print cannot be compared, for the person who takes it; of what it would be compared with it says nothing."""
+    advice = "; ".join(f"{reason}: {reason.advice}" for reason in quality.reasons)
+    if Reason.RESOLUTION in quality.reasons:
+        period = f"{quality.ridge_period:.1f} pixels apart at 500 dpi"
+        return f"a print is compared at its true resolution; the ridges of this one are {period}: {advice}"
+    return f"a print needs at least {LEAST_MINUTIAE} minutiae to be compared; {len(template)} were found: {advice}"
 
 
 def transaction(
-    prints: Sequence[tuple[Image, int]],
+    images: Sequence[agreed.FingerImage],
     *,
     kind: str,
     control_number: str,
@@ -117,7 +249,7 @@ def transaction(
     delete_by: date | None,
     now: datetime,
 ) -> bytes:
-    """Return an ANSI/NIST-ITL transaction of images with their finger positions."""
+    """Return the fingerprint data of a message as an ANSI/NIST-ITL transaction."""
     return agreed.write(
         agreed.Transaction(
             type_of_transaction=kind,
@@ -128,18 +260,23 @@ def transaction(
             date=now.date(),
             made_at=now,
             delete_by=delete_by,
-            images=tuple(_finger(image, position) for image, position in prints),
+            images=tuple(images),
         )
     )
 
 
-def _finger(image: Image, position: int) -> agreed.FingerImage:
+def finger_image(
+    image: Image, position: int, *, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
+) -> agreed.FingerImage:
+    """Return a print as it is sent: a PNG, with its finger position, how it was taken, and what an examiner marked on it."""
     height, width = image.pixels.shape
     return agreed.FingerImage(
         position=position,
         data=images.write_png(image),
-        compression=agreed.Compression.PNG,
+        compression=Compression.PNG,
         width=width,
         height=height,
         dpi=round(image.dpi),
+        impression=impression,
+        marked=marked,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import correspondence, delivery, disposal, prints, querying, reachability, service, unasked, wire
 from contact_point.holdings import read_particulars
+from contact_point.nist.reading import JAIL
 from contact_point.nist.transaction import NistError
 from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
 from matcher import images
@@ -54,6 +55,7 @@ from pcsc.messages import (
     Refusal,
     Reply,
     Request,
+    Search,
 )
 from pcsc.records import Direction
 
@@ -198,7 +200,8 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     _admit(here, query, now)  # before any work is done on the print, and again with the write lock held
     if here.holdings is None:
         raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")
-    probe = [each.template for each in here.reader.of_transaction(query.prints)]
+    latent = query.search is Search.LATENT
+    probe = [each.template for each in here.reader.of_transaction(query.prints, latent=latent)]
     found, view = here.holdings.search(
         probe, identified=query.identified, search=query.search, arrangement=arrangement, on=now.date()
     )
@@ -248,7 +251,7 @@ def _match(here: Installation, query: Query, found: Found, now: datetime) -> Mat
         reference=base64.b32encode(secrets.token_bytes(15)).decode(),
         prints=service.fingerprint_data(
             here,
-            [(images.read(picture), found.position)],
+            [prints.finger_image(images.read(picture, place=JAIL), found.position)],
             kind=prints.RESULT,
             control_number=service.new_number(here, now),
             answers=query.control_number,

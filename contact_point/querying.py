@@ -16,7 +16,7 @@ from contact_point.examination import Examination, Panel
 from matcher.comparison import compare
 from pcsc import life, traces
 from pcsc.duties import Content, permitted
-from pcsc.errors import BulkQueryError, OutOfOrderError
+from pcsc.errors import OutOfOrderError
 from pcsc.exchange import Side
 from pcsc.messages import (
     Acceptance,
@@ -70,11 +70,8 @@ def open_query(here: Installation, probe: Sequence[Print], justification: Justif
         ClientError: no answer came, or the query was refused.
 
     """
-    positions = [each.template.position for each in probe]
-    if not probe or (len(probe) > 1 and (0 in positions or len(set(positions)) < len(positions))):
-        raise BulkQueryError(
-            f"a query is about one individual: one print, or different fingers with their positions; got positions {positions}"
-        )
+    prints.check_individual([each.template.position for each in probe])
+    probe = [each.searched(latent=justification.search is Search.LATENT) for each in probe]
     query = _query(here, probe, justification, now)
     why = {"circumstances": justification.circumstances, "case": justification.case_reference}
     reason = service.reason_digest(here, justification.circumstances, justification.case_reference)
@@ -130,7 +127,7 @@ def _query(here: Installation, probe: Sequence[Print], justification: Justificat
         expectation=justification.expectation,
         prints=service.fingerprint_data(
             here,
-            [(each.image, each.template.position) for each in probe],
+            [each.sent for each in probe],
             kind=prints.SEARCH,
             control_number=number,
             now=now,

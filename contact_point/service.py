@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from contact_point.nist.agreed import FingerImage
     from contact_point.store import Held, Subject, Transaction
-    from matcher.images import Image
     from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message, Reply
     from pcsc.traces import Trace
@@ -72,14 +72,14 @@ def new_salt() -> str:
 
 def fingerprint_data(
     here: Installation,
-    images: Sequence[tuple[Image, int]],
+    images: Sequence[FingerImage],
     *,
     kind: str,
     control_number: str,
     answers: str | None = None,
     now: datetime,
 ) -> bytes:
-    """Return images with their finger positions as a transaction to the other Party, with the day to delete them by."""
+    """Return images as a transaction to the other Party, with the day to delete them by."""
     party, days = here.settings.party, here.settings.arrangement(now).follow_up_days
     return prints.transaction(
         images,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image, ImageFile
@@ -39,7 +40,7 @@ _PILLOW: Final[dict[str, type[ImageFile.ImageFile]]] = {
 }
 _TIFF_COMPRESSIONS: Final = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate"}
 _MAX_TILES: Final = 64
-_ENOUGH: Final = 20
+_ENOUGH: Final = 10
 _PHOTOMETRIC: Final = 262  # TIFF tag PhotometricInterpretation
 
 Picture = tuple[tuple[int, int], tuple[float, float], bytes]
@@ -101,12 +102,12 @@ def _pillow(data: bytes, arguments: dict[str, Any]) -> Picture:
     codec = arguments["codec"]
     if codec == "JP2":
         _check_codestream(data)
+    elif codec == "JPEG":
+        _jpeg_grammar.check(data, partial(_check_size, limits=arguments))
     try:
         with _PILLOW[codec](io.BytesIO(data)) as image:
             _check_size(image.size, arguments)
             _check_kind(image)
-            if codec == "JPEG":
-                _jpeg_grammar.check(data)
             image.load()
             across, down = image.info.get("dpi", (0.0, 0.0))
             return image.size, (float(across), float(down)), _grey(image)

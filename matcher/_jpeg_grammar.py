@@ -18,14 +18,17 @@ import numpy as np
 from matcher.jail_terms import RefusalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    Longs = NDArray[np.int64]
+    Ints = NDArray[np.int32]
     Flags = NDArray[np.bool_]
 
 _SOF_BASELINE: Final = 0xC0
 _SOF_EXTENDED: Final = 0xC1
 _SOF_LOSSLESS: Final = 0xC3
+_FRAMES: Final = {_SOF_BASELINE, _SOF_EXTENDED, _SOF_LOSSLESS}
 _DHT: Final = 0xC4
 _SOI: Final = 0xD8
 _EOI: Final = 0xD9
@@ -45,7 +48,7 @@ _RESTART: Final = re.compile(rb"\xff+([\xd0-\xd7])")
 _WINDOWS: Final = 1 << 16
 _COEFFICIENTS: Final = 64
 _LONGEST: Final = 32  # bits of a code and what belongs to it
-_MAX_CODES: Final = 16  # in one leap
+_MAX_CODES: Final = 4  # in one leap
 _MAX_BLOCKS: Final = 10  # in a unit (B.2.3)
 _MAX_PADDING: Final = 15  # bits: less than a byte, or by some writers a byte more
 
@@ -57,11 +60,11 @@ class _Codes(NamedTuple):
     ``sums`` are the same of as many codes as can be told from these bits, and ``ends`` whether the last ends a block.
     """
 
-    steps: list[int]
-    counts: list[int]
-    leaps: list[int]
-    sums: list[int]
-    ends: list[bool]
+    steps: bytes
+    counts: bytes
+    leaps: bytes
+    sums: bytes
+    ends: bytes
 
 
 class _Component(NamedTuple):
@@ -82,10 +85,10 @@ class _File:
     scanned: set[int] = field(default_factory=set)
 
 
-def check(data: bytes) -> None:
+def check(data: bytes, fits: Callable[[tuple[int, int]], None]) -> None:
     """Check that a JPEG file is whole: one frame, and scans that code each of its blocks, or samples, once.
 
-    Costs about a fifth of a microsecond a code.
+    ``fits`` is told width and height before anything else is read, and may raise.
 
     Raises:
         RefusalError: it is not (D), or it is of a kind that is not read (U).
@@ -109,6 +112,8 @@ def check(data: bytes) -> None:
             at = end.start()
         else:
             _take(file, marker, body)
+            if marker in _FRAMES:
+                fits((file.width, file.height))
     if not found:
         raise _damaged("ends with FFD9 (EOI)", f"this one ends without, or goes on without a marker at byte {at}")
     if not file.components or file.scanned != file.components.keys():
@@ -122,7 +127,7 @@ def _damaged(rule: str, instead: str) -> RefusalError:
 
 
 def _take(file: _File, marker: int, body: bytes) -> None:
-    if marker in {_SOF_BASELINE, _SOF_EXTENDED, _SOF_LOSSLESS}:
+    if marker in _FRAMES:
         _take_frame(file, body, lossless=marker == _SOF_LOSSLESS)
     elif marker == _DHT:
         _take_tables(file, body)
@@ -212,7 +217,7 @@ def _units(file: _File, names: bytes) -> tuple[int, list[int]]:
 
 def _table(file: _File, number: int) -> _Codes:
     if file.lossless and number >= 16:
-        return _Codes([], [], [], [], [])  # there are no AC codes
+        return _Codes(b"", b"", b"", b"", b"")  # there are no AC codes
     if number not in file.tables:
         raise _damaged("defines the Huffman tables (DHT) that its scans name", f"this one has no {number:02X}")
     return _opened(*file.tables[number], ac=number >= 16)
@@ -220,25 +225,25 @@ def _table(file: _File, number: int) -> _Codes:
 
 def _opened(counts: bytes, symbols: bytes, *, ac: bool) -> _Codes:
     """Open a table out; codes are handed out in order, shorter ones first (Annex C)."""
-    lengths = np.repeat(np.arange(1, 17), list(counts))
-    values = np.frombuffer(symbols, np.uint8).astype(np.int64)
+    lengths = np.repeat(np.arange(1, 17, dtype=np.int32), list(counts))
+    values = np.frombuffer(symbols, np.uint8).astype(np.int32)
     extra = values & 15 if ac else np.where(values < 16, values, _LONGEST * (values > 16))  # category 16 has no bits
     given = np.where(values == 0, 0, (values >> 4) + 1) if ac else np.ones_like(values)  # (0, 0) is the end of a block
     stops = values == 0 if ac else np.zeros(len(values), bool)
     size = 1 << 16 - lengths
-    bare = np.zeros(_WINDOWS, np.int64)
+    bare = np.zeros(_WINDOWS, np.int32)
     steps, gives, ends = bare.copy(), bare.copy(), bare.astype(bool)
     filled = int(size.sum())
     bare[:filled], steps[:filled] = np.repeat(lengths, size), np.repeat(lengths + extra, size)
     gives[:filled], ends[:filled] = np.repeat(given, size), np.repeat(stops, size)
     steps[(steps > _LONGEST) | ((steps == bare) & (gives > 1) & (gives < 16))] = 0  # no such category, no such run
     leaps, sums, ended = _leaps(bare, steps, gives, ends)
-    return _Codes(steps.tolist(), gives.tolist(), leaps.tolist(), sums.tolist(), ended.tolist())
+    return _Codes(*(column.astype(np.uint8).tobytes() for column in (steps, gives, leaps, sums, ended)))
 
 
-def _leaps(bare: Longs, steps: Longs, gives: Longs, ends: Flags) -> tuple[Longs, Longs, Flags]:
+def _leaps(bare: Ints, steps: Ints, gives: Ints, ends: Flags) -> tuple[Ints, Ints, Flags]:
     """Return for each 16 bits how far the codes lead that are whole in them, what they code, and whether a block ends."""
-    ahead = np.arange(_WINDOWS)
+    ahead = np.arange(_WINDOWS, dtype=np.int32)
     leaps, sums, ended = np.zeros_like(steps), np.zeros_like(steps), np.zeros_like(ends)
     going = np.ones_like(ends)
     for _ in range(_MAX_CODES):

@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from matcher.images import at_500
 from matcher.template import MAX_MINUTIAE, MinutiaKind, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -40,6 +40,8 @@ MAX_PIXELS: Final = 1_000_000
 """Largest image at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38. The network needs about 1 kB a pixel."""
 
 _ENDING: Final = 0.5
+
+_Refused = TypeVar("_Refused")
 
 
 class ExtractionError(ValueError):
@@ -92,21 +94,31 @@ class Extractor:
             )
         return self._minutiae(at_500(image).pixels, position)
 
-    def extract_many(self, prints: Iterable[tuple[Image, int]]) -> Iterator[Template]:
+    def extract_many(
+        self, prints: Iterable[tuple[Image, int]], *, refused: Callable[[ExtractionError], _Refused]
+    ) -> Iterator[Template | _Refused]:
         """Yield the minutiae of many prints, each an image and its finger position, in their order.
 
         As many are worked on at once as there are places, each on a core of its own; a few more are taken from ``prints``
-        ahead of need, so that a long run holds few images.
+        ahead of need, so that a long run holds few images. For a print without minutiae to be had what ``refused`` makes
+        of the error is yielded, so that one bad print does not end a long run.
 
         Raises:
-            ExtractionError, TemplateError: as for :meth:`extract`; the prints before have been yielded.
+            TemplateError: a position is no finger position.
 
         """
+
+        def one(image: Image, position: int) -> Template | _Refused:
+            try:
+                return self.extract(image, position=position)
+            except ExtractionError as error:
+                return refused(error)
+
         with ThreadPoolExecutor(self._width, thread_name_prefix="extraction") as pool:
-            ahead: deque[Future[Template]] = deque()
+            ahead: deque[Future[Template | _Refused]] = deque()
             try:
                 for image, position in prints:
-                    ahead.append(pool.submit(self.extract, image, position=position))
+                    ahead.append(pool.submit(one, image, position))
                     if len(ahead) > 2 * self._width:
                         yield ahead.popleft().result()
                 while ahead:

@@ -1,8 +1,9 @@
 """Image bytes in, grey pixels at a known resolution out.
 
-:func:`read` takes TIFF, PNG, BMP, PGM, WSQ and JPEG 2000. Which it is, the bytes tell, never a name. Headers are held to
-limits before anything is decoded, and both happens in the jail (:mod:`matcher.jail`): what comes back into this process is
-grey values and nothing else.
+:func:`read` takes WSQ, JPEG 2000, JPEG (baseline and lossless), TIFF, PNG, BMP and PGM. Which it is, the bytes tell, never a
+name. Headers are held to limits before anything is decoded, and both happens in the jail (:mod:`matcher.jail`): what comes
+back into this process is grey values and nothing else. :func:`read_raw` takes pixels that no codec wraps, which need no jail.
+:func:`at_500` brings a picture to the resolution that minutiae are found at.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ MIN_DPI: Final = 200
 MAX_DPI: Final = 1_300
 """A resolution outside of this range, such as 72 or 96 dpi, was written by a program that did not know it."""
 
+_WHOLE: Final = 1e-9  # of a pixel, for what rounding takes
+_RAW_BITS: Final = (8, 16, 24)
+_LUMA: Final = (19595, 38470, 7471)
+"""Weights of red, green and blue in grey, in parts of 65536 (ITU-R BT.601-7, 2.5.1)."""
+
 _LIMITS: Final = jail.Limits(MIN_SIDE, MAX_SIDE, MAX_PIXELS)
 _SIGNATURES: Final = (
     (b"\xff\xa0", "WSQ"),
@@ -41,6 +47,7 @@ _SIGNATURES: Final = (
     (b"\xff\x4f\xff\x51", "JP2"),
     (b"BM", "BMP"),
     (b"P5", "PGM"),
+    (b"\xff\xd8\xff", "JPEG"),
 )
 
 
@@ -62,6 +69,13 @@ class ResolutionError(ImageError):
 
 class DecodeError(ImageError):
     """The file is damaged or cut short, or the decoder failed at it."""
+
+
+class DecoderKilledError(ImageError):
+    """The decoder was killed at this file, beyond its CPU time, memory or time, or crashed: worth a note in the log.
+
+    A whole file of a size that is read does not do this, unless the machine is very busy.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +112,7 @@ def read(data: bytes, *, dpi: float | None = None, place: jail.Jail = jail.SHARE
         SizeError: the file or the picture is too large or too small.
         ResolutionError: ``dpi`` is impossible, or the file's resolution differs across and down.
         DecodeError: the file is damaged.
+        DecoderKilledError: it took more than its decoder may have, or crashed it.
         jail.JailError: nothing can be decoded at present; it is not the file's fault.
 
     """
@@ -107,11 +122,44 @@ def read(data: bytes, *, dpi: float | None = None, place: jail.Jail = jail.SHARE
     try:
         decoded = place.decode(codec, data, _LIMITS)
     except jail.RefusedError as refusal:
-        kinds = {"T": SizeError, "U": UnknownFormatError}
+        kinds = {"T": SizeError, "U": UnknownFormatError, "K": DecoderKilledError}
         raise kinds.get(refusal.letter, DecodeError)(f"{codec}: {refusal}") from refusal
     pixels = np.frombuffer(decoded.pixels, dtype=np.uint8).reshape(decoded.height, decoded.width)
     own = (0.0, 0.0) if codec == "JP2" else decoded.dpi
     return Image(pixels, _resolution(own) if dpi is None else float(dpi))
+
+
+def read_raw(data: bytes, width: int, height: int, dpi: float, bits: int = 8) -> Image:
+    """Read pixels as they are, row by row from the top, without padding, 0 black.
+
+    ``bits`` a pixel are 8, 16 (the more significant byte first; the other is left out) or 24 (red,
+    green, blue).
+
+    Raises:
+        UnknownFormatError: another number of bits.
+        SizeError: the picture is too large or too small, or its size is not that of the data.
+        ResolutionError: no print is taken at this resolution.
+
+    """
+    if bits not in _RAW_BITS:
+        raise UnknownFormatError(f"raw pixels here have 8, 16 or 24 bits; got {bits}")
+    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
+        raise SizeError(
+            f"a side has {MIN_SIDE} to {MAX_SIDE} pixels and a picture at most {MAX_PIXELS}; got {width} x {height}"
+        )
+    depth = bits // 8
+    if len(data) != width * height * depth:
+        raise SizeError(
+            f"{width} x {height} raw pixels of {bits} bits are {width * height * depth} bytes; got {len(data)}: the size "
+            "stated is wrong, or the pixels are compressed or cut short"
+        )
+    samples = np.frombuffer(data, np.uint8).reshape(height, width, depth)
+    return Image(_grey(samples) if depth == 3 else np.ascontiguousarray(samples[:, :, 0]), float(dpi))
+
+
+def _grey(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    weighted = colours @ np.array(_LUMA, np.uint32)
+    return ((weighted + (1 << 15)) >> 16).astype(np.uint8)
 
 
 def write_png(image: Image) -> bytes:
@@ -122,20 +170,31 @@ def write_png(image: Image) -> bytes:
 
 
 def at_500(image: Image) -> Image:
-    """Return the image at 500 dpi: itself if it is so already, else resampled (Lanczos, low-passed where it shrinks)."""
+    """Return the image at 500 dpi: itself if it is so already, else resampled (Lanczos, low-passed where it shrinks).
+
+    A point at (x, y) pixels from the upper left corner comes to (x, y) * 500 / dpi exactly. What is less than a pixel of
+    the new image, at the right and the lower edge, is left out.
+    """
     if image.dpi == DPI:
         return image
-    height, width = (max(1, round(side * DPI / image.dpi)) for side in image.pixels.shape)
-    resampled = PIL.Image.fromarray(image.pixels).resize((width, height), PIL.Image.Resampling.LANCZOS)
-    return Image(np.asarray(resampled), float(DPI))
+    step = image.dpi / DPI
+    height, width = (max(1, math.floor(side / step + _WHOLE)) for side in image.pixels.shape)
+    box = (0.0, 0.0, min(width * step, image.pixels.shape[1]), min(height * step, image.pixels.shape[0]))
+    picture = PIL.Image.fromarray(image.pixels)
+    return Image(np.asarray(picture.resize((width, height), PIL.Image.Resampling.LANCZOS, box)), float(DPI))
+
+
+def codec_of(data: bytes) -> str | None:
+    """Return which of the formats read here the bytes begin like, None for none of them."""
+    return next((codec for signature, codec in _SIGNATURES if data.startswith(signature)), None)
 
 
 def _sniffed(data: bytes) -> str:
-    for signature, codec in _SIGNATURES:
-        if data.startswith(signature):
-            return codec
+    if (codec := codec_of(data)) is not None:
+        return codec
     raise UnknownFormatError(
-        f"an image is WSQ, JPEG 2000, TIFF, PNG, BMP or PGM; these bytes begin with {data[:4].hex(' ').upper() or 'none'}"
+        "an image is WSQ, JPEG 2000, JPEG, TIFF, PNG, BMP or PGM; these bytes begin with "
+        f"{data[:4].hex(' ').upper() or 'none'}"
     )
 
 

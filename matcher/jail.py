@@ -16,6 +16,7 @@ import math
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -83,8 +84,8 @@ class Jail:
     """A place to do tasks in; thread-safe. The process starts with the first task and again whenever it is gone.
 
     ``places`` is how many tasks may run at once, each in up to 512 MiB of memory and 2 seconds of CPU time; ``warm`` is how
-    many children wait for one, as many if not given; ``modules`` name the modules of tasks (:mod:`matcher._jailed` says what
-    they offer); ``program`` is what runs inside, as Python text.
+    many children wait for one, as many if not given; ``wall_seconds`` is when an answer is given up; ``modules`` name the
+    modules of tasks (:mod:`matcher._jailed` says what they offer); ``program`` is what runs inside, as Python text.
     """
 
     def __init__(
@@ -92,9 +93,11 @@ class Jail:
         *,
         places: int = 4,
         warm: int | None = None,
+        wall_seconds: float = WALL_SECONDS,
         modules: tuple[str, ...] = MODULES,
         program: str = PROGRAM,
     ) -> None:
+        self._wall_seconds = wall_seconds
         self._modules = modules
         waiting = places if warm is None else warm
         self._command = [sys.executable, "-I", "-c", f"{_HERE}\n{program}", str(waiting), *modules]
@@ -133,8 +136,9 @@ class Jail:
         question = json.dumps([task, arguments]).encode()
         request = LENGTHS.pack(len(question), len(data)) + question + data
         with self._places:
-            # Where the jail has ended the request is done once more, in another: that was not for its sake.
-            answer = self._answer(task, request, most) or self._answer(task, request, most)
+            answer = self._answer(task, request, most)
+            if answer is None:  # somebody ended the jail, which no child can do: start another
+                answer = self._answer(task, request, most)
         if answer is None:
             raise JailError("the jail ended before it answered; the next file starts it again")
         return _read(answer, most)
@@ -165,7 +169,7 @@ class Jail:
             try:
                 control.sendall(b"?")
                 (seconds,) = SPENT.unpack(control.recv(SPENT.size))
-            except (OSError, ValueError) as error:
+            except (OSError, struct.error) as error:
                 self._end()
                 raise JailError(f"the jail does not answer: {error}") from error
         return float(seconds)
@@ -179,14 +183,14 @@ class Jail:
         """Return a child's answer to a request, None where the jail ended before there was one."""
         connection, token = self._child(task)
         with connection:
-            deadline = time.monotonic() + WALL_SECONDS
-            connection.settimeout(WALL_SECONDS)
+            deadline = time.monotonic() + self._wall_seconds
+            connection.settimeout(self._wall_seconds)
             try:
                 with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
                     connection.sendall(request)
                 received = _received(connection, token, most, deadline)
             except TimeoutError:
-                raise KilledError(f"no answer in {WALL_SECONDS:g} seconds") from None
+                raise KilledError(f"no answer in {self._wall_seconds:g} seconds") from None
         if received[-STATUS.size : -STATUS.size + TOKEN_BYTES] != token:
             return None
         status = STATUS.unpack_from(received, len(received) - STATUS.size)[1]

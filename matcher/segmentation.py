@@ -528,11 +528,13 @@ def _distance(pad: _Pad, x: Any, y: Any) -> Real:
 
 
 def _gap(pad: _Pad, other: _Pad) -> float:
-    """Return the millimetres between two fingers at the height of the first one's centre."""
-    lean = math.radians(other.tip.lean - pad.tip.lean)
-    u, _ = _in_frame(other.tip, pad.tip.x, pad.tip.y)
-    inner = (pad.left if u > 0.0 else -pad.right) * math.cos(lean)
-    return float(u - other.right + inner if u > 0.0 else other.left - u + inner)
+    """Return the millimetres between two fingers where they are nearest; less than 0 where they overlap."""
+    return min(_clearance(pad, other), _clearance(other, pad))
+
+
+def _clearance(pad: _Pad, other: _Pad) -> float:
+    places = _distance(other, *_on_image(pad.tip, *_outline(pad)))
+    return float((places.min() - 1.0) * (other.right - other.left) / 2.0)
 
 
 def _reasons(image: Image, pad: _Pad, *, touching: bool, swapped: bool) -> tuple[Reason, ...]:

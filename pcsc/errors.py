@@ -50,6 +50,12 @@ class BulkQueryError(TreatyError):
     article, code = "4(3)", "4-3.BULK"
 
 
+class SearchKindError(TreatyError):
+    """The prints are not of the search type that the query announces, whose number the arrangement limits."""
+
+    article, code = "4(7)", "4-7.SEARCH"
+
+
 class PrintQualityError(TreatyError):
     """The print cannot be compared; that is not the same as no match."""
 

@@ -379,16 +379,6 @@ def _transaction(path: Path) -> Transaction:
         NistError: it holds none, or one too large; the message says what was expected.
 
     """
-    from contact_point.nist.transaction import MAX_BYTES, LimitError
+    from contact_point.nist import reading
 
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise LimitError(f"{path}: expected at most {MAX_BYTES} bytes, got more; divide the transaction")
-    if data[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
-        from contact_point.nist import niem
-
-        return niem.read(data)
-    from contact_point.nist import traditional
-
-    return traditional.read(data)
+    return reading.read(path.read_bytes())

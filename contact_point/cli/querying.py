@@ -50,7 +50,9 @@ def query(
     prints: Annotated[
         list[str],
         typer.Option(
-            "--print", metavar="[POSITION=]FILE", help="An image of a print of the individual. Repeat for more."
+            "--print",
+            metavar="[POSITION=]FILE",
+            help="Prints of the individual: an ANSI/NIST-ITL file, an ISO/IEC record, or an image. Repeat for more.",
         ),
     ],
     basis: Annotated[
@@ -67,14 +69,18 @@ def query(
 ) -> None:
     """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
     from contact_point import querying
+    from contact_point.prints import best_of_each_finger
 
     why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
     why = replace(why, search=Search.LATENT) if latent else why
     with opened(root) as here, busy("extracting minutiae and asking", quiet=as_json):
-        files = [positioned(each) for each in prints]
-        probe = [here.reader.read(path.read_bytes(), position=at, dpi=dpi) for path, at in files]
+        found = [
+            here.reader.read_file(path.read_bytes(), at=now(), position=position, dpi=dpi)
+            for path, position in map(positioned, prints)
+        ]
+        probe = best_of_each_finger(each for file in found for each in file.prints)
         exchange = querying.open_query(here, probe, why, now())
-    show_exchange(exchange, as_json)
+    show_exchange(exchange, as_json, "".join(f"Left out: {reason}\n" for file in found for reason in file.left_out))
 
 
 @app.command(rich_help_panel=QUERYING)

@@ -3,8 +3,9 @@
 A query and its answer (Article 4(4), 4(5)) are JSON messages; the prints in them are one transaction of ANSI/NIST-ITL
 1-2011, Update 2015 (NIST SP 500-290e3). Everything the treaty speaks of stays in JSON; a transaction holds one Type-1
 record that says who sends it to whom, one Type-2 record with at most a date of deletion, and one record for each image:
-Type-14 for the print of a known finger, Type-13 for a latent one. :func:`write` makes the bytes, :func:`read` takes them
-apart in the jail; both are safe to call from many threads.
+Type-14 for the print of a known finger, Type-13 for a latent one, to which a Type-9 record may add the minutiae that an
+examiner marked on it: the ridges of a latent print are seldom clear enough for a machine. :func:`write` makes the bytes,
+:func:`read` takes them apart in the jail; both are safe to call from many threads.
 
 What is written is strict: one way to say each thing, so that ``write(read(data)) == data`` for bytes written here. What
 is read may have leading zeros, short field tags, fields in any order and technical fields that say nothing of the
@@ -17,12 +18,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from contact_point.nist import reading, traditional
+from contact_point.nist import minutiae, reading, traditional
 from contact_point.nist import transaction as general
+from contact_point.nist.headers import Compression, compression_of
 from contact_point.nist.transaction import (
     FieldError,
     LimitError,
@@ -30,6 +31,7 @@ from contact_point.nist.transaction import (
     NistError,
     UnsupportedError,
 )
+from matcher.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,16 +108,6 @@ _DIVIDE: Final = "divide the transaction"
 _LIST: Final = "list every record in 1.003 CNT as it is"
 
 
-class Compression(StrEnum):
-    """How the pixels are encoded, with the codes of field 14.011 CGA (table 15)."""
-
-    NONE = "NONE"
-    WSQ = "WSQ20"
-    PNG = "PNG"
-    JP2 = "JP2"
-    JP2L = "JP2L"
-
-
 @dataclass(frozen=True, slots=True)
 class FingerImage:
     """One impression of one finger, a Type-14 record, or Type-13 where it is latent; 8-bit grey pixels.
@@ -124,7 +116,8 @@ class FingerImage:
     and ``height`` in pixels and ``dpi`` in pixels per inch are what the sender claims (14.006-14.010): compare them
     with the decoded image. ``impression`` is one of :data:`IMPRESSIONS` (14.003). ``captured`` (14.005) and ``source``,
     the agency that took the print (14.004), are told only where the Parties agreed to: they are further information,
-    which Article 5 leaves to a request. ``None`` is written as eight zeros and as the originator.
+    which Article 5 leaves to a request. ``None`` is written as eight zeros and as the originator. ``marked`` are the
+    minutiae that an examiner marked on a latent print, of this image at 500 dpi.
 
     Raises:
         FieldError: a value lies outside its range, or ``data`` is not what ``compression`` says.
@@ -141,6 +134,7 @@ class FingerImage:
     impression: int = 0
     captured: dt.date | None = None
     source: str | None = None
+    marked: Template | None = None
 
     @property
     def record_type(self) -> int:
@@ -172,6 +166,10 @@ class FingerImage:
             _quoted(self.source),
             "send the code of the agency",
         )
+        apart = self.marked is None or self.impression in LATENT
+        _check(apart, "Type-9", "minutiae marked on a latent print", f"impression {self.impression}", "leave them out")
+        marked = self.position if self.marked is None else self.marked.position
+        _check(marked == self.position, "9.134 FGP", f"the {self.position} of the image", marked, "name one finger")
         self._check_data()
 
     def _check_data(self) -> None:
@@ -253,23 +251,6 @@ class Transaction:
             object.__setattr__(self, "made_at", self.made_at.replace(microsecond=0, tzinfo=dt.UTC))
 
 
-def compression_of(data: bytes) -> Compression:
-    """Return the compression that the first bytes of an image show, without decoding it.
-
-    JPEG 2000 is JP2L where its wavelet transform is the reversible one (ISO/IEC 15444-1, A.6.1), else JP2. NONE says
-    that no signature is known: raw pixels have none, and neither has what is no image at all.
-    """
-    if data.startswith(b"\xff\xa0\xff"):  # start of image, then the first byte of any marker
-        return Compression.WSQ
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Compression.PNG
-    if data.startswith(b"\xff\x4f\xff\x51"):
-        return _jpeg_2000(data, 0)
-    if data.startswith(b"\x00\x00\x00\x0cjP  \r\n\x87\n"):
-        return _jpeg_2000(data, _codestream(data))
-    return Compression.NONE
-
-
 def write(transaction: Transaction) -> bytes:
     """Return the transaction in the traditional encoding; images have the designations (IDC) 01, 02 and so on.
 
@@ -279,11 +260,11 @@ def write(transaction: Transaction) -> bytes:
     """
     originator = transaction.originator
     delete_by = _eight_digits(transaction.delete_by) if transaction.delete_by else None
-    records = [
-        _record(1, _type_1(transaction)),
-        _record(2, [(2, "00"), (92, delete_by)]),
-        *(_image_record(image, f"{place:02}", originator) for place, image in enumerate(transaction.images, start=1)),
-    ]
+    records = [_record(1, _type_1(transaction)), _record(2, [(2, "00"), (92, delete_by)])]
+    for place, image in enumerate(transaction.images, start=1):
+        records.append(_image_record(image, f"{place:02}", originator))
+        if image.marked is not None:
+            records.append(minutiae.write_m1(image.marked, idc=place, impression=image.impression))
     return traditional.write(general.Transaction(tuple(records), "utf-8"))
 
 
@@ -324,9 +305,13 @@ def keep_to_domain(transaction: general.Transaction) -> Transaction:
         if deviation.code not in _HARMLESS:
             place = f"record {deviation.record}" if deviation.record else "the transaction"
             raise MalformedError(f"{place}: {deviation.text.rstrip('.')}: write it as the standard does")
-    rest = [_fields(place, record, transaction.charset) for place, record in enumerate(transaction.records[1:], 2)]
+    rest = [
+        _fields(place, record, transaction.charset)
+        for place, record in enumerate(transaction.records[1:], 2)
+        if record.type != 9
+    ]
     _check_designations(rest)
-    return _transaction(head, rest[0], rest[1:])
+    return _transaction(head, rest[0], rest[1:], dict(transaction.of_type(9)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,11 +444,13 @@ def _check_types(types: list[int]) -> None:
     """Refuse records of other types than a description and images, and another number of them."""
     for place, kind in enumerate(types[1:], 2):
         got, advice = f"Type-{kind} as record {place}", "send finger images as Type-14, latent ones as Type-13"
-        known = kind in {2, 13, 14}
-        _check(known, "the transaction", "records of Type-2, Type-13 and Type-14", got, advice, UnsupportedError)
+        known = kind in {2, 9, 13, 14}
+        _check(
+            known, "the transaction", "records of Type-2, Type-9, Type-13 and Type-14", got, advice, UnsupportedError
+        )
     got, advice = f"Type-1 and {types[1:]}", "send one Type-2, be it without a date, before the images"
     _check(types[1:2] == [2] and 2 not in types[2:], "the transaction", "Type-1, one Type-2, then images", got, advice)
-    count = len(types) - 2
+    count = len(types) - 2 - types.count(9)
     _check(count <= MAX_IMAGES, "the transaction", f"at most {MAX_IMAGES} images", count, _DIVIDE, LimitError)
 
 
@@ -489,16 +476,21 @@ def _check_designations(records: list[_Fields]) -> None:
             seen.add(idc)
 
 
-def _transaction(head: _Fields, description: _Fields, images: list[_Fields]) -> Transaction:
+def _transaction(
+    head: _Fields, description: _Fields, records: list[_Fields], features: dict[int, general.Record]
+) -> Transaction:
     """Return the transaction that sound records hold."""
     originator = head.text(8)
+    images = [_image(each, originator) for each in records]
+    for place, record in features.items():
+        _mark(images, [each.whole(2) for each in records], place, record)
     fields = (
         head.text(4),
         head.text(9),
         originator,
         head.text(7),
         head.day(5),
-        tuple(_image(each, originator) for each in images),
+        tuple(images),
     )
     delete_by = description.day(92) if 92 in description.fields else None
     made_at = _made_at(head)
@@ -535,6 +527,26 @@ def _image(record: _Fields, originator: str) -> FingerImage:
         raise type(error)(f"{record}, {error}") from None
 
 
+def _mark(images: list[FingerImage], designations: list[int], place: int, record: general.Record) -> None:
+    """Give the image of the same designation the minutiae of a Type-9 record, which says them as we would and no more."""
+    name = f"record {place} (Type-9)"
+    idc = record.get(2) or b""
+    known = _DIGITS.fullmatch(idc.decode("latin-1")) is not None and int(idc) in designations
+    _check(known, f"{name}, 9.002 IDC", "that of a Type-13 record", "another", "number it as its image")
+    at = designations.index(int(idc))
+    image = images[at]
+    _check(image.marked is None, name, "one Type-9 record for an image", "another", "send one")
+    found = minutiae.read(record).of_kind(minutiae.Kind.M1)
+    # Written anew it must be the same, so that nothing else is said in it.
+    same = found is not None and record == minutiae.write_m1(found, idc=int(idc), impression=image.impression)
+    expected = "the minutiae of its image at 500 dpi in fields 9.126-9.137, and nothing else"
+    _check(same, name, expected, "more, less, or otherwise", "write it as INCITS 378 (M1), at 500 pixels per inch")
+    try:
+        images[at] = replace(image, marked=found)
+    except NistError as error:
+        raise type(error)(f"{name}, {error}") from None
+
+
 def _dpi(record: _Fields) -> int:
     """Return pixels per inch; per centimetre they are rounded, so that 197 gives 500."""
     scale, across, down = record.whole(8), record.whole(9), record.whole(10)
@@ -567,29 +579,6 @@ def _moment(digits: str) -> dt.datetime | None:
 
 def _eight_digits(day: dt.date) -> str:
     return f"{day.year:04}{day.month:02}{day.day:02}"
-
-
-def _codestream(data: bytes) -> int:
-    """Return where the codestream begins in a JP2 file (ISO/IEC 15444-1, Annex I), its end where there is none."""
-    offset = 12
-    for _ in range(16):  # boxes before the codestream; usual files have two or three
-        length = int.from_bytes(data[offset : offset + 4])
-        if data[offset + 4 : offset + 8] == b"jp2c":
-            return offset + (16 if length == 1 else 8)
-        if length < 8:
-            break
-        offset += length
-    return len(data)
-
-
-def _jpeg_2000(data: bytes, start: int) -> Compression:
-    """Return JP2L where the COD segment of the codestream's main header names the reversible transform."""
-    offset = start + 2
-    for _ in range(16):  # segments before COD; usually it is the second
-        if data[offset : offset + 2] == b"\xff\x52":
-            return Compression.JP2L if data[offset + 13 : offset + 14] == b"\x01" else Compression.JP2
-        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
-    return Compression.JP2
 
 
 def _is_text(text: str) -> bool:

@@ -9,9 +9,8 @@ codec's own header: the frame of WSQ (FBI IAFIS-IC-0110, SOF), of JPEG (ISO/IEC 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
-
-from contact_point.nist.agreed import Compression, compression_of
 
 MAX_SEGMENTS: Final = 64
 """Segments or boxes that are looked at before a frame; comments and tables come first, and few."""
@@ -20,6 +19,16 @@ _WSQ_FRAME: Final = 0xFFA2
 _JPEG_FRAMES: Final = frozenset({*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC})
 _JPEG_LOSSLESS: Final = frozenset({0xFFC3, 0xFFC7, 0xFFCB, 0xFFCF})
 _SIZ_BYTES: Final = 38
+
+
+class Compression(StrEnum):
+    """How the pixels are encoded, with the codes of field 14.011 CGA (table 15), as far as the Parties agreed on them."""
+
+    NONE = "NONE"
+    WSQ = "WSQ20"
+    PNG = "PNG"
+    JP2 = "JP2"
+    JP2L = "JP2L"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,21 @@ def read(data: bytes) -> Header | None:
         marker, frame = _segment(data, _JPEG_FRAMES)
         return Header("JPEGL" if marker in _JPEG_LOSSLESS else "JPEGB", *_sides(frame, at=3))
     return None
+
+
+def compression_of(data: bytes) -> Compression:
+    """Return the compression that the first bytes of an image show, without decoding it.
+
+    JPEG 2000 is JP2L where its wavelet transform is the reversible one (ISO/IEC 15444-1, A.6.1), else JP2. NONE says
+    that no signature is known: raw pixels have none, and neither has what is no image at all.
+    """
+    if data.startswith(b"\xff\xa0\xff"):  # start of image, then the first byte of any marker
+        return Compression.WSQ
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Compression.PNG
+    if data.startswith((b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n")):
+        return _transform(data)
+    return Compression.NONE
 
 
 def _segment(data: bytes, markers: frozenset[int]) -> tuple[int, bytes]:
@@ -97,3 +121,13 @@ def _codestream(data: bytes) -> int:
             return len(data)
         at += length
     return at
+
+
+def _transform(data: bytes) -> Compression:
+    """Return JP2L where the COD segment of the codestream's main header names the reversible transform."""
+    at = _codestream(data) + 2
+    for _ in range(MAX_SEGMENTS):
+        if data[at : at + 2] == b"\xff\x52":
+            return Compression.JP2L if data[at + 13 : at + 14] == b"\x01" else Compression.JP2
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return Compression.JP2

@@ -5,7 +5,8 @@ encoding, so that the rest of the program sees one kind of transaction: dates wi
 records as 1.003. Types 1 to 6, 9 and 13 to 15 are mapped. A record of another type is kept whole, its XML as field 0; what
 in a mapped record has no field is left out and named by a deviation, by its element's name, never by its value.
 
-Namespaces are told by how their URI begins, so that NIEM 2.0 to 5.0 and both editions are read alike; prefixes mean nothing.
+Namespaces are told by how their URI begins, so that both editions and the versions of NIEM are read alike; prefixes mean
+nothing. An element that a later version renamed is one without a field.
 
 Whoever wrote the document may mean harm. There are no entities but the five of XML: a document type declaration is refused
 where it begins, so nothing expands and nothing outside is fetched. Depth, elements, attributes and bytes are limited; cost is

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -72,8 +73,8 @@ def read_card(
     """Read a card's minutiae as a record of one view.
 
     ``position`` is the finger's, which the card's data do not say. ``size`` is the image's in the form's units; without
-    it, it is the smallest that holds all minutiae. Minutiae that are not in ``order`` (ascending or descending) are a
-    deviation, ``card-order``.
+    it, it is the smallest that holds a pixel for each minutia. Minutiae that are not in ``order``, ascending or descending,
+    are a deviation, ``card-order``.
 
     Raises:
         FormatError: the bytes are not whole minutiae, more than 255, or lie outside the image.
@@ -94,7 +95,7 @@ def read_card(
         number=0,
         impression=0,
         qualities=(),
-        size=size or (_extent(x), _extent(y)),
+        size=size or (_extent(x, card), _extent(y, card)),
         per_cm=(card.per_cm, card.per_cm),
         minutiae=(x, y, angle.astype(np.float64) * (TAU / card.steps), kind, np.full(len(x), NOT_REPORTED, np.uint8)),
         dots_per_inch=(units, units),
@@ -167,8 +168,9 @@ def _put_together(
     return written.tobytes()
 
 
-def _extent(values: NDArray[np.uint16]) -> int:
-    return int(values.max(initial=0)) + 1
+def _extent(values: NDArray[np.uint16], card: _Size) -> int:
+    """Return the least number of units that is a pixel at 500 dpi more than the greatest value."""
+    return int(values.max(initial=0)) + ceil(card.per_cm * CM_PER_INCH / DPI)
 
 
 def _from_centre(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:

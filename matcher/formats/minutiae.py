@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from matcher.formats._cursor import FormatError
 from matcher.formats.scaling import PER_CM_OF_500_DPI, dpi, scaled
-from matcher.template import DPI, MAX_MINUTIAE, MAX_SIDE, Template
+from matcher.template import DPI, MAX_SIDE, Template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -286,8 +286,6 @@ def view_of(
     """
     x, y, direction, kind, quality = minutiae
     width, height = size
-    if len(x) > MAX_MINUTIAE:
-        raise FormatError(f"a view holds at most {MAX_MINUTIAE} minutiae; got {len(x)}")
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise FormatError(f"an image side is 1 to {MAX_SIDE} pixels; the record states {width} x {height}")
     across, down = dots_per_inch or (dpi(per_cm[0]), dpi(per_cm[1]))

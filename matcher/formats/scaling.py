@@ -17,12 +17,14 @@ PER_CM_OF_500_DPI: Final = 197
 """500 dpi as the standards count it, in whole pixels per centimetre."""
 
 _LEAST_PER_CM, _MOST_PER_CM = 40, 800
+_LEAST_OF_ISO: Final = 99
 
 
 def dpi(per_cm: int) -> float:
     """Return the resolution that a record means by whole pixels per centimetre: 197 is 500 dpi, 394 is 1000, 99 is 250.
 
-    A number that a multiple of 50 dpi rounds to means that multiple; any other is taken as it stands.
+    A number that a multiple of 50 dpi rounds to means that multiple; so does 99, the least that ISO/IEC 19794-2 allows,
+    which is 250 dpi rounded up. Any other is taken as it stands.
 
     Raises:
         FormatError: no print is taken at such a resolution.
@@ -35,7 +37,7 @@ def dpi(per_cm: int) -> float:
         )
     exact = per_cm * CM_PER_INCH
     even = round(exact / 50) * 50
-    return float(even) if round(even / CM_PER_INCH) == per_cm else exact
+    return float(even) if per_cm in {round(even / CM_PER_INCH), _LEAST_OF_ISO} else exact
 
 
 def scaled(

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contact_point.nist import agreed, traditional
+from contact_point.nist import agreed, headers, traditional
 from contact_point.nist.agreed import Compression, FingerImage, Transaction
+from matcher.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,16 +294,14 @@ def test_reference_files_of_our_edition_are_refused_by_their_domain(shared_data:
     ("name", "kind", "place"),
     [
         ("nist_csr/type-4-tpcard.an2", 4, 3),
-        ("nist_csr/type-9-14-std.an2", 9, 3),
+        ("nbis_an2k/valid1.10.an2", 17, 3),
         ("nbis_an2k/valid1.16.an2", 4, 3),
         ("jet/empty_image.eft", 10, 3),
     ],
 )
 def test_other_record_types_are_refused_by_their_number(shared_data: Path, name: str, kind: int, place: int) -> None:
     data = (shared_data / "ansi_nist" / name).read_bytes()
-    refusal = (
-        rf"the transaction: expected records of Type-2, Type-13 and Type-14, got Type-{kind} as record {place}: send"
-    )
+    refusal = rf"expected records of Type-2, Type-9, Type-13 and Type-14, got Type-{kind} as record {place}: send"
     with pytest.raises(agreed.UnsupportedError, match=refusal):
         read(data)
 
@@ -523,6 +522,46 @@ def test_a_latent_record_keeps_to_its_fields(old: bytes, new: bytes, message: st
     refused(agreed.FieldError, message, changed(old, new, replace(SEARCH, images=(LATENT,))))
 
 
+MARKED = Template.of([3, 10], [4, 12], [0.5, 3.0], quality=[90, 60], width=20, height=20)
+
+
+def test_the_minutiae_that_an_examiner_marked_go_with_their_latent_print() -> None:
+    data = agreed.write(replace(SEARCH, images=(LATENT, replace(LATENT, marked=MARKED))))
+    assert [part[:5] for part in parts(data)] == [b"1.001", b"2.001", b"13.00", b"13.00", b"9.001"]
+    transaction = read(data)
+    assert transaction.images[0].marked is None
+    found = transaction.images[1].marked
+    assert found is not None
+    assert found.x.tolist() == [3, 10]
+    assert found.direction.tolist() == pytest.approx([0.5, 3.0], abs=0.02)
+    assert agreed.write(transaction) == data
+
+
+def test_minutiae_are_marked_on_latent_prints_only() -> None:
+    with pytest.raises(agreed.FieldError, match="Type-9: expected minutiae marked on a latent print, got impression 3"):
+        replace(WSQ, marked=MARKED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"9.002:01", b"9.002:02", "record 4: The record has another IDC"),
+        (
+            b"9.136:2",
+            b"9.136:3",
+            r"record 4 \(Type-9\): expected the minutiae of its image at 500 dpi .*, and nothing else",
+        ),
+        (b"9.127:NONE", b"9.127:YAMADA", r"record 4 \(Type-9\): expected the minutiae"),
+        (b"9.130:1", b"9.130:1\x1d9.302:1", r"record 4 \(Type-9\): expected the minutiae"),
+    ],
+)
+def test_a_record_of_minutiae_says_nothing_else(old: bytes, new: bytes, message: str) -> None:
+    data = changed(old, new, replace(SEARCH, images=(replace(LATENT, marked=MARKED),)))
+    with pytest.raises(agreed.NistError, match=message) as caught:
+        read(data)
+    assert "YAMADA" not in str(caught.value)
+
+
 # --- limits
 
 
@@ -694,13 +733,13 @@ def encoded(kind: str, **options: Any) -> bytes:
 
 
 def test_the_compression_is_told_by_the_first_bytes() -> None:
-    assert agreed.compression_of(encoded("PNG")) is Compression.PNG
-    assert agreed.compression_of(encoded("JPEG2000")) is Compression.JP2L
-    assert agreed.compression_of(encoded("JPEG2000", irreversible=True)) is Compression.JP2
-    assert agreed.compression_of(encoded("JPEG2000", irreversible=True, no_jp2=True)) is Compression.JP2
-    assert agreed.compression_of(encoded("JPEG2000", no_jp2=True)) is Compression.JP2L
-    assert agreed.compression_of(encoded("JPEG")) is Compression.NONE
-    assert agreed.compression_of(b"") is Compression.NONE
+    assert headers.compression_of(encoded("PNG")) is Compression.PNG
+    assert headers.compression_of(encoded("JPEG2000")) is Compression.JP2L
+    assert headers.compression_of(encoded("JPEG2000", irreversible=True)) is Compression.JP2
+    assert headers.compression_of(encoded("JPEG2000", irreversible=True, no_jp2=True)) is Compression.JP2
+    assert headers.compression_of(encoded("JPEG2000", no_jp2=True)) is Compression.JP2L
+    assert headers.compression_of(encoded("JPEG")) is Compression.NONE
+    assert headers.compression_of(b"") is Compression.NONE
 
 
 def test_a_lossy_image_must_not_be_called_lossless_but_a_reversible_one_may_be_called_jp2() -> None:
@@ -715,11 +754,11 @@ def test_a_lossy_image_must_not_be_called_lossless_but_a_reversible_one_may_be_c
     st.sampled_from([encoded("JPEG2000"), encoded("JPEG2000", no_jp2=True)]), st.integers(0, 300), st.binary(max_size=8)
 )
 def test_a_damaged_jpeg_2000_header_still_gets_an_answer(data: bytes, at: int, piece: bytes) -> None:
-    assert agreed.compression_of(data[:at] + piece) in set(Compression)
+    assert headers.compression_of(data[:at] + piece) in set(Compression)
 
 
 def test_the_reference_images_show_their_compression(shared_data: Path) -> None:
     for folder, allowed in (("wsq", {"WSQ20"}), ("jp2", {"JP2", "JP2L"})):
         files = sorted((shared_data / folder).glob(f"*.{folder}"))
         assert files
-        assert {agreed.compression_of(path.read_bytes()) for path in files} <= allowed
+        assert {headers.compression_of(path.read_bytes()) for path in files} <= allowed

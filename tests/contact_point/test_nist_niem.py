@@ -140,7 +140,8 @@ def test_m1_minutiae_in_xml_are_those_of_the_traditional_record(shared_data: Pat
     original = next(record for record in traditional.read(path.read_bytes()).records if record.type == 9)
     values = shown(original)
     image = (
-        ("ImageHorizontalLineLengthPixelQuantity", 128), ("ImageHorizontalPixelDensityValue", 131), ("ImageScaleUnitsCode", 130),
+        ("ImageHorizontalLineLengthPixelQuantity", 128), ("ImageHorizontalPixelDensityValue", 131),
+        ("ImageScaleUnitsCode", 130),
         ("ImageVerticalLineLengthPixelQuantity", 129), ("ImageVerticalPixelDensityValue", 132), ("FingerPositionCode", 134),
     )  # fmt: skip
     leaves = "".join(f"<b:{name}>{values[number]}</b:{name}>" for name, number in image)

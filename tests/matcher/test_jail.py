@@ -2,86 +2,113 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
-import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from matcher import jail
-from matcher.jail import Jail, JailError, Limits, RefusedError
+from matcher import jail_terms
+from matcher.jail import MODULES, PROGRAM, Jail, JailError, KilledError, Limits, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 LIMITS = Limits(1, 5000, 16_000_000)
 PGM = b"P5 4 2 255\n" + bytes(range(8))
 
-# A jail whose decoder has been taken over: the codec's name says what it then tries.
+# Tasks of a decoder that has been taken over. What goes past its caller is written by the task itself, as it could.
 HOSTILE = """
-import ctypes, importlib.util, os, socket, sys
-spec = importlib.util.spec_from_file_location("jailed", {program!r})
-jailed = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(jailed)
-jailed.CPU_SECONDS = 1
+import ctypes, json, os, socket, time
+from matcher.jail_terms import RefusalError
 
-def crash(): ctypes.string_at(0)
+served = 0
+
+def say(answer):
+    view = memoryview(answer)
+    while view: view = view[os.write(3, view):]
+    os._exit(0)
+
+def refuse(text): raise RefusalError("D", text)
 def loop():
     while True: pass
-def allocate(): bytearray(600 << 20)
-def leave(): os._exit(7)
-def half(): return b"O[4, 2, 0.0, 0.0]\\n" + bytes(7)
-def huge(): return b"O[5000, 3200, 0.0, 0.0]\\n" + bytes(17_000_000)
-def infinite(): return b"O[4, 2, 0.0, Infinity]\\n" + bytes(8)
-def noise(): return bytes(range(256))
-def silence(): return b""
-def long_story(): return b"D" + jailed._line("\\x1b[2J" + "a" * 10_000)
-def descriptors(): return b"D" + jailed._line(str([fd for fd in range(64) if is_open(fd)]))
+def memory():
+    bytearray(600 << 20)
+def some_memory(): return [len(bytearray(300 << 20)), b""]
 def is_open(fd):
     try: os.read(fd, 0)
     except OSError: return False
     return True
-def environment(): return b"D" + jailed._line(str(sorted(os.environ)))
+def count():
+    global served
+    served += 1
+    return [served, b""]
+def wait():
+    while True: os.sched_yield() if os.read(3, 1) else None
+def forge():
+    say(b'O"done"\\n' + bytes(8) + (0).to_bytes(4, "little"))
+def leave():
+    os.write(3, b'O"half')
+    os._exit(7)
 
-deeds = {{
+DEEDS = {
     "open": lambda: open("/etc/hostname"), "socket": socket.socket, "fork": os.fork,
     "exec": lambda: os.execv("/bin/true", ["true"]), "kill": lambda: os.kill(os.getppid(), 9),
-    "executable": lambda: __import__("mmap").mmap(-1, 4096, prot=7), "crash": crash, "abort": os.abort, "loop": loop,
-    "allocate": allocate, "leave": leave, "half": half, "huge": huge, "infinite": infinite, "noise": noise,
-    "silence": silence, "long_story": long_story, "descriptors": descriptors, "environment": environment,
-}}
-honest = jailed._answer
+    "executable": lambda: __import__("mmap").mmap(-1, 4096, prot=7), "abort": os.abort, "sleep": lambda: time.sleep(60),
+    "crash": lambda: ctypes.string_at(0), "loop": loop, "memory": memory, "leave": leave, "wait": wait, "count": count,
+    "some memory": some_memory,
+    "fault": lambda: 1 // 0, "recurse": lambda: json.dumps(deep(100_000)),
+    "half": lambda: say(b"O[4, 2"), "noise": lambda: say(bytes(range(256))), "silence": lambda: say(b""),
+    "letter": lambda: say(b'o"?"\\n'), "kind": lambda: say(b"D7\\n"), "endless": lambda: say(b"O" + bytes(3_000_000)),
+    "flood": lambda: say(b"O1\\n" + bytes(20_000_000)), "long": lambda: say(b"O1\\n" + bytes(101)),
+    "nested": lambda: say(b"O" + b"[" * 500_000 + b"\\n"), "digits": lambda: say(b"O" + b"7" * 900_000 + b"\\n"),
+    "infinite": lambda: say(b"O[4, 2, 0.0, Infinity]\\n" + bytes(8)), "forge": forge,
+    "refusal": lambda: say(b'Z"' + b"\\\\u001b[2J" + b"a" * 10_000 + b'"\\n'),
+    "descriptors": lambda: [[fd for fd in range(64) if is_open(fd)], b""],
+    "environment": lambda: [sorted(os.environ), b""],
+}
 
-def answer(request):
-    deed = deeds.get(request.partition(b"\\n")[0].decode())
-    if deed is None: return honest(request)
-    try: return deed()
-    except MemoryError: return b"D" + jailed._line("refused the memory")
+def deed(name, data):
+    return DEEDS[name]()
 
-jailed._answer = answer
-jailed.main()
+def echo(arguments, data):
+    return arguments, data
+
+TASKS = {"deed": deed, "echo": echo}
 """
+
+QUICK = "from matcher import _jailed; _jailed.CPU_SECONDS = 1; _jailed.main()"
+
+
+def jail(folder: Path, program: str = PROGRAM, **options: Any) -> Jail:
+    """A jail with the hostile tasks besides its own."""
+    folder.joinpath("hostile.py").write_text(HOSTILE)
+    return Jail(modules=(*MODULES, "hostile"), program=f"sys.path.append({str(folder)!r}); {program}", **options)
+
+
+def do(place: Jail, deed: str) -> Any:
+    return place.ask("deed", deed, b"", most=100)[0]
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    program = tmp_path_factory.mktemp("hostile") / "jailed.py"
-    program.write_text(textwrap.dedent(HOSTILE.format(program=str(jail.PROGRAM))))
-    place = Jail(program=program)
+    place = jail(tmp_path_factory.mktemp("hostile"), QUICK)
     yield place
     assert place.decode("PGM", PGM, LIMITS).pixels == bytes(range(8)), "the jail did not survive"
     place.close()
 
 
 @pytest.fixture
-def place() -> Iterator[Jail]:
-    place = Jail()
+def place(tmp_path: Path) -> Iterator[Jail]:
+    place = jail(tmp_path)
     yield place
     place.close()
 
@@ -91,6 +118,9 @@ def filtered(hostile: Jail) -> Jail:
     if "system call filter (" not in hostile.confinement:
         pytest.skip(f"needs a system call filter: {hostile.confinement}")
     return hostile
+
+
+# --- what goes in and comes out --------------------------------------------------------------------------------------
 
 
 def test_a_picture_comes_back_as_its_grey_values(place: Jail) -> None:
@@ -103,91 +133,299 @@ def test_the_jail_says_what_confines_it(place: Jail) -> None:
     assert place.confinement.startswith("resource limits")
 
 
-@pytest.mark.parametrize("deed", ["open", "socket", "fork", "exec", "kill", "executable", "abort"])
+@pytest.mark.parametrize("size", [0, 1, 100_000, 1_000_000, 10_000_000])
+def test_a_task_is_given_arguments_and_data_and_gives_the_same_two(place: Jail, size: int) -> None:
+    arguments = {"a": [1, 2.5, None, True, "指紋"], "b": {}}
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    assert place.ask("echo", arguments, data, most=size) == (arguments, data)
+
+
+def test_an_answer_is_no_longer_than_asked_for(place: Jail) -> None:
+    with pytest.raises(RefusedError, match="the answer is not one that the task gives") as caught:
+        place.ask("echo", None, bytes(101), most=100)
+    assert caught.value.letter == "D"
+
+
+def test_a_task_that_the_jail_has_not_is_the_askers_fault(place: Jail) -> None:
+    with pytest.raises(JailError, match="the jail has no task 'encode'; it has decode, deed, echo"):
+        place.ask("encode", None, b"", most=0)
+
+
+def test_two_modules_with_one_task_do_not_start(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        tmp_path.joinpath(f"{name}.py").write_text("TASKS = {'task': None}")
+    place = Jail(modules=("one", "other"), program=f"sys.path.append({str(tmp_path)!r}); {PROGRAM}")
+    with pytest.raises(JailError, match=r"ValueError: a task has one module; \['task'\] of other are there already"):
+        place.confinement  # noqa: B018  reading it starts the jail
+
+
+def test_a_module_is_made_warm_before_it_serves(tmp_path: Path) -> None:
+    tmp_path.joinpath("cold.py").write_text(
+        "def warm():\n    global colorsys\n    import colorsys\nTASKS = {'task': lambda a, d: (colorsys.__name__, d)}\n"
+    )
+    place = Jail(modules=("cold",), program=f"sys.path.append({str(tmp_path)!r}); {PROGRAM}")
+    assert place.ask("task", None, b"", most=0) == ("colorsys", b"")
+    place.close()
+
+
+def test_a_task_refuses_with_a_letter_of_its_own(tmp_path: Path) -> None:
+    tmp_path.joinpath("strict.py").write_text(
+        "from matcher.jail_terms import RefusalError\n"
+        "def task(arguments, data): raise RefusalError(arguments, 'not today')\n"
+        "TASKS = {'task': task}\n"
+    )
+    place = Jail(modules=("strict",), program=f"sys.path.append({str(tmp_path)!r}); {PROGRAM}")
+    for letter, kind in (("Z", RefusedError), ("K", KilledError)):
+        with pytest.raises(kind, match="not today") as caught:
+            place.ask("task", letter, b"", most=0)
+        assert caught.value.letter == letter
+    place.close()
+
+
+def test_an_exception_in_a_task_is_damage_to_its_data(hostile: Jail) -> None:
+    with pytest.raises(RefusedError, match="ZeroDivisionError: integer division") as caught:
+        do(hostile, "fault")
+    assert caught.value.letter == "D"
+
+
+# --- a decoder taken over --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deed", ["open", "socket", "fork", "exec", "kill", "executable", "abort", "sleep"])
 def test_a_system_call_that_decoding_does_not_need_ends_the_child(filtered: Jail, deed: str) -> None:
-    with pytest.raises(RefusedError, match=r"system call that decoding does not need \(SIGSYS\)") as caught:
-        filtered.decode(deed, b"", LIMITS)
+    with pytest.raises(KilledError, match=r"a system call that decoding does not need \(SIGSYS\)") as caught:
+        do(filtered, deed)
     assert caught.value.letter == "K"
 
 
 def test_a_child_has_no_more_than_512_mib(hostile: Jail) -> None:
-    with pytest.raises(RefusedError, match="refused the memory"):
-        hostile.decode("allocate", b"", LIMITS)
+    assert jail_terms.ADDRESS_SPACE == 512 << 20
+    assert do(hostile, "some memory") == 300 << 20
+    with pytest.raises(KilledError, match="it takes more than 512 MiB of memory"):
+        do(hostile, "memory")
+
+
+def test_a_child_has_two_seconds_of_cpu_time() -> None:
+    assert jail_terms.CPU_SECONDS == 2
 
 
 @pytest.mark.parametrize(
     ("deed", "message"),
     [
-        ("loop", r"more than its CPU time \(SIGXCPU\)"),
+        ("loop", r"more than 2 seconds of CPU time \(SIGXCPU\)"),
         ("crash", r"the decoder crashed \(SIGSEGV\)"),
-        ("leave", "exit code 7"),
-        ("half", "something else than a picture"),
-        ("huge", "answered with more than a picture"),
-        ("infinite", "something else than a picture"),
-        ("noise", "something else than a picture"),
-        ("silence", "something else than a picture"),
-        ("descriptors", r"^\[0, 1, 2, 3\]$"),
+        ("leave", "it ended with exit code 7 and no answer"),
+    ],
+)
+def test_a_decoder_that_is_killed_is_told_from_one_that_refuses(hostile: Jail, deed: str, message: str) -> None:
+    with pytest.raises(KilledError, match=message):
+        do(hostile, deed)
+
+
+@pytest.mark.parametrize(
+    ("deed", "message"),
+    [
+        ("half", "not one that the task gives"),
+        ("noise", "not one that the task gives"),
+        ("silence", "not one that the task gives"),
+        ("letter", "not one that the task gives"),
+        ("kind", "not one that the task gives"),
+        ("long", "not one that the task gives"),
+        ("nested", "not one that the task gives"),
+        ("digits", "not one that the task gives"),
+        ("infinite", "not one that the task gives"),
+        ("endless", "longer than it can be"),
+        ("flood", "longer than it can be"),
     ],
 )
 def test_a_decoder_taken_over_harms_only_its_own_file(hostile: Jail, deed: str, message: str) -> None:
-    with pytest.raises(RefusedError, match=message):
-        hostile.decode(deed, b"", LIMITS)
+    with pytest.raises(RefusedError, match=message) as caught:
+        do(hostile, deed)
+    assert caught.value.letter == "D"
+
+
+def test_a_decoder_taken_over_cannot_forge_its_last_word(hostile: Jail) -> None:
+    # It wrote a token and a status; behind them come the real ones, and what it wrote is data.
+    assert hostile.ask("deed", "forge", b"", most=100) == ("done", bytes(12))
+
+
+def test_a_decoder_taken_over_has_its_own_socket_and_nothing_else_open(hostile: Jail) -> None:
+    assert do(hostile, "descriptors") == [0, 1, 2, 3]
 
 
 def test_a_decoder_taken_over_cannot_write_to_the_terminal_through_its_message(hostile: Jail) -> None:
     with pytest.raises(RefusedError) as caught:
-        hostile.decode("long_story", b"", LIMITS)
-    assert str(caught.value) == "[2J" + "a" * 296
+        do(hostile, "refusal")
+    assert (caught.value.letter, str(caught.value)) == ("Z", "[2J" + "a" * 296)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [4, 2, 0.0],
+        [4, 2, 0.0, 0.0, 0.0],
+        [4.0, 2, 0.0, 0.0],
+        [True, 8, 0.0, 0.0],
+        [-4, -2, 0.0, 0.0],
+        [4, 3, 0.0, 0.0],
+        [8, 1, 0, 0.0],
+        [8, 1, -1.0, 0.0],
+        ["8", 1, 0.0, 0.0],
+        {"8": 1},
+    ],
+)
+def test_what_is_no_picture_within_the_limits_is_not_taken_for_one(tmp_path: Path, content: Any) -> None:
+    tmp_path.joinpath("liar.py").write_text(
+        f"import json\nTASKS = {{'decode': lambda a, d: (json.loads({json.dumps(json.dumps(content))}), bytes(8))}}\n"
+    )
+    place = Jail(modules=("liar",), program=f"sys.path.append({str(tmp_path)!r}); {PROGRAM}")
+    with pytest.raises(RefusedError, match="something else than a picture within the limits"):
+        place.decode("PGM", PGM, LIMITS)
+    place.close()
 
 
 def test_the_servers_environment_stays_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "pin")
-    program = tmp_path / "jailed.py"
-    program.write_text(HOSTILE.format(program=str(jail.PROGRAM)))
-    place = Jail(program=program)
-    with pytest.raises(RefusedError) as caught:
-        place.decode("environment", b"", LIMITS)
+    place = jail(tmp_path)
+    assert set(do(place, "environment")) <= {"PATH", "LD_LIBRARY_PATH", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
     place.close()
-    assert "SECRET" not in str(caught.value)
 
 
-def test_many_threads_are_served_at_once_and_each_gets_its_own_answer(hostile: Jail) -> None:
-    answers: dict[int, bytes] = {}
+# --- children and their keeper ---------------------------------------------------------------------------------------
 
-    def ask(number: int) -> None:
+
+def test_a_child_serves_one_request_only(hostile: Jail) -> None:
+    assert [do(hostile, "count") for _ in range(12)] == [1] * 12
+
+
+def test_two_hundred_requests_of_sixteen_threads_get_each_its_own_answer(hostile: Jail) -> None:
+    def ask(number: int) -> tuple[Any, bytes] | str:
         try:
-            answers[number] = hostile.decode("PGM", b"P5 4 2 255\n" + bytes([number] * 8), LIMITS).pixels
-        except RefusedError:
-            answers[number] = b"refused"
+            if number % 10 == 0:
+                return do(hostile, "crash"), b""
+            return hostile.ask("echo", number, number.to_bytes(2) * 30_000, most=60_000)
+        except KilledError:
+            return "killed"
 
-    def crash() -> None:
-        with pytest.raises(RefusedError):
-            hostile.decode("crash", b"", LIMITS)
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(ask, range(200)))
+    for number, answer in enumerate(answers):
+        assert answer == ("killed" if number % 10 == 0 else (number, number.to_bytes(2) * 30_000))
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
-    threads += [threading.Thread(target=crash) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == {number: bytes([number] * 8) for number in range(12)}
+
+def test_children_wait_confined_and_idle(place: Jail) -> None:
+    children = waiting(place)
+    assert len(children) == 4
+    for child in children:
+        status = facts(child)
+        assert status["Seccomp"] == ("2" if "system call filter (" in place.confinement else "0")
+        assert open_files(child) == {"0", "1", "2", "3"}
+        limits = Path(f"/proc/{child}/limits").read_text()
+        assert all(
+            line in " ".join(limits.split())
+            for line in ("Max cpu time 2 3", "Max address space 536870912 536870912", "Max open files 0 0")
+        )
+    before = [(cpu_ticks(child), facts(child)["voluntary_ctxt_switches"]) for child in children]
+    time.sleep(0.5)
+    assert before == [(cpu_ticks(child), facts(child)["voluntary_ctxt_switches"]) for child in children]
+
+
+def test_a_jail_without_warm_children_forks_when_asked(tmp_path: Path) -> None:
+    place = jail(tmp_path, warm=0)
+    assert do(place, "count") == 1
+    assert waiting(place, 0) == []
+    place.close()
+
+
+def test_children_that_die_while_they_wait_are_replaced(place: Jail) -> None:
+    for _ in range(2):
+        children = waiting(place)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        assert until(lambda gone=children: not any(alive(child) for child in gone))
+        assert do(place, "count") == 1
+        assert not set(waiting(place)) & set(children)
+
+
+def test_a_child_that_dies_at_a_request_says_so_even_if_the_system_killed_it(place: Jail) -> None:
+    children = waiting(place)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(do, place, "loop")
+        os.kill(until(lambda: working(children))[0], signal.SIGKILL)
+        with pytest.raises(KilledError, match=r"killed: more than 2 seconds of CPU time, or the system .* \(SIGKILL\)"):
+            asked.result()
+
+
+def test_a_child_whose_asker_has_gone_is_killed(place: Jail) -> None:
+    waiting(place)
+    connection, _token = place._child("deed")
+    question = json.dumps(["deed", "wait"]).encode()
+    connection.sendall(jail_terms.LENGTHS.pack(len(question), 0) + question)
+    assert until(lambda: len(children_of(keeper(place))) == 5)
+    connection.close()
+    assert until(lambda: len(children_of(keeper(place))) == 4)
+
+
+def test_a_decoder_that_neither_answers_nor_works_is_given_up(tmp_path: Path) -> None:
+    place = jail(tmp_path, wall_seconds=0.5)
+    waiting(place)
+    with pytest.raises(KilledError, match=r"no answer in 0\.5 seconds"):
+        do(place, "wait")
+    assert until(lambda: len(children_of(keeper(place))) == 4)
+    place.close()
+
+
+def test_nothing_is_left_behind_by_five_hundred_requests(hostile: Jail) -> None:
+    def held() -> list[int]:
+        return [len(open_files(pid)) for pid in (os.getpid(), keeper(hostile))]
+
+    waiting(hostile)
+    before = held()
+    for number in range(500):
+        if number % 50 == 0:
+            with pytest.raises(KilledError):
+                do(hostile, "crash")
+        assert do(hostile, "count") == 1
+    assert len(waiting(hostile)) == 4
+    assert until(lambda: held() == before)
+    assert all(alive(child) for child in children_of(keeper(hostile)))
 
 
 def test_a_killed_jail_is_started_again(place: Jail) -> None:
     place.decode("PGM", PGM, LIMITS)
-    assert place._process is not None
-    place._process.kill()
-    place._process.wait()
+    children = waiting(place)
+    os.kill(keeper(place), signal.SIGKILL)
     assert place.decode("PGM", PGM, LIMITS).width == 4
+    assert until(lambda: not any(alive(child) for child in children))
+
+
+def test_a_jail_killed_amid_a_request_is_started_again_and_does_it(place: Jail) -> None:
+    children = waiting(place)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(do, place, "loop")
+        until(lambda: working(children))
+        os.kill(keeper(place), signal.SIGKILL)
+        with pytest.raises(KilledError, match="CPU time"):
+            asked.result()
 
 
 def test_a_closed_jail_leaves_no_process_and_opens_again(place: Jail) -> None:
     place.decode("PGM", PGM, LIMITS)
     process = place._process
     assert process is not None
+    children = waiting(place)
     place.close()
     assert process.returncode == 0
+    assert not any(alive(child) for child in children)
     assert place.decode("PGM", PGM, LIMITS).width == 4
+
+
+def test_the_jail_tells_what_it_has_spent(place: Jail) -> None:
+    before = place.spent()
+    with pytest.raises(KilledError):
+        do(place, "loop")
+    assert place.spent() >= before + 1.9
 
 
 def test_the_jail_ends_with_the_server_that_started_it() -> None:
@@ -198,63 +436,143 @@ def test_the_jail_ends_with_the_server_that_started_it() -> None:
     )
     server = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert server.returncode == -signal.SIGKILL, server.stderr
-    pid = int(server.stdout)
-    for _ in range(200):
-        if not _alive(pid):
-            return
-        time.sleep(0.05)
-    pytest.fail("the jail outlived its server")
+    assert until(lambda: not alive(int(server.stdout))), "the jail outlived its server"
 
 
-def _alive(pid: int) -> bool:
+def keeper(place: Jail) -> int:
+    assert place._process is not None
+    return place._process.pid
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def waiting(place: Jail, count: int = 4) -> list[int]:
+    """The children that wait, confined, for a request: as many as there should be."""
+    place.confinement  # noqa: B018  reading it starts the jail
+
+    def idle() -> list[int]:
+        return [child for child in children_of(keeper(place)) if is_idle(child)]
+
+    until(lambda: len(idle()) == count)
+    return idle()
+
+
+def working(children: list[int]) -> list[int]:
+    return [child for child in children if alive(child) and int(cpu_ticks(child)[0]) > 9]
+
+
+def is_idle(child: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return facts(child)["State"][0] == "S" and open_files(child) == {"0", "1", "2", "3"}
+    except OSError:
         return False
-    # An orphan that has ended stays a zombie where nothing collects it.
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123  it may vanish in between
-        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def open_files(pid: int) -> set[str]:
+    return {path.name for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def until(fact: Callable[[], T]) -> T:
+    """Wait for something to be so; return what it then is."""
+    for _ in range(400):
+        if found := fact():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to be")
+
+
+def facts(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def cpu_ticks(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+
+
+def alive(pid: int) -> bool:
+    try:
+        # An orphan that has ended stays a zombie where nothing collects it.
+        return facts(pid)["State"][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+# --- jails that do not work ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", ["raise SystemExit", "print('hello')", "import no_such_module"])
-def test_a_program_that_does_not_start_is_the_jails_fault_not_the_files(tmp_path: Path, body: str) -> None:
-    program = tmp_path / "broken.py"
-    program.write_text(body)
-    with pytest.raises(JailError, match="the jail does not start: its process ended"):
-        Jail(program=program).decode("PGM", PGM, LIMITS)
+def test_a_program_that_does_not_start_is_the_jails_fault_not_the_files(body: str) -> None:
+    with pytest.raises(JailError, match=r"the jail does not start: its process ended; try .*'import matcher"):
+        Jail(program=body).decode("PGM", PGM, LIMITS)
 
 
-def test_a_jail_that_ends_amid_a_file_is_not_the_files_fault(tmp_path: Path) -> None:
-    program = tmp_path / "brief.py"
-    program.write_text(
-        "import socket\n"
-        "control = socket.socket(fileno=0)\n"
-        "control.sendall(b'ready for one\\n')\n"
-        "socket.recv_fds(control, 1, 1)\n"
+def test_a_module_that_cannot_be_loaded_is_told() -> None:
+    with pytest.raises(JailError, match="does not start: ModuleNotFoundError: No module named 'no_such_module'"):
+        Jail(modules=("no_such_module",)).decode("PGM", PGM, LIMITS)
+
+
+BRIEF = """
+import socket
+control = socket.socket(fileno=0)
+control.sendall(b'ready {"confinement": "none", "tasks": ["decode"]}\\n')
+control.recv(1)
+"""
+
+
+def test_a_jail_that_ends_when_asked_is_not_the_files_fault() -> None:
+    place = Jail(program=BRIEF)
+    with pytest.raises(JailError, match="takes no files: its process ends when it is asked"):
+        place.decode("PGM", PGM, LIMITS)
+    place.close()
+
+
+def test_a_jail_that_ends_amid_a_file_twice_is_not_the_files_fault() -> None:
+    place = Jail(
+        program=BRIEF + "ours, theirs = socket.socketpair()\nsocket.send_fds(control, [bytes(8)], [theirs.fileno()])"
     )
-    place = Jail(program=program)
     with pytest.raises(JailError, match="ended before it answered"):
         place.decode("PGM", PGM, LIMITS)
     place.close()
 
 
-def test_the_reason_why_a_jail_does_not_start_is_told(tmp_path: Path) -> None:
-    program = tmp_path / "failing.py"
-    program.write_text("import socket\nsocket.socket(fileno=0).sendall(b'failed ImportError: no decoder\\n')\n")
+def test_a_jail_that_gets_no_process_says_so() -> None:
+    place = Jail(program=BRIEF + "control.sendall(bytes(8))\ncontrol.recv(1)")
+    with pytest.raises(JailError, match="grants no process to decode in; try again later"):
+        place.decode("PGM", PGM, LIMITS)
+    place.close()
+
+
+def test_a_jail_that_cannot_tell_what_it_spent_says_so() -> None:
+    place = Jail(program=BRIEF)
+    with pytest.raises(JailError, match="the jail does not answer"):
+        place.spent()
+
+
+def test_the_reason_why_a_jail_does_not_start_is_told() -> None:
+    program = "import socket; socket.socket(fileno=0).sendall(b'failed ImportError: no decoder\\n')"
     with pytest.raises(JailError, match="the jail does not start: ImportError: no decoder"):
         Jail(program=program).confinement  # noqa: B018  reading it starts the jail
 
 
 def test_without_a_system_call_filter_the_other_limits_hold_and_it_says_so(tmp_path: Path) -> None:
-    program = tmp_path / "unfiltered.py"
-    program.write_text(
-        HOSTILE.format(program=str(jail.PROGRAM)).replace("jailed.main()", "jailed._SYSTEM_CALLS = {}\njailed.main()")
+    place = jail(tmp_path, "from matcher import _jailed; _jailed._SYSTEM_CALLS = {}; _jailed.main()")
+    assert place.confinement == "resource limits only; no system call filter: no system call table for linux on " + (
+        os.uname().machine
     )
-    place = Jail(program=program)
-    assert place.confinement.startswith("resource limits only; no system call filter:")
     assert place.decode("PGM", PGM, LIMITS).width == 4
-    with pytest.raises(RefusedError, match="refused the memory"):
-        place.decode("allocate", b"", LIMITS)
+    with pytest.raises(KilledError, match="it takes more than 512 MiB"):
+        do(place, "memory")
     with pytest.raises(RefusedError, match=r"Too many open files|exit code 1"):
-        place.decode("open", b"", LIMITS)
+        do(place, "open")
+    place.close()
+
+
+def test_where_the_system_forbids_the_filter_the_other_limits_hold_and_it_says_so(tmp_path: Path) -> None:
+    forbid = "_jailed._SECCOMP_MODE_FILTER = 99"  # the kernel answers EINVAL, as one without seccomp does
+    place = jail(tmp_path, f"from matcher import _jailed; {forbid}; _jailed.main()")
+    assert place.confinement == "resource limits only; no system call filter: Invalid argument"
+    assert place.decode("PGM", PGM, LIMITS).width == 4
     place.close()

@@ -1,0 +1,149 @@
+"""Persons on their way into our own gallery: files of prints and what is known of the person, made ready to be stored.
+
+One person is a few files; a national system hands over many persons, in a list of JSON lines. Either way a person is taken
+in whole or not at all: a print that cannot be compared stops it, unless it is said to be left out. Minutiae that come
+without a picture are kept and not searched, because a match on them could not be shown (Article 4(5)).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from contact_point import files
+from contact_point.holdings import Particulars, write_particulars
+from contact_point.parsing import first_fault
+from contact_point.store import Impression, Subject
+from matcher.formats import write_iso19794_2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from contact_point.prints import PrintFile, PrintReader
+
+
+class EnrolmentError(ValueError):
+    """A person cannot be enrolled as given; nothing of the person was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOf:
+    """A file of a person's prints; its position and resolution where the file does not state them."""
+
+    path: Path
+    position: Annotated[int, Ge(0), Le(10)] = 0
+    dpi: Annotated[float, Gt(0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person to be enrolled, under a name that means something here and never leaves."""
+
+    name: Annotated[str, MinLen(1)]
+    particulars: Particulars
+    prints: Annotated[tuple[FileOf, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A person ready to be stored: the prints with and without a picture, what was left out, and what was forgiven."""
+
+    subject: Subject
+    left_out: tuple[str, ...]
+    forgiven: tuple[str, ...]
+
+    @property
+    def without_image(self) -> int:
+        """How many of the prints have no picture, and are not searched (Article 4(5))."""
+        return sum(impression.image is None for impression in self.subject.impressions)
+
+
+# `| None` because pydantic takes a configuration for a union only; no line of a list is a null.
+_PERSON: Final[TypeAdapter[Any]] = TypeAdapter(Person | None, config=ConfigDict(extra="forbid"))
+
+
+def read_list(path: Path) -> Iterator[Person]:
+    """Yield the persons of a list, a JSON object a line; files are named from the list's own folder.
+
+    Raises:
+        EnrolmentError: a line is no person; the message names line and field.
+
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                person: Person = _PERSON.validate_json(line)
+            except ValidationError as error:
+                raise EnrolmentError(
+                    f"{path}, line {number}: expected a JSON object with name, particulars and prints; {first_fault(error)}: "
+                    "correct the line; `pcsc enrol-list --help` shows one"
+                ) from None
+            here = tuple(FileOf(path.parent / each.path, each.position, each.dpi) for each in person.prints)
+            yield Person(person.name, person.particulars, here)
+
+
+def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool) -> Ready:
+    """Return a person with the prints of all the files; with ``leave_out`` what cannot be compared is left out.
+
+    Raises:
+        EnrolmentError: a file cannot be read, or a print in it not be compared, or none is left.
+
+    """
+    impressions: list[Impression] = []
+    left_out: list[str] = []
+    forgiven: list[str] = []
+    for each in person.prints:
+        try:
+            found = reader.read_file(each.path.read_bytes(), at=at, position=each.position, dpi=each.dpi)
+        except (*files.FILE_ERRORS, ValueError, OSError) as error:
+            raise EnrolmentError(f"{person.name}: {each.path}: {error}") from error
+        left_out += [f"{each.path}: {reason}" for reason in found.left_out]
+        forgiven += [f"{each.path}: {deviation}" for deviation in found.contents.forgiven]
+        impressions += _impressions(found)
+    if left_out and not leave_out:
+        raise EnrolmentError(
+            f"{person.name}: {len(left_out)} of the prints cannot be compared: {'; '.join(left_out)}. Take them again, or say "
+            "--leave-out to enrol the person without them"
+        )
+    if not impressions:
+        raise EnrolmentError(f"{person.name}: no print is left that can be compared: enrol at least one")
+    subject = Subject(person.name, write_particulars(person.particulars), tuple(impressions))
+    return Ready(subject, tuple(left_out), tuple(forgiven))
+
+
+def all_ready(
+    persons: Iterable[Person], reader: PrintReader, *, at: datetime, leave_out: bool, cores: int
+) -> Iterator[Ready | EnrolmentError]:
+    """Yield each person ready to be stored, or why not, in their order; as many at a time as there are cores."""
+
+    def one(person: Person) -> Ready | EnrolmentError:
+        try:
+            return ready(person, reader, at=at, leave_out=leave_out)
+        except EnrolmentError as error:
+            return error
+
+    with ThreadPoolExecutor(cores, thread_name_prefix="enrolment") as pool:
+        ahead: deque[Future[Ready | EnrolmentError]] = deque()
+        for person in persons:
+            ahead.append(pool.submit(one, person))
+            if len(ahead) > 2 * cores:  # few pictures are held at a time, however long the list
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _impressions(found: PrintFile) -> Sequence[Impression]:
+    """Return what of a file is stored: prints with their pictures, and the minutiae of a file without pictures."""
+    if found.prints:
+        return [Impression(write_iso19794_2([each.template]), each.png) for each in found.prints]
+    return [Impression(write_iso19794_2([template])) for template in found.templates]
