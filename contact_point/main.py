@@ -16,6 +16,7 @@ from contact_point import delivery, disposal, settings, tls
 from contact_point.client import Client
 from contact_point.holdings import Holdings
 from contact_point.keys import KeySlots, SigningKey, erasure_warning
+from contact_point.nist.reading import JAIL
 from contact_point.prints import PrintReader
 from contact_point.service import Installation
 from contact_point.settings import Designation, SettingsError
@@ -128,6 +129,8 @@ def serve(root: Path) -> None:
         for slots in (found.folder.exchange_slots, found.folder.gallery_slots):
             if (warning := erasure_warning(slots)) is not None:
                 _log.warning("%s", warning)
+        # Started now rather than at the first query, and said aloud: without a system call filter it holds less.
+        _log.info("what others send is read in a jail: %s", JAIL.confinement)
         disposal.recover(here, clock())
         _log.info("%s holds %d persons and will answer at %s", found.name, len(here.holdings or ()), found.address)
         with _ticking(here):

@@ -17,13 +17,14 @@ from starlette.exceptions import HTTPException
 
 from contact_point import queried, tls, wire
 from contact_point.keys import KeysError, VerifyingKey
+from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
-from matcher.images import ImageError
+from matcher.images import DecoderKilledError, ImageError
 from matcher.jail import JailError
 from pcsc import errors
 
@@ -51,7 +52,9 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (NotContactPointError, 403, "3(3)", "3-3.INDIRECT"),
     (SignatureRefusedError, 401, "9", "9.SIGNATURE"),
     (WireError, 400, "4(7)", "4-7.FORMAT"),
+    (KilledError, 422, "4(7)", "4-7.KILLED"),
     (NistError, 422, "4(7)", "4-7.FORMAT"),
+    (DecoderKilledError, 422, "4(7)", "4-7.KILLED"),
     (ImageError, 422, "4(4)", "4-4.QUALITY"),
     (ExtractionError, 422, "4(4)", "4-4.QUALITY"),
     (ProbeError, 422, "4(4)", "4-4.QUALITY"),

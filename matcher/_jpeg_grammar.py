@@ -42,8 +42,8 @@ _OTHER_KINDS: Final = {
     0xDC: "of a height told at its end (DNL)",
 }
 _MARKER: Final = re.compile(rb"\xff+[^\x00\xff]")
-_SCAN_END: Final = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-_RESTART: Final = re.compile(rb"\xff+([\xd0-\xd7])")
+_SCAN_END: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
 
 _WINDOWS: Final = 1 << 16
 _COEFFICIENTS: Final = 64
@@ -196,7 +196,7 @@ def _check_scan(file: _File, body: bytes, entropy: bytes) -> None:
     edges = [0, *(edge for mark in marks for edge in mark.span()), len(entropy)]
     for number, (start, end) in enumerate([*pairwise(edges)][::2]):
         units = min(interval, needed - number * interval)
-        bits = entropy[start:end].replace(b"\xff\x00", b"\xff")
+        bits = entropy[start:end].rstrip(b"\xff").replace(b"\xff\x00", b"\xff")  # any marker may have FF before it
         after = _samples(bits, units, unit[0][0]) if file.lossless else _blocks(bits, units, unit)
         _check_padding(bits, after)
 

@@ -129,11 +129,15 @@ def read(data: bytes, *, dpi: float | None = None, place: jail.Jail = jail.SHARE
     return Image(pixels, _resolution(own) if dpi is None else float(dpi))
 
 
+def codec_of(data: bytes) -> str | None:
+    """Return which of the formats read here the bytes begin like, None for none of them."""
+    return next((codec for signature, codec in _SIGNATURES if data.startswith(signature)), None)
+
+
 def read_raw(data: bytes, width: int, height: int, dpi: float, bits: int = 8) -> Image:
     """Read pixels as they are, row by row from the top, without padding, 0 black.
 
-    ``bits`` a pixel are 8, 16 (the more significant byte first; the other is left out) or 24 (red,
-    green, blue).
+    ``bits`` a pixel are 8, 16 (the more significant byte first; the other is left out) or 24 (red, green, blue).
 
     Raises:
         UnknownFormatError: another number of bits.
@@ -184,18 +188,14 @@ def at_500(image: Image) -> Image:
     return Image(np.asarray(picture.resize((width, height), PIL.Image.Resampling.LANCZOS, box)), float(DPI))
 
 
-def codec_of(data: bytes) -> str | None:
-    """Return which of the formats read here the bytes begin like, None for none of them."""
-    return next((codec for signature, codec in _SIGNATURES if data.startswith(signature)), None)
-
-
 def _sniffed(data: bytes) -> str:
-    if (codec := codec_of(data)) is not None:
-        return codec
-    raise UnknownFormatError(
-        "an image is WSQ, JPEG 2000, JPEG, TIFF, PNG, BMP or PGM; these bytes begin with "
-        f"{data[:4].hex(' ').upper() or 'none'}"
-    )
+    codec = codec_of(data)
+    if codec is None:
+        raise UnknownFormatError(
+            "an image is WSQ, JPEG 2000, JPEG, TIFF, PNG, BMP or PGM; these bytes begin with "
+            f"{data[:4].hex(' ').upper() or 'none'}"
+        )
+    return codec
 
 
 def _resolution(own: tuple[float, float]) -> float:

@@ -58,7 +58,7 @@ def query(here: Installation, finger: Finger, *, number: str | None = None) -> Q
         basis=why.basis,
         expectation=why.expectation,
         prints=prints.transaction(
-            [(finger.later_print.image, 0)],
+            [finger.later_print.sent],
             kind=prints.SEARCH,
             control_number=number,
             originator="JP/NCP",

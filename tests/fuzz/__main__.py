@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         "stored_cases_changed": wrong,
         "findings": [{**dataclasses.asdict(group[0]), "count": len(group)} for group in found],
     }
-    print(json.dumps(report, indent=1) if options.json else _shown(report))
+    sys.stdout.write((json.dumps(report, indent=1) if options.json else _shown(report)) + "\n")
     if options.keep:
         _keep(options.keep, options.seed, [group[0] for group in found])
     return 1 if found or wrong or any(bomb.late for bomb in refused) else 0
@@ -88,13 +88,9 @@ def _told(tally: Tally) -> dict[str, Any]:
 
 
 def _shown(report: dict[str, Any]) -> str:
-    lines = [
-        f"{report['files']} damaged files, seed {report['seed']}: {report['seconds']} s, of them CPU in readers "
-        f"{report['cpu_seconds']} s",
-        report["machine"],
-        "",
-        f"{'target':17}{'files':>8}{'read':>8}{'slowest ms':>12}{'CPU s':>8}{'findings':>10}  refused",
-    ]
+    seconds = f"{report['seconds']} s, of them CPU in readers {report['cpu_seconds']} s"
+    head = f"{'target':17}{'files':>8}{'read':>8}{'slowest ms':>12}{'CPU s':>8}{'findings':>10}  refused"
+    lines = [f"{report['files']} damaged files, seed {report['seed']}: {seconds}", report["machine"], "", head]
     for name, told in report["targets"].items():
         refused = ", ".join(f"{kind} {count}" for kind, count in told["refused"].items())
         lines.append(
@@ -102,10 +98,9 @@ def _shown(report: dict[str, Any]) -> str:
             f"{told['findings']:>10}  {refused}"
         )
     lines += ["", "bombs, CPU ms until refused"]
-    lines += [
-        f"{bomb['cpu_ms']:>8.1f}  {bomb['name']} ({bomb['bytes']} bytes): {bomb['outcome']}{bomb['late'] and '  LATE' or ''}"
-        for bomb in report["bombs"]
-    ]
+    for bomb in report["bombs"]:
+        late = "  LATE" if bomb["late"] else ""
+        lines.append(f"{bomb['cpu_ms']:>8.1f}  {bomb['name']} ({bomb['bytes']} bytes): {bomb['outcome']}{late}")
     lines += ["", *(f"stored case: {each}" for each in report["stored_cases_changed"])]
     for finding in report["findings"]:
         name = f"{finding['target']}, file {finding['number']}"
@@ -127,7 +122,7 @@ def _keep(folder: Path, seed: int, findings: Iterable[Finding]) -> None:
         (folder / f"{name}.bin").write_bytes(data)
         text = f"{finding.what} at {finding.where}; seed {seed}, file {finding.number}\n\n{finding.text}"
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-        print(f"kept {folder / name}.bin, {len(data)} bytes", file=sys.stderr)
+        sys.stderr.write(f"kept {folder / name}.bin, {len(data)} bytes\n")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", type=Path, default=Path("found"), help="a folder for what is found")
     options, others = parser.parse_known_args(arguments)
     if importlib.util.find_spec("atheris") is None:
-        print("atheris is not installed (requirements/fuzz.in; it has no wheel for this Python or system): skipped")
+        _say("atheris is not installed (requirements/fuzz.in; it has no wheel for this Python or system): skipped")
         return 0
     if options.target:
         _fuzz(options.target, others)
@@ -59,10 +59,15 @@ def _run(name: str, seconds: int, keep: Path) -> int:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     told = done.stdout + done.stderr
     executions, covered = (found[-1] if (found := each.findall(told)) else "?" for each in (_EXECUTIONS, _COVERED))
-    print(f"{name:15}{executions:>9} files, {covered:>6} edges covered, exit status {done.returncode}", flush=True)
+    _say(f"{name:15}{executions:>9} files, {covered:>6} edges covered, exit status {done.returncode}")
     if done.returncode:
-        print("\n".join("    " + line for line in told.splitlines()[-_TAIL:]), flush=True)
+        _say("\n".join("    " + line for line in told.splitlines()[-_TAIL:]))
     return done.returncode
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _fuzz(name: str, options: Sequence[str]) -> None:

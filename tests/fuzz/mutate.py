@@ -316,24 +316,28 @@ def _summed(data: bytes) -> bytes:
     return bytes(mended)
 
 
-_RECORD: Final = re.compile(rb"[0-9]{1,2}\.0{0,2}1:([0-9]+)\x1d")
+_RECORD: Final = re.compile(rb"(?:\A|(?<=\x1c))(?:[0-9]{1,2}\.0{0,2}1:([0-9]+)\x1d|\x00\x00)")
 
 
 def _with_lengths(data: bytes) -> bytes:
-    """Put LEN right in the tagged records of a transaction whose images hold no FS."""
-    parts = data.split(b"\x1c")
-    for place, part in enumerate(parts[:-1]):
-        found = _RECORD.match(part)
-        if found:
-            bare = len(part) + 1 - len(found.group(1))
+    """Put LEN right in the tagged records of a transaction; the next begins where it looks as if one did."""
+    found = list(_RECORD.finditer(data))
+    edges = [*(each.start() for each in found), len(data)]
+    parts = [data[: edges[0]]]
+    for record, end in zip(found, edges[1:], strict=True):
+        part = data[record.start() : end]
+        if record.group(1):
+            begin, after = (edge - record.start() for edge in record.span(1))
+            bare = len(part) - (after - begin)
             digits = next(size for size in range(1, 9) if len(str(bare + size)) == size)
-            parts[place] = part[: found.start(1)] + str(bare + digits).encode() + part[found.end(1) :]
-    return b"\x1c".join(parts)
+            part = part[:begin] + str(bare + digits).encode() + part[after:]
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _with_length_of_minutiae(data: bytes) -> bytes:
     """Put the length of a minutiae record right: 4 bytes, or 2 where INCITS 378-2004 was short."""
-    size = 2 if data[8:9] != b"\x00" else 4
+    size = 4 if data[8:10] == b"\x00\x00" else 2
     return _put(data, 8, size, len(data))
 
 
@@ -411,6 +415,6 @@ FORMATS: Final[dict[str, Grammar]] = {
     "tiff": Grammar(_evenly(10, 12)),
     "bmp": Grammar(_evenly(2, 4)),
     "pgm": Grammar(_split_by(rb"(?<=\s)"), (b"#", b"\n", b"P5")),
-    "slap": Grammar(_evenly(4, 64)),
+    "slap": Grammar(_evenly(5, 64)),
 }
 """Every format that is damaged here, by name."""

@@ -164,8 +164,8 @@ def _buried(worker: _Worker, stretches: deque[Stretch]) -> Iterator[tuple[str, T
     status = worker.end()
     number = worker.number
     stretch = worker.stretch
-    if number == _NO_FILE:
-        raise RuntimeError(f"a worker did not begin with {stretch}: {_died_of(status)}")
+    if number == _NO_FILE or os.WIFEXITED(status):
+        raise RuntimeError(f"a worker failed by itself, not by a file, amid {stretch}; it wrote why")
     finding = Finding(stretch.target, number, f"death: {_died_of(status)}", "", "")
     # What came of the files before it is lost with the worker; they are done again.
     stretches.extend(
@@ -291,14 +291,14 @@ def guarded(target: Target, number: int, data: bytes, place: Jail) -> tuple[str,
     signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
     try:
         return target.outcome(data, place), None
-    except Exception as error:  # noqa: BLE001 - to find those that nobody thought of
+    except BaseException as error:  # noqa: BLE001 - to find those that nobody thought of, SystemExit among them
         return "finding", _finding(target.name, number, error)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _finding(target: str, number: int, error: Exception) -> Finding:
+def _finding(target: str, number: int, error: BaseException) -> Finding:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(_ROOT) and ".venv" not in frame.filename]
     last = ours[-1] if ours else frames[-1]

@@ -1,4 +1,4 @@
-"""The sound files that damaging begins with: small ones made here of every format, and real ones where they are beside the checkout.
+"""The sound files that damaging begins with: small ones of every format made here, and real ones where there are some.
 
 What is made here is made by this project's own writers, by Pillow and by NIST's WSQ coder, of ridges that no finger has, and
 of invented values. PIV containers are signed and so never the same twice; those are kept in ``corpus``.
@@ -109,9 +109,7 @@ def lossless_jpeg(restart: int = 0) -> bytes:
     rows = ["".join(map(_lossless_code, row)) for row in (grey - before).tolist()]
     every = restart // width or height
     scans = [_stuffed("".join(rows[at : at + every])) for at in range(0, height, every)]
-    entropy = b"".join(
-        bytes([0xFF, 0xD0 + at % 8]) * (at > 0) + each for at, each in enumerate(scans, -1 + (not restart))
-    )
+    entropy = b"".join(bytes([0xFF, 0xD0 + (at - 1) % 8]) * (at > 0) + each for at, each in enumerate(scans))
     table = bytes([0, 0, 0, 0, 0, _LOSSLESS_CODES, *[0] * 11, *range(_LOSSLESS_CODES)])
     frame = bytes([8, *height.to_bytes(2), *width.to_bytes(2), 1, 1, 0x11, 0])
     interval = _segment(0xDD, restart.to_bytes(2)) if restart else b""
@@ -172,7 +170,7 @@ def _pgms() -> list[bytes]:
 
 
 def _slaps() -> list[bytes]:
-    """Return width, height and pixels of four fingers side by side, and of hardly any."""
+    """Return heights and widths beyond 32, a place among the slaps, and pixels: of four fingers side by side, and of none."""
     width, height = 600, 480
     down, across = np.mgrid[:height, :width]
     inside = np.zeros((height, width), bool)
@@ -212,7 +210,7 @@ def _extended(record: MinutiaeRecord) -> MinutiaeRecord:
 
 
 def _cards() -> list[bytes]:
-    return [cards.write_card(template(count), form) for count in (0, 5, 30) for form in ("normal", "compact")]
+    return [cards.write_card(template(count), form) for count in (0, 5, 31) for form in ("normal", "compact")]
 
 
 def _finger_image_records() -> list[bytes]:

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -22,12 +22,10 @@ from contact_point.nist.transaction import FieldError, NistError, Transaction
 from matcher import _jpeg_grammar, images, jail, wsq
 from matcher.formats import FormatError, cards, finger_images, minutiae_records
 from matcher.images import Image, ImageError
+from matcher.jail import Jail
 from matcher.jail_terms import RefusalError
 from matcher.segmentation import SLAPS, SegmentationError, segment
 from pcsc.errors import TreatyError
-
-if TYPE_CHECKING:
-    from matcher.jail import Jail
 
 NOW: Final = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 MODULES: Final = ("matcher._decoding", "contact_point.nist.jailed")
@@ -133,8 +131,7 @@ def _read_minutiae(data: bytes, _place: Jail) -> None:
 
 
 def _read_card(data: bytes, _place: Jail) -> None:
-    for form in ("normal", "compact"):
-        cards.read_card(data, form, order=cards.CardOrder.X_THEN_Y)
+    cards.read_card(data, "normal" if len(data) % 3 else "compact", order=cards.CardOrder.X_THEN_Y)
 
 
 def _read_finger_images(data: bytes, _place: Jail) -> None:
@@ -180,8 +177,8 @@ def _check_jpeg(data: bytes, _place: Jail) -> None:
 def _cut_slap(data: bytes, _place: Jail) -> None:
     """Cut pixels of the stated size, repeated as often as it takes, as one of the slaps."""
     height, width = (images.MIN_SIDE + int.from_bytes(data[at : at + 2]) % 1000 for at in (0, 2))
-    pixels = np.resize(np.frombuffer(data[4:] or b"\xff", np.uint8), (height, width))
-    position = list(SLAPS)[len(data) % len(SLAPS)]
+    pixels = np.resize(np.frombuffer(data[5:] or b"\xff", np.uint8), (height, width))
+    position = list(SLAPS)[sum(data[4:5]) % len(SLAPS)]
     for each in segment(Image(pixels, 500.0), position):
         _expect(each.image.pixels.size > 0, "a finger has pixels")
 

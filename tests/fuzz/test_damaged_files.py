@@ -29,13 +29,13 @@ def place() -> Iterator[Jail]:
 
 
 def test_damaged_files_of_every_format_are_read_or_refused_and_nothing_else() -> None:
-    tallies = run(3_000, seed=7, jobs=2)
+    tallies = run(2_000, seed=7, jobs=2)
     assert {name: tally.findings for name, tally in tallies.items() if tally.findings} == {}
     assert all(tally.files and tally.files == tally.outcomes.total() for tally in tallies.values())
-    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 300
+    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 200
 
 
-NOT_READ = {"jpeg": 1, "tiff": 4, "png": 2, "bmp": 1, "slap": 2}
+NOT_READ = {"jpeg": 1, "tiff": 2, "pgm": 1, "slap": 2}
 """How many of the files made of each format are of a kind that is refused, so that refusing begins from them as well."""
 
 
@@ -79,19 +79,18 @@ def test_a_file_is_known_by_its_number() -> None:
 # --- finding
 
 
+RAISED = {b"D": KeyError("D"), b"E": BrokenPromiseError("as it was said"), b"F": SystemExit(0)}
+
+
 def faulty(data: bytes, _place: Jail) -> None:
-    """A reader with faults: it dies of A, hangs at B, eats memory at C, raises at D, and breaks its promise at E."""
+    """A reader with faults: it dies of A, hangs at B, eats memory at C, raises at D, breaks its promise at E, leaves at F."""
     if b"A" in data:
         signal.raise_signal(signal.SIGSEGV)
     while b"B" in data:
         pass
     if b"C" in data:
         bytearray(4 << 30)
-    if b"D" in data:
-        raise KeyError(data)
-    if b"E" in data:
-        raise BrokenPromiseError("as it was said")
-    raise ValueError("refused")
+    raise next((error for letter, error in RAISED.items() if letter in data), ValueError("refused"))
 
 
 FAULTY = Target("faulty", ("card",), faulty, (ValueError,), 0)
@@ -105,6 +104,7 @@ FAULTY = Target("faulty", ("card",), faulty, (ValueError,), 0)
         (b"xxCxx", "MemoryError"),
         (b"xxDxx", "KeyError"),
         (b"xxExx", "BrokenPromiseError"),
+        (b"xxFxx", "SystemExit"),
     ],
 )
 def test_what_a_reader_does_besides_reading_and_refusing_is_found(data: bytes, what: str) -> None:
@@ -139,8 +139,9 @@ def test_a_worker_that_dies_costs_one_file_and_the_rest_of_its_stretch_is_done(m
 
 
 def test_a_refusal_says_how_its_child_was_killed() -> None:
-    try:
-        raise ValueError("damaged") from KilledError("the decoder crashed (SIGSEGV)")
-    except ValueError as error:
-        assert killed(error) == "killed: the decoder crashed"
-        assert killed(ValueError("damaged")) == ""
+    refusal = ValueError("damaged")
+    assert killed(refusal) == ""
+    refusal.__cause__ = KilledError(
+        "killed: more than 2 seconds of CPU time, or the system was out of memory (SIGKILL)"
+    )
+    assert killed(refusal) == "killed: more than 2 seconds of CPU time, or the system was out of memory"

@@ -41,7 +41,7 @@ def ridges(width: int = 160, height: int = 200) -> NDArray[np.uint8]:
     """Slanted ridges 9 pixels apart, with some noise."""
     noise = np.random.default_rng(1).normal(0, 6, (height, width))
     waves = 127 + 100 * np.sin(np.add.outer(np.arange(height), 0.7 * np.arange(width)) * 2 * np.pi / 11)
-    return (waves + noise).clip(0, 255).astype(np.uint8)
+    return np.asarray((waves + noise).clip(0, 255), np.uint8)
 
 
 RIDGES = ridges()
@@ -378,7 +378,7 @@ def bumps(height: int, width: int, points: list[tuple[float, float]], sigma: flo
     """Bright round bumps at points, in pixels from the upper left corner of the picture: a pixel's middle is at one half."""
     y, x = np.mgrid[:height, :width] + 0.5
     light = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points)
-    return np.rint(20 + 200 * np.asarray(light)).astype(np.uint8)
+    return np.asarray(np.rint(20 + 200 * np.asarray(light)), np.uint8)
 
 
 @pytest.mark.parametrize("dpi", [250, 333.3, 499, 501, 512, 569, 700, 1000, 1200])
@@ -475,7 +475,7 @@ RESTARTED = jpeg_lossless(ridges(40, 40), rows=8)
         (JPEG + b"\x00\x01", r"ends with FFD9 \(EOI\); 2 bytes follow"),
         (JPEG + JPEG, "bytes follow"),
         (LOSSLESS_JPEG[:9] + b"\xff\xd9", "breaks off in a segment at byte 2"),
-        (LOSSLESS_JPEG.replace(b"\xff\xc4", b"\xff\xfe"), "names; this one has no 00"),
+        (LOSSLESS_JPEG.replace(b"\xff\xc4", b"\xff\xfe"), "its scans name; this one has no 00"),
         (LOSSLESS_JPEG[:-2] + bytes(9) + b"\xff\xd9", "each block or sample of its picture once; this one codes more"),
         (
             LOSSLESS_JPEG.replace(b"\xff\xda", segment(0xDD, b"\x00\x28") + b"\xff\xda"),
@@ -500,6 +500,18 @@ def test_a_jpeg_that_breaks_its_grammar_is_refused_with_the_reason(data: bytes, 
 
 def test_zeros_after_the_end_of_a_jpeg_are_allowed() -> None:
     np.testing.assert_array_equal(read(JPEG + bytes(3)).pixels, read(JPEG).pixels)
+
+
+def test_fill_bytes_before_the_markers_of_a_jpeg_are_allowed() -> None:
+    filled = RESTARTED.replace(b"\xff\xd2", b"\xff\xff\xff\xd2").replace(b"\xff\xda", b"\xff\xff\xda")
+    np.testing.assert_array_equal(read(filled[:-2] + b"\xff\xff\xd9").pixels, read(RESTARTED).pixels)
+
+
+def test_a_jpeg_of_nothing_but_fill_bytes_is_refused_at_once() -> None:
+    head = LOSSLESS_JPEG[: LOSSLESS_JPEG.index(b"\xff\xda") + 10]
+    for data in (head + b"\xff" * 9_000_000 + b"\x00", b"\xff\xd8" + b"\xff" * 9_000_000 + b"\x00"):
+        with pytest.raises(DecodeError, match=r"ends with FFD9 \(EOI\)"):
+            read(data)
 
 
 def test_a_jpeg_says_its_resolution() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -343,7 +344,8 @@ def test_children_that_die_while_they_wait_are_replaced(place: Jail) -> None:
         children = waiting(place)
         for child in children:
             os.kill(child, signal.SIGKILL)
-        assert until(lambda gone=children: not any(alive(child) for child in gone))
+        for child in children:
+            assert until(partial(dead, child))
         assert do(place, "count") == 1
         assert not set(waiting(place)) & set(children)
 
@@ -490,6 +492,10 @@ def facts(pid: int) -> dict[str, str]:
 
 def cpu_ticks(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+
+
+def dead(pid: int) -> bool:
+    return not alive(pid)
 
 
 def alive(pid: int) -> bool:
