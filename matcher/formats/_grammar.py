@@ -88,8 +88,7 @@ def read_view(
         worst = int(np.argmax(angle))
         raise FormatError(
             f"{at}: {grammar.format} counts directions in {grammar.steps} steps of 2 degrees ({grammar.minutiae}), from 0; "
-            f"minutia {worst + 1} has {angle[worst]}. They may be ISO/IEC's steps of 360/256 degrees, or damaged: "
-            "nothing tells"
+            f"minutia {worst + 1} has {angle[worst]}"
         )
     quality = written["quality"] if graded else np.full(count, NOT_REPORTED, np.uint8)
     try:

@@ -66,6 +66,7 @@ class Deviation:
     what was expected, what came and how it was read. The codes:
 
     - ``version``: the version is written in a way of its own;
+    - ``direction-steps``: directions are beyond INCITS 378's 179, and were read as ISO/IEC's steps;
     - ``record-length``: the header states another length than the record has;
     - ``trailing-zeros``: zeros follow the record;
     - ``extended-data-length``: the stated length of the extended data is wrong, and they end with the record;

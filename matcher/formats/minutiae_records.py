@@ -7,21 +7,25 @@ version allows, and takes
 - the one layout that fits to the last byte with nothing to forgive; where two do, the record is refused, for nobody
   writes such bytes by chance;
 - else the one layout that fits with something forgiven, which is then named in :attr:`Record.deviations`;
+- else the layout of INCITS 378 with ISO/IEC's directions, 256 to a full turn, where some are beyond the 179 that INCITS has:
+  a converter that changed the header and left the minutiae writes such records, one of the standard's samples among them;
 - else none, and the message says of each layout why not.
 
-What is forgiven has one meaning only: every byte is still accounted for. A direction beyond a full turn, a minutia outside
-its image, or a type that does not exist is refused, since what else is wrong cannot be known.
+What is forgiven has one meaning only: every byte is still accounted for. A minutia outside its image, or a type that does
+not exist, is refused, since what else is wrong cannot be known.
 
 :func:`read_iso19794_2` and :func:`write_iso19794_2` are for templates that are kept: one format, lengths as stated.
 """
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from matcher.formats import _image_per_view, _one_image, _representations
 from matcher.formats._cursor import FormatError
-from matcher.formats.minutiae import Format, Record
+from matcher.formats.minutiae import Deviation, Format, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +56,8 @@ _OF_VERSION: Final = {
     b"035\x00": (Format.INCITS_2009_AM1,),
 }
 
+ISO_STEPS: Final = 256
+
 _PASSED_OVER: Final = frozenset({"extended-data-unread", "extended-area-length", "finger-quality", "reserved-bits"})
 """What a record that was kept may have: it was made before these were looked at, and touches no minutia."""
 
@@ -75,13 +81,31 @@ def read(data: bytes) -> Record:
             records.append(read_as(data, each))
         except FormatError as error:
             errors.append(f"{each}: {error}")
-    fits = [record for record in records if not record.deviations] or records
+    fits = [record for record in records if not record.deviations] or records or _with_iso_directions(data, formats)
     if len(fits) > 1:
         names = " and ".join(record.format for record in fits)
         raise FormatError(f"the bytes fit {names} alike, and say something else in each: ask the sender which is meant")
     if not fits:
         raise FormatError("the bytes are no whole record: " + "; ".join(errors))
     return fits[0]
+
+
+def _with_iso_directions(data: bytes, formats: Sequence[Format]) -> list[Record]:
+    """Return the records that the bytes are in layouts of INCITS 378 with directions of ISO/IEC 19794-2."""
+    records = []
+    for each in formats:
+        grammar = _GRAMMARS[each]
+        if grammar.steps == ISO_STEPS:
+            continue
+        with contextlib.suppress(FormatError):
+            record = _READERS[each](data, replace(grammar, steps=ISO_STEPS))
+            text = (
+                f"directions are counted in {grammar.steps} steps ({grammar.minutiae}); some are beyond: all were read as "
+                f"ISO/IEC's {ISO_STEPS} steps"
+            )
+            noted = (Deviation(0, "direction-steps", text), *record.deviations)
+            records.append(replace(record, deviations=noted))
+    return records
 
 
 def _has_short_length(data: bytes) -> bool:
