@@ -32,7 +32,7 @@ check: $(VENV)/.test
 	$(BIN)/python docs/treaty.py --check
 
 lock: $(VENV)/.test
-	@set -e; for name in build runtime test mutation; do \
+	@set -e; for name in build runtime test mutation fuzz peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
 	  echo "requirements/$$name.lock written"; done

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-IMAGES: Final = frozenset({".tif", ".tiff", ".png", ".bmp", ".pgm", ".wsq", ".jp2", ".j2k"})
+IMAGES: Final = frozenset({".tif", ".tiff", ".png", ".bmp", ".jpg", ".pgm", ".wsq", ".jp2", ".j2k"})
 TEMPLATES: Final = frozenset({".iso", ".fmr"})
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from contact_point import files
 from contact_point.holdings import Particulars, write_particulars
@@ -47,7 +47,7 @@ class FileOf:
 class Person:
     """A person to be enrolled, under a name that means something here and never leaves."""
 
-    name: Annotated[str, MinLen(1)]
+    name: Annotated[str, StringConstraints(pattern=r"\S")]
     particulars: Particulars
     prints: Annotated[tuple[FileOf, ...], MinLen(1)]
 
@@ -66,7 +66,7 @@ class Ready:
         return sum(impression.image is None for impression in self.subject.impressions)
 
 
-# `| None` because pydantic takes a configuration for a union only; no line of a list is a null.
+# `| None` because pydantic takes a configuration for a union only.
 _PERSON: Final[TypeAdapter[Any]] = TypeAdapter(Person | None, config=ConfigDict(extra="forbid"))
 
 
@@ -77,19 +77,33 @@ def read_list(path: Path) -> Iterator[Person]:
         EnrolmentError: a line is no person; the message names line and field.
 
     """
-    with path.open(encoding="utf-8") as lines:
+    named: dict[str, int] = {}
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            try:
-                person: Person = _PERSON.validate_json(line)
-            except ValidationError as error:
+            person = _person(line, f"{path}, line {number}")
+            if (before := named.setdefault(person.name, number)) != number:
                 raise EnrolmentError(
-                    f"{path}, line {number}: expected a JSON object with name, particulars and prints; {first_fault(error)}: "
-                    "correct the line; `pcsc enrol-list --help` shows one"
-                ) from None
+                    f"{path}, line {number}: expected each name once, got that of line {before} again: give all prints of a "
+                    "person in one line, or another person another name"
+                )
             here = tuple(FileOf(path.parent / each.path, each.position, each.dpi) for each in person.prints)
             yield Person(person.name, person.particulars, here)
+
+
+def _person(line: bytes, where: str) -> Person:
+    try:
+        person: Person | None = _PERSON.validate_json(line)
+        fault = "it is null"
+    except ValidationError as error:
+        person, fault = None, first_fault(error)
+    if person is None:
+        raise EnrolmentError(
+            f"{where}: expected a JSON object with name, particulars and prints; {fault}: correct the line; "
+            "`pcsc enrol-list --help` shows one"
+        )
+    return person
 
 
 def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool) -> Ready:
@@ -104,7 +118,7 @@ def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool)
     forgiven: list[str] = []
     for each in person.prints:
         try:
-            found = reader.read_file(each.path.read_bytes(), at=at, position=each.position, dpi=each.dpi)
+            found = reader.read_file(files.load(each.path), at=at, position=each.position, dpi=each.dpi)
         except (*files.FILE_ERRORS, ValueError, OSError) as error:
             raise EnrolmentError(f"{person.name}: {each.path}: {error}") from error
         left_out += [f"{each.path}: {reason}" for reason in found.left_out]

@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import cbeff
 from contact_point.cbeff import CbeffError, Outcome
-from contact_point.nist import binary, minutiae, reading
+from contact_point.nist import binary, content, minutiae, reading
 from contact_point.nist.jailed import looks_like_xml
-from contact_point.nist.transaction import Encoding, FieldError, NistError
+from contact_point.nist.transaction import MAX_BYTES, Encoding, FieldError, NistError
 from matcher import images
 from matcher.formats import FormatError, finger_images, minutiae_records
+from matcher.formats.scaling import nominal_dpi
 from matcher.images import Image, ImageError
 from matcher.segmentation import SLAPS, SegmentationError, segment
-from matcher.template import Template
+from matcher.template import DPI, Template
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from contact_point.nist.transaction import Record, Transaction
     from matcher.jail import Jail
@@ -60,11 +62,15 @@ class UnknownFileError(ValueError):
     """The bytes begin like nothing that is read here."""
 
 
+class TooLargeError(ValueError):
+    """The file is larger than any that is read."""
+
+
 class NothingReadError(ValueError):
     """The file can be taken apart, but not one impression of a finger in it can be read."""
 
 
-FILE_ERRORS: Final = (UnknownFileError, NothingReadError, NistError, ImageError, FormatError, CbeffError)
+FILE_ERRORS: Final = (UnknownFileError, TooLargeError, NothingReadError, NistError, ImageError, FormatError, CbeffError)
 """What :func:`read` raises about a file."""
 
 
@@ -75,7 +81,7 @@ class Impression:
     ``origin`` says where in the file it is; ``position`` is 1-10, or 0 where the file names no finger or several;
     ``impression`` the code of table 7 of ANSI/NIST-ITL 1-2011, None where the file has none. ``image`` is None where the
     file holds minutiae only, and then ``template`` has them; beside the image of a latent print it has those that an
-    examiner marked. ``remarks`` are for the examiner.
+    examiner marked. ``remarks`` are for the examiner. ``from_slap`` says that it was cut out of the image of several.
     """
 
     origin: str
@@ -84,6 +90,7 @@ class Impression:
     image: Image | None = None
     template: Template | None = None
     remarks: tuple[str, ...] = ()
+    from_slap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,21 @@ class _Picture:
     marked: Template | None = None
 
 
+def load(path: Path) -> bytes:
+    """Return the bytes of a file, unless it is larger than any file of prints that is read.
+
+    Raises:
+        TooLargeError: it is larger.
+        OSError: it cannot be opened.
+
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise TooLargeError(f"{path}: expected at most {MAX_BYTES} bytes, got more; divide the transaction")
+    return data
+
+
 def read(data: bytes, *, at: datetime, dpi: float | None = None, place: Jail = reading.JAIL) -> Contents:
     """Return what a file holds. ``dpi`` is the resolution of a plain image that does not state it.
 
@@ -197,14 +219,15 @@ def _transaction(transaction: Transaction, place: Jail) -> Contents:
             found.faults.append(str(error))
         else:
             pictures |= {} if picture is None else {number: picture}
-    of_designation = {transaction.records[number - 1].get(2): number for number in pictures}
+    decoded = {number: image for number, each in pictures.items() if (image := _image(each, found, place)) is not None}
+    of_designation = {content.designation(transaction.records[number - 1]): number for number in decoded}
     for number, record in transaction.of_type(9):
-        at = of_designation.get(record.get(2))
-        marked = _take_minutiae(record, number, None if at is None else pictures[at], found)
+        at = of_designation.get(content.designation(record))
+        marked = _take_minutiae(record, number, None if at is None else decoded[at], found)
         if at is not None and transaction.records[at - 1].type == _LATENT_TYPE:
             pictures[at] = replace(pictures[at], marked=marked)
-    for picture in pictures.values():
-        _take(picture, found, place)
+    for number, image in decoded.items():
+        _take(pictures[number], image, found)
     for number, record in transaction.of_type(*_OTHER_TYPES):
         found.besides.append(f"record {number} (Type-{record.type}): {_OTHER_TYPES[record.type]}")
     what = "XML" if transaction.encoding is Encoding.XML else "traditional encoding"
@@ -279,7 +302,7 @@ def _tagged(record: Record, origin: str, position: int, missing: frozenset[int],
         position=position,
         impression=_whole(record, 3, origin),
         size=(_whole(record, 6, origin), _whole(record, 7, origin)),
-        dpi=float(round(across * 2.54)) if scale == 2 else float(across),
+        dpi=nominal_dpi(across) if scale == 2 else float(across),
         data=record.get(999) or b"",
         raw=(record.get(11) or b"").strip().upper() == b"NONE",
         bits=_whole(record, 12, origin),
@@ -312,9 +335,8 @@ def _named_missing(record: Record, number: int) -> frozenset[int]:
     """Return the fingers that a list of amputated (XX) and bandaged (UP) ones names."""
     value = record.get(number) or b""
     pairs = [subfield.split(b"\x1f") for subfield in value.split(b"\x1e")]
-    return frozenset(
-        int(pair[0]) for pair in pairs if pair[0].isdigit() and int(pair[0]) in FINGERS and len(pair[0]) <= 2
-    )
+    fingers = (pair[0] for pair in pairs if pair[0].isdigit() and len(pair[0]) <= 2)
+    return frozenset(int(finger) for finger in fingers) & frozenset(FINGERS)
 
 
 def _whole(record: Record, number: int, origin: str) -> int:
@@ -329,10 +351,13 @@ def _number(value: bytes, name: str) -> int:
     return int(stripped)
 
 
-def _take_minutiae(record: Record, number: int, picture: _Picture | None, found: _Findings) -> Template | None:
-    """Take in the sets of a Type-9 record, placed in the picture of the same designation, and return the first of them."""
+def _take_minutiae(record: Record, number: int, image: Image | None, found: _Findings) -> Template | None:
+    """Take in the sets of a Type-9 record, placed in the image of the same designation, and return the first of them."""
     origin = f"record {number} (Type-9)"
-    size = None if picture is None else minutiae.ImageSize(*picture.size, picture.dpi)
+    size = None
+    if image is not None:
+        height, width = image.pixels.shape
+        size = minutiae.ImageSize(width, height, image.dpi)
     features = minutiae.read(record, image_size=size, place=number)
     found.forgiven += [_deviation(each.record, each.code, each.text) for each in features.deviations]
     found.faults += [f"{origin}: {fault.text}" for fault in features.faults]
@@ -341,7 +366,19 @@ def _take_minutiae(record: Record, number: int, picture: _Picture | None, found:
         found.impressions.append(
             Impression(f"{origin}, {each.kind}", position, features.impression, template=each.template)
         )
-    return features.sets[0].template if features.sets else None
+    if image is None or not features.sets:
+        return None
+    marked = _in_frame(features.sets[0].template, image)
+    if marked is None:
+        found.faults.append(f"{origin}, {features.sets[0].kind}: minutiae lie beside the image: mark them on this one")
+    return marked
+
+
+def _in_frame(marked: Template, image: Image) -> Template | None:
+    """Return minutiae in the frame of their image, whatever frame they were stated in; None where one lies beside it."""
+    height, width = (max(1, round(side * DPI / image.dpi)) for side in image.pixels.shape)
+    inside = not len(marked) or (marked.x.max() < width and marked.y.max() < height)
+    return replace(marked, width=width, height=height) if inside else None
 
 
 # --- records of images and of minutiae ---------------------------------------------------------------------------------
@@ -373,7 +410,9 @@ def _finger_images(data: bytes, place: Jail) -> Contents:
             raw=raw,
             bits=view.bit_depth,
         )
-        _take(picture, found, place)
+        image = _image(picture, found, place)
+        if image is not None:
+            _take(picture, image, found)
     return found.contents(str(record.standard), len(record.views))
 
 
@@ -401,14 +440,19 @@ def _container(data: bytes, at: datetime) -> Contents:
 # --- pictures ----------------------------------------------------------------------------------------------------------
 
 
-def _take(picture: _Picture, found: _Findings, place: Jail) -> None:
-    """Decode a picture, and take in its impressions or why there are none."""
+def _image(picture: _Picture, found: _Findings, place: Jail) -> Image | None:
+    """Return a picture decoded, or None and why not among the faults."""
     try:
         image = _decoded(picture, found, place)
     except ImageError as error:
         found.faults.append(f"{picture.origin}: {error}")
-        return
+        return None
     found.images += 1
+    return image
+
+
+def _take(picture: _Picture, image: Image, found: _Findings) -> None:
+    """Take in the impressions that a picture shows, or why it shows none."""
     if picture.position not in SLAPS:
         found.impressions.append(
             Impression(picture.origin, picture.position, picture.impression, image, picture.marked)
@@ -426,6 +470,7 @@ def _take(picture: _Picture, found: _Findings, place: Jail) -> None:
             picture.impression,
             each.image,
             remarks=tuple(map(str, each.reasons)),
+            from_slap=True,
         )
         for each in segments
     ]

@@ -22,7 +22,7 @@ from matcher import images
 from matcher.extraction import Extractor
 from matcher.images import Image
 from matcher.quality import Quality, Reason, measure
-from matcher.template import LEAST_MINUTIAE, Template
+from matcher.template import DPI, LEAST_MINUTIAE, Template
 from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError, SearchKindError
 
 if TYPE_CHECKING:
@@ -115,7 +115,23 @@ class PrintReader:
             PrintQualityError: it cannot be compared.
 
         """
-        return self._of_image(images.read(data, dpi=dpi, place=JAIL), position)
+        return self.read_image(images.read(data, dpi=dpi, place=JAIL), position)
+
+    def read_image(
+        self, image: Image, position: int = 0, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
+    ) -> Print:
+        """Return the print in a picture, with the minutiae that were marked on it or else those that are found.
+
+        Raises:
+            ExtractionError: the picture is larger than a print.
+            PrintQualityError: it cannot be compared.
+
+        """
+        template = self._extractor.extract(image, position=position) if marked is None else marked
+        quality = measure(image, template)
+        if not quality.usable:
+            raise PrintQualityError(_too_poor(template, quality))
+        return Print(image, template, quality, impression, marked=marked is not None)
 
     def read_file(self, data: bytes, *, at: datetime, position: int = 0, dpi: float | None = None) -> PrintFile:
         """Return the prints in a file of any kind; ``position`` is the finger of a file that shows one and names none.
@@ -126,14 +142,19 @@ class PrintReader:
 
         """
         contents = files.read(data, at=at, dpi=dpi, place=JAIL)
-        positions = [each.position for each in contents.impressions]
+        # A latent print and the minutiae that were marked on it are one print.
+        shown = [each for each in contents.impressions if each.image is not None] or contents.impressions
+        positions = [each.position for each in shown]
         if position and positions not in ([0], [position]):
             raise ValueError(
                 f"a position is said for a file with one print that names no finger; this one has prints of {positions}: "
                 "leave the position out"
             )
         pictures = [(each, each.image) for each in contents.impressions if each.image is not None]
-        unmarked = [(image, position or each.position) for each, image in pictures if each.template is None]
+        # A finger cut out of a slap shows little more than its middle: worth a second look.
+        unmarked = [
+            (image, position or each.position, each.from_slap) for each, image in pictures if each.template is None
+        ]
         made = iter(self._extractor.extract_many(unmarked, refused=str))
         prints, left_out = [], list(contents.faults)
         for each, image in pictures:
@@ -149,7 +170,11 @@ class PrintReader:
             impression = each.impression if each.impression in agreed.IMPRESSIONS else None
             how = UNKNOWN_IMPRESSION if impression is None else impression
             prints.append(Print(image, template, quality, how, marked=each.template is not None))
-        templates = tuple(each.template for each in contents.impressions if each.template and each.image is None)
+        templates = tuple(
+            replace(each.template, position=position or each.position)
+            for each in contents.impressions
+            if each.template and each.image is None
+        )
         return PrintFile(contents, tuple(prints), templates, tuple(left_out))
 
     def of_transaction(self, transaction: bytes, *, latent: bool | None = None) -> list[Print]:
@@ -158,7 +183,7 @@ class PrintReader:
         ``latent`` says whether they are to be latent prints; None asks nothing.
 
         Raises:
-            NistError, ImageError: the transaction, or an image in it, cannot be read.
+            NistError, ImageError: the transaction, or an image in it, cannot be read, or minutiae are of another image.
             NoPrintsError: it holds no image.
             BulkQueryError: it holds two prints of one finger position, so perhaps of two persons.
             SearchKindError: it holds latent prints where others were announced, or others where latent ones were.
@@ -193,16 +218,12 @@ class PrintReader:
                 f"the record says {image.width} x {image.height} pixels (14.006, 14.007) and its image has {width} x {height}: "
                 "correct the record"
             )
-        return self._of_image(picture, image.position, image.impression, image.marked)
-
-    def _of_image(
-        self, image: Image, position: int, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
-    ) -> Print:
-        template = marked or self._extractor.extract(image, position=position)
-        quality = measure(image, template)
-        if not quality.usable:
-            raise PrintQualityError(_too_poor(template, quality))
-        return Print(image, template, quality, impression, marked=marked is not None)
+        if image.marked is not None and not _is_framed(image.marked, picture):
+            raise images.SizeError(
+                f"the minutiae were marked on {image.marked.width} x {image.marked.height} pixels at 500 dpi (9.128, 9.129), and "
+                f"the image has {width} x {height} at {picture.dpi:g}: mark them on this image"
+            )
+        return self.read_image(picture, image.position, image.impression, image.marked)
 
 
 def check_individual(positions: Sequence[int]) -> None:
@@ -220,13 +241,25 @@ def check_individual(positions: Sequence[int]) -> None:
 
 
 def best_of_each_finger(prints: Iterable[Print]) -> list[Print]:
-    """Return one print of each finger, the best: rolled and plain of one finger are no two pieces of evidence."""
+    """Return one print of each finger, the best: rolled and plain of one finger are no two pieces of evidence.
+
+    Prints of unknown fingers come first, each of them, since nothing says that two of them are of one finger.
+    """
+    unknown: list[Print] = []
     best: dict[int, Print] = {}
     for each in prints:
         before = best.get(each.template.position)
-        if before is None or each.quality.expected_minutiae > before.quality.expected_minutiae:
+        if each.template.position == 0:
+            unknown.append(each)
+        elif before is None or each.quality.expected_minutiae > before.quality.expected_minutiae:
             best[each.template.position] = each
-    return [best[position] for position in sorted(best)]
+    return unknown + [best[position] for position in sorted(best)]
+
+
+def _is_framed(marked: Template, image: Image) -> bool:
+    """Tell whether minutiae say the size of this image at 500 dpi, but for what rounding takes."""
+    sizes = zip((marked.height, marked.width), image.pixels.shape, strict=True)
+    return all(abs(stated - pixels * DPI / image.dpi) <= 1 for stated, pixels in sizes)
 
 
 def _too_poor(template: Template, quality: Quality) -> str:

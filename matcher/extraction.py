@@ -2,6 +2,11 @@
 
 An :class:`Extractor` holds the network of :mod:`matcher._leader`, ready to run. For one image it brings the pixels to 500
 dpi, pads them to the network's step, runs it, and reads the minutiae off the peaks of the quality map.
+
+A poor print is looked at twice, the second time upside down: the network is not the same in all directions, and what it
+misses one way it may see the other. Minutiae of both looks are taken together, those seen once at half their quality. Over
+four sets of FVC2002 that halves the misses at a false match rate of 1e-4, and nearly all of the gain is had from the
+poorest prints alone (decision 22).
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ import onnxruntime
 from matcher import _leader
 from matcher._leader import WeightsError
 from matcher.images import at_500
-from matcher.template import MAX_MINUTIAE, MinutiaKind, Template
+from matcher.template import MAX_MINUTIAE, MinutiaKind, Template, expected_minutiae
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +44,12 @@ THRESHOLD: Final = 0.6
 MAX_PIXELS: Final = 1_000_000
 """Largest image at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38. The network needs about 1 kB a pixel."""
 
+SECOND_LOOK: Final = 20.0
+"""A print with fewer expected minutiae, the sum of their probabilities, is looked at a second time."""
+
 _ENDING: Final = 0.5
+_SAME_PLACE: Final = 8.0  # pixels: less than a ridge and a valley
+_SAME_DIRECTION: Final = 0.6  # radians
 
 _Refused = TypeVar("_Refused")
 
@@ -75,11 +85,12 @@ class Extractor:
             _leader.network(), sess_options=options, providers=["CPUExecutionProvider"]
         )
 
-    def extract(self, image: Image, *, position: int = 0) -> Template:
+    def extract(self, image: Image, *, position: int = 0, twice: bool = False) -> Template:
         """Return the minutiae of a print, best first; none where the image shows no ridges.
 
         Quality is the network's probability in percent. Of more than 255 minutiae the best remain. The same pixels give
-        the same template on the same machine. Costs CPU time in proportion to the area, about 0.25 s for 384 x 384.
+        the same template on the same machine. ``twice`` asks for a second look whatever the first one finds. Costs CPU
+        time in proportion to the area, about 0.25 s a look for 384 x 384.
 
         Raises:
             PrintTooLargeError: the image at 500 dpi has more than :data:`MAX_PIXELS`.
@@ -92,12 +103,17 @@ class Extractor:
                 f"a print has at most {MAX_PIXELS} pixels at 500 dpi; this one is {image.pixels.shape[1]} x "
                 f"{image.pixels.shape[0]} at {image.dpi:g} dpi: cut out the finger, or correct the resolution"
             )
-        return self._minutiae(at_500(image).pixels, position)
+        pixels = at_500(image).pixels
+        first = self._minutiae(pixels, position)
+        if not twice and expected_minutiae(first) >= SECOND_LOOK:
+            return first
+        upside_down = self._minutiae(np.ascontiguousarray(pixels[::-1, ::-1]), position)
+        return together(first, turned(upside_down))
 
     def extract_many(
-        self, prints: Iterable[tuple[Image, int]], *, refused: Callable[[ExtractionError], _Refused]
+        self, prints: Iterable[tuple[Image, int, bool]], *, refused: Callable[[ExtractionError], _Refused]
     ) -> Iterator[Template | _Refused]:
-        """Yield the minutiae of many prints, each an image and its finger position, in their order.
+        """Yield the minutiae of many prints, each an image, its finger position, and whether to look twice, in their order.
 
         As many are worked on at once as there are places, each on a core of its own; a few more are taken from ``prints``
         ahead of need, so that a long run holds few images. For a print without minutiae to be had what ``refused`` makes
@@ -108,17 +124,17 @@ class Extractor:
 
         """
 
-        def one(image: Image, position: int) -> Template | _Refused:
+        def one(image: Image, position: int, twice: bool) -> Template | _Refused:
             try:
-                return self.extract(image, position=position)
+                return self.extract(image, position=position, twice=twice)
             except ExtractionError as error:
                 return refused(error)
 
         with ThreadPoolExecutor(self._width, thread_name_prefix="extraction") as pool:
             ahead: deque[Future[Template | _Refused]] = deque()
             try:
-                for image, position in prints:
-                    ahead.append(pool.submit(one, image, position))
+                for image, position, twice in prints:
+                    ahead.append(pool.submit(one, image, position, twice))
                     if len(ahead) > 2 * self._width:
                         yield ahead.popleft().result()
                 while ahead:
@@ -147,6 +163,55 @@ class Extractor:
             height=height,
             position=position,
         )
+
+
+def turned(template: Template) -> Template:
+    """Return the minutiae of an image that was turned by half a circle as they are in the image itself."""
+    return Template.of(
+        template.width - 1 - template.x,
+        template.height - 1 - template.y,
+        template.direction + np.pi,
+        kind=template.kind,
+        quality=template.quality,
+        width=template.width,
+        height=template.height,
+        position=template.position,
+    )
+
+
+def together(first: Template, second: Template) -> Template:
+    """Return the minutiae of two looks at one image, best first, each with the mean of its qualities, 0 where it is not seen.
+
+    The better one of a pair says where it is. Two are a pair within 8 pixels and 0.6 radians; a look may see a minutia as
+    two near ones, which are then one here too.
+    """
+    both = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("x", "y", "direction", "kind", "quality")
+    }
+    x, y = both["x"].astype(np.float64), both["y"].astype(np.float64)
+    summed = np.zeros(len(x))
+    seen: list[int] = []
+    for at in np.argsort(-both["quality"].astype(np.int64), kind="stable").tolist():
+        near = np.hypot(x[seen] - x[at], y[seen] - y[at]) < _SAME_PLACE
+        apart = both["direction"][seen].astype(np.float64) - float(both["direction"][at])
+        pair = np.flatnonzero(near & (np.abs(np.angle(np.exp(1j * apart))) < _SAME_DIRECTION))
+        to = seen[int(pair[0])] if len(pair) else at
+        summed[to] += float(both["quality"][at])
+        if to == at:
+            seen.append(at)
+    quality = np.minimum(np.rint(summed[seen] / 2.0), 100.0)
+    best = np.array(seen, dtype=np.int64)[np.argsort(-quality, kind="stable")[:MAX_MINUTIAE]]
+    return Template.of(
+        both["x"][best],
+        both["y"][best],
+        both["direction"][best],
+        kind=both["kind"][best],
+        quality=np.minimum(np.rint(summed[best] / 2.0), 100.0),
+        width=first.width,
+        height=first.height,
+        position=first.position,
+    )
 
 
 def _padded(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:

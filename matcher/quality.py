@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from matcher.images import at_500
-from matcher.template import LEAST_MINUTIAE
+from matcher.template import LEAST_MINUTIAE, expected_minutiae
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ _PIXELS_PER_MM: Final = 500 / 25.4
 _BLANK_CONTRAST: Final = 10.0  # standard deviation of grey values
 _CLEAR: Final = 0.4  # share of a window's variation that lies at one frequency and direction
 _PERIODS: Final = (3.0, 20.0)  # pixels; what is slower is uneven ink
-_WINDOWS_FOR_PERIOD: Final = 12
+_WINDOWS_FOR_PERIOD, _SHARE_FOR_PERIOD = 12, 0.25  # fewer clear ones may be of what lies under a latent print
 
 # Where the median mate score falls off: below (above) each lie 2-5 % of the prints of FVC2002, with scores a third lower.
 _LEAST_AREA: Final = 130.0  # square millimetres
@@ -104,8 +104,7 @@ class Quality:
 
 def measure(image: Image, template: Template) -> Quality:
     """Return the quality of a print from its image and the minutiae extracted from it; about 10 ms for 384 x 384."""
-    # A quality of 0 is not stated: an examiner who marks a minutia sees one.
-    expected = float(np.where(template.quality == 0, 100, template.quality).sum()) / 100.0
+    expected = expected_minutiae(template)
     pixels = at_500(image).pixels
     windows = _windows(pixels.astype(np.float32))
     contrast = windows.std(axis=(1, 2))
@@ -113,7 +112,8 @@ def measure(image: Image, template: Template) -> Quality:
     clarity, periods = _ridges(windows)
     clear = inked & (clarity > _CLEAR)
     area = int(np.count_nonzero(inked)) * (_STEP / _PIXELS_PER_MM) ** 2
-    period = float(np.median(periods[clear])) if np.count_nonzero(clear) >= _WINDOWS_FOR_PERIOD else None
+    enough = max(_WINDOWS_FOR_PERIOD, _SHARE_FOR_PERIOD * np.count_nonzero(inked))
+    period = float(np.median(periods[clear])) if np.count_nonzero(clear) >= enough else None
     found = {
         Reason.RESOLUTION: period is not None and not _SHORTEST_PERIOD <= period <= _LONGEST_PERIOD,
         Reason.FEW_MINUTIAE: expected < _FEW_MINUTIAE,

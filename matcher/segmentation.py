@@ -132,8 +132,9 @@ def segment(image: Image, position: int, *, missing: Collection[int] = ()) -> li
 
     ``position`` is the slap's code, a key of :data:`SLAPS`; ``missing`` are finger positions 1-10 that the slap is stated
     not to show (ANSI/NIST-ITL 1-2011, field 14.018); fingers of other slaps among them are passed over. Where none is left
-    the list is empty, whatever the image shows. A hand may lean by 40 degrees. Thread-safe; the same image always gives
-    the same segments. About 0.1 s CPU for 1600 x 1000 pixels at 500 dpi, 0.6 s for the largest.
+    the list is empty, whatever the image shows. A hand may lean by 30 degrees; one that seems to lean by more than 40 is
+    refused. Thread-safe; the same image always gives the same segments. About 0.1 s CPU for 1600 x 1000 pixels at 500 dpi,
+    0.6 s for the largest.
 
     Raises:
         SegmentationError: ``position`` is no slap, the image is too large for one, or it shows fewer or more fingers than
@@ -191,7 +192,9 @@ def _check_count(position: int, expected: Sequence[int], tips: Sequence[_Tip], c
         # Three places from finger to finger: those between may be the missing ones.
         counts = range(1, len(expected))
         found = str(max((n for n in counts if _strongest_row(tips, range(0, 3 * n, 3), thumbs=thumbs)), default=0))
-        advice = "state which fingers are missing or bandaged (field 14.018), or capture the slap again"
+        advice = (
+            "state which are missing or bandaged (field 14.018), turn the fingers upright, or capture the slap again"
+        )
     raise SegmentationError(
         f"slap {position} should show {len(expected)} of its fingers (positions {', '.join(map(str, expected))}), "
         f"{found} found: {advice}"

@@ -141,3 +141,8 @@ def _turn(radians: NDArray[np.float64]) -> NDArray[np.float32]:
     turned = np.mod(radians, TAU).astype(np.float32)
     turned[turned >= np.float32(TAU)] = 0.0
     return turned
+
+
+def expected_minutiae(template: Template) -> float:
+    """Return how many minutiae a print is expected to have: the sum of their probabilities, a quality not stated being 1."""
+    return float(np.where(template.quality == 0, 100, template.quality).sum()) / 100.0

@@ -76,7 +76,7 @@ def enrol(
         ready = enrolment.ready(person, here.reader, at=now(), leave_out=leave_out)
         service.enrol(here, [ready.subject])
     count = len(ready.subject.impressions)
-    lines = [f"{name} is enrolled; prints: {count}."]
+    lines = [f"{plain(name)} is enrolled; prints: {count}."]
     if ready.without_image:
         lines.append(
             f"{ready.without_image} of them without an image, so not searched: a match could not be shown (4(5)). Enrol the "
@@ -177,10 +177,11 @@ def update(
         service.update(here, name, known)
         with here.store.transaction() as tx:
             matched = [exchange.control_number for exchange in tx.matched(name)]
-    said = f"{name} is updated."
+    said = f"{plain(name)} is updated."
     if matched:
         # Art. 10(1): who becomes aware that what was told is incorrect notifies it; Rule 16 of 2018, Art. 5: an acquittal.
-        said += f"\nThe prints matched in {len(matched)} exchanges. If what was told is wrong: pcsc correct --subject {name}"
+        said += f"\nThe prints matched in {len(matched)} exchanges. If what was told is wrong: pcsc correct --subject "
+        said += plain(name)
     show(as_json, {"updated": name, "matched_in": matched}, said)
 
 
@@ -193,4 +194,4 @@ def remove(
 
     with opened(root) as here:
         service.remove(here, name)
-    show(as_json, {"removed": name}, f"{name} is removed, and the prints are destroyed.")
+    show(as_json, {"removed": name}, f"{plain(name)} is removed, and the prints are destroyed.")

@@ -376,9 +376,10 @@ def _transaction(path: Path) -> Transaction:
     """Return the transaction that a file holds, in either encoding.
 
     Raises:
-        NistError: it holds none, or one too large; the message says what was expected.
+        NistError, TooLargeError: it holds none, or one too large; the message says what was expected.
 
     """
+    from contact_point import files
     from contact_point.nist import reading
 
-    return reading.read(path.read_bytes())
+    return reading.read(files.load(path))

@@ -68,14 +68,14 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
-    from contact_point import querying
+    from contact_point import files, querying
     from contact_point.prints import best_of_each_finger
 
     why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
     why = replace(why, search=Search.LATENT) if latent else why
     with opened(root) as here, busy("extracting minutiae and asking", quiet=as_json):
         found = [
-            here.reader.read_file(path.read_bytes(), at=now(), position=position, dpi=dpi)
+            here.reader.read_file(files.load(path), at=now(), position=position, dpi=dpi)
             for path, position in map(positioned, prints)
         ]
         probe = best_of_each_finger(each for file in found for each in file.prints)

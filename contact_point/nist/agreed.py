@@ -31,6 +31,7 @@ from contact_point.nist.transaction import (
     NistError,
     UnsupportedError,
 )
+from matcher.formats.scaling import nominal_dpi
 from matcher.template import Template
 
 if TYPE_CHECKING:
@@ -552,7 +553,7 @@ def _dpi(record: _Fields) -> int:
     scale, across, down = record.whole(8), record.whole(9), record.whole(10)
     _check(scale in {1, 2}, record.name(8), "1 (per inch) or 2 (per centimetre)", scale, "state the unit")
     _check(across == down, record.name(10), f"the {across} of 14.009 THPS", down, "send square pixels")
-    return across if scale == 1 else round(across * 2.54)
+    return across if scale == 1 else round(nominal_dpi(across))
 
 
 def _made_at(head: _Fields) -> dt.datetime | None:

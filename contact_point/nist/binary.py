@@ -83,7 +83,7 @@ def positions(record: Record) -> list[int]:
     """Return the six finger positions of a record of Types 3 to 6, the unused ones 255; none of Types 7 and 8."""
     if LAYOUTS[record.type] is not _FINGERPRINT:
         return []
-    return [int(number) for number in (record.get(4) or b"").split(RS) if number.isdigit()]
+    return [int(number) for number in (record.get(4) or b"").split(RS) if number.isdigit() and len(number) <= 3]
 
 
 def record_of(record: Record, place: int) -> bytes:

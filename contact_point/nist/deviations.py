@@ -1,7 +1,9 @@
-"""What the reader of the traditional encoding forgives: each deviation's code and meaning, and the list of one reading.
+"""What reading forgives, in either encoding and in sets of minutiae: each deviation's code and meaning.
 
-The codes never change; who counts what a sender does wrong may rely on them. A record names each code once, with its first
-field and how many there are: a sender who errs does so in every field, and a hostile one should not make long lists.
+The codes never change; who counts what a sender does wrong may rely on them. Every deviation is made by :func:`deviation`,
+whose text begins with the sentence of its code, so that no code can be without one. :class:`Findings` are those of one
+reading of a transaction: a record names each code once, with its first field and how many there are, for a sender who errs
+does so in every field, and a hostile one should not make long lists.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "field-repeated": "A field is given more than once, where RS repeats a value within one; each is read, in order.",
         "opaque-record": "A record of no standard type has content without tags; it is kept whole, as field 0.",
         "position-padding": "FGP is filled up with 0, which is the code of an unknown finger, instead of 255.",
+        "not-mapped": "Elements or attributes have no field here and were left out.",
+        "record-not-mapped": "Records of this type are not mapped from XML to fields; its XML is kept whole, as field 0.",
         # Designations and the list of records
         "designation-missing": "The record has no IDC (section 7.3.1), or one that is no number.",
         "designation-misplaced": "IDC is not the record's second field (Annex B, B.1.5).",
@@ -54,23 +58,39 @@ DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "charset-unknown": "1.015 DCS names a user-defined or reserved character set, several, or cannot be read; the bytes "
         "are kept, and only 7-bit ASCII shows as text.",
         "code-extension": "STX or ETX switches the character set within a text, as up to ITL 1-2007; the bytes are kept.",
+        # Sets of minutiae
+        "no-position": "A set of minutiae names no finger position (table 8); it is read as unknown.",
+        "count-misstated": "A set states another count of minutiae than follow; those that are there are read.",
+        "minutiae-left-out": "A set has more minutiae than a template holds; the best are kept, in their order.",
+        "angle-360": "An angle is 360, beyond the 0 to 359 degrees that there are; it is read as 0.",
+        "quality-unknown": "A quality is over 100; it is read as not reported.",
+        "offset-not-applied": "The coordinates have an offset or a rotation, which was not applied.",
+        "size-differs": "A set states another size than its image has; the set's is used.",
+        "no-region": "There is no region of interest (8.9.7.1); it is taken as the whole image.",
+        "frame-unknown": "The size of the image is not known; coordinates count from the outermost minutiae.",
+        "laterally-reversed": "The print is said to be mirrored; the minutiae are read as they are in the image.",
+        "not-interpreted": "Features in a form that is not public are kept as they came, not interpreted.",
     }
 )
 """Each code, and one sentence that says what it means and how the bytes were read."""
 
 
+def deviation(place: int, field: int, code: str, what: str = "") -> Deviation:
+    """Return a deviation whose text says what its code means and, where it helps, what came.
+
+    ``what`` holds numbers, codes, names of fields and of elements, and no value of a person's.
+    """
+    return Deviation(place, field, code, DEVIATIONS[code] + (f" Here: {what}." if what else ""))
+
+
 class Findings:
-    """The deviations of one reading, at most one of each code in a record."""
+    """The deviations of one reading, at most one of each code in a record or of the transaction."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, str], tuple[int, str, int]] = {}
 
     def note(self, place: int, code: str, field: int = 0, what: str = "") -> None:
-        """Remember a deviation: the record's place from 1 (0: the transaction), and, where it helps, what came.
-
-        ``what`` holds numbers, codes and separators only, no value of a person's. The first of a code in a record is kept,
-        the others are counted.
-        """
+        """Remember a deviation, as for :func:`deviation`; the first of a code in a record is kept, the others are counted."""
         first, said, count = self._found.get((place, code), (field, what, 0))
         self._found[place, code] = first, said, count + 1
 
@@ -78,13 +98,10 @@ class Findings:
         """Return what was noted, in the records' order."""
         found = sorted(self._found.items(), key=lambda entry: entry[0][0])
         return tuple(
-            Deviation(place, field, code, DEVIATIONS[code] + _detail(what, count))
+            deviation(place, field, code, ", ".join(filter(None, (what, _times(count)))))
             for (place, code), (field, what, count) in found
         )
 
 
-def _detail(what: str, count: int) -> str:
-    """Return what follows the sentence of the code."""
-    times = f"{count} times in this record" if count > 1 else ""
-    detail = ", ".join(filter(None, (what, times)))
-    return f" Here: {detail}." if detail else ""
+def _times(count: int) -> str:
+    return f"{count} times in this record" if count > 1 else ""

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from contact_point.nist.deviations import deviation
 from contact_point.nist.transaction import RS, US, Deviation, Field, FieldError, Record
+from matcher.formats.scaling import nominal_dpi
 from matcher.template import DPI, MAX_MINUTIAE, MAX_SIDE, MinutiaKind, Template, TemplateError
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ MAX_INDEX: Final = 254
 _MM_PER_INCH: Final = 25.4
 _PER_INCH: Final = _MM_PER_INCH * 100  # units of 0.01 mm
 _PIXEL: Final = _PER_INCH / DPI  # 5.08 units of 0.01 mm
-_CM_PER_INCH: Final = 2.54
 _EDGE: Final = 0.5  # pixels by which rounding to 0.01 mm may lead over the edge
 _MAX_XY: Final = 9999  # four digits of 0.01 mm (9.012)
 
@@ -157,7 +158,9 @@ def read(record: Record, *, image_size: ImageSize | None = None, place: int = 0)
     _note_the_rest(reader)
     impression = record.get(3)
     known = impression is not None and impression.isdigit() and len(impression) <= 2
-    return Features(tuple(sets), tuple(faults), tuple(reader.deviations), int(impression or 0) if known else None)
+    return Features(
+        tuple(sets), tuple(faults), tuple(reader.deviations.values()), int(impression or 0) if known else None
+    )
 
 
 def write_m1(template: Template, *, idc: int, impression: int) -> Record:
@@ -254,14 +257,13 @@ class _Reader:
     def __init__(self, record: Record, size: ImageSize | None, place: int) -> None:
         self.record = record
         self.size = size
-        self.deviations: list[Deviation] = []
+        self.deviations: dict[tuple[int, str], Deviation] = {}
         self._place = place
 
-    def forgive(self, field: int, code: str, text: str) -> None:
-        """Note one thing that differs from the standard and was read all the same; each thing once."""
-        deviation = Deviation(self._place, field, code, f"{_name(field)}: {text}")
-        if deviation not in self.deviations:
-            self.deviations.append(deviation)
+    def forgive(self, field: int, code: str, what: str = "") -> None:
+        """Note one thing that differs from the standard and was read all the same; each code once in a field."""
+        text = f"{_name(field)}, {what}" if what else _name(field)
+        self.deviations.setdefault((field, code), deviation(self._place, field, code, text))
 
     def rows(self, field: int, least: int) -> list[list[str]]:
         """Return the subfields of a field of minutiae, each with at least so many items.
@@ -287,7 +289,7 @@ class _Reader:
         """Return the finger positions that a field lists, one in each subfield (table 8)."""
         value = self.record.get(field)
         if not value:
-            self.forgive(field, "no-position", "expected the finger position (table 8), got none; read as unknown")
+            self.forgive(field, "no-position")
             return ()
         if value.count(RS) >= 20 or len(value) > MAX_VALUE:
             raise FieldError(
@@ -303,9 +305,7 @@ class _Reader:
             return
         stated = _whole(value.decode("ascii", "replace"), 9999, _name(field))
         if stated != rows:
-            self.forgive(
-                field, "count-misstated", f"expected the number of minutiae, {rows}, got {stated}; read those there are"
-            )
+            self.forgive(field, "count-misstated", f"{stated} stated, {rows} there")
 
     def feature_set(
         self, kind: Kind, field: int, points: Sequence[_Minutia], frame: ImageSize, where: int
@@ -335,11 +335,7 @@ class _Reader:
         """Return at most as many minutiae as a template holds, those of best quality, in their order."""
         if len(points) <= MAX_MINUTIAE:
             return points
-        self.forgive(
-            field,
-            "minutiae-left-out",
-            f"a template holds {MAX_MINUTIAE} minutiae, got {len(points)}; the best of them were kept",
-        )
+        self.forgive(field, "minutiae-left-out", f"{MAX_MINUTIAE} of {len(points)} kept")
         best = sorted(range(len(points)), key=lambda index: -points[index].quality)[:MAX_MINUTIAE]
         return [points[index] for index in sorted(best)]
 
@@ -347,7 +343,7 @@ class _Reader:
         """Return an angle of 0 to 359 degrees; 360 is written by some, and means 0."""
         degrees = _whole(text, 360, f"{_name(field)}, minutia {index}, theta")
         if degrees == 360:
-            self.forgive(field, "angle-360", "expected angles of 0 to 359 degrees, got 360; read as 0")
+            self.forgive(field, "angle-360")
         return degrees % 360
 
 
@@ -382,7 +378,7 @@ def _read_iafis(reader: _Reader) -> FeatureSet:
     rows = reader.rows(23, 2)
     reader.check_count(15, len(rows))
     if (reader.record.get(19) or b"").strip(b"0\x1f\x1e"):
-        reader.forgive(19, "offset-not-applied", "the offset and rotation of the coordinates were not applied")
+        reader.forgive(19, "offset-not-applied")
     raw = [(*_xyt(reader, row[1], 23, index), row) for index, row in enumerate(rows, start=1)]
     frame = _frame(reader, 23, [x for x, _, _, _ in raw], [y for _, y, _, _ in raw])
     points = [
@@ -400,9 +396,7 @@ def _read_m1(reader: _Reader) -> FeatureSet:
     across, down = _m1_dpi(reader, 131), _m1_dpi(reader, 132)
     if reader.size is not None and (width, height) != reader.size[:2]:
         size = f"{reader.size.width} x {reader.size.height}"
-        reader.forgive(
-            128, "size-differs", f"the image has {size} pixels, the set states {width} x {height}, which was used"
-        )
+        reader.forgive(128, "size-differs", f"{width} x {height} stated, the image has {size} pixels")
     scale_x, scale_y = DPI / across, DPI / down
     frame = ImageSize(max(1, round(width * scale_x)), max(1, round(height * scale_y)), DPI)
     points = [
@@ -423,9 +417,7 @@ def _read_efs(reader: _Reader) -> FeatureSet:
     rows = reader.rows(331, 3)
     left, top, frame = _region(reader)
     if reader.record.get(315) == b"L":
-        reader.forgive(
-            315, "laterally-reversed", "the print is said to be mirrored; the minutiae are the image's as it is"
-        )
+        reader.forgive(315, "laterally-reversed")
     points = []
     for index, row in enumerate(rows, start=1):
         name = f"{_name(331)}, minutia {index}"
@@ -461,12 +453,11 @@ def _note_the_rest(reader: _Reader) -> None:
     """Name the fields that hold features in a form which is not public."""
     numbers = [field.number for field in reader.record.fields]
     if 13 in numbers:
-        reader.forgive(13, "not-interpreted", "the packed feature vector is kept as it came, not interpreted")
+        reader.forgive(13, "not-interpreted", "the packed feature vector")
     for first, last, vendor in _VENDORS:
         found = [number for number in numbers if first <= number <= last]
         if found:
-            text = f"the features of {vendor} (9.{first:03}-9.{last:03}) are kept as they came, not interpreted"
-            reader.forgive(min(found), "not-interpreted", text)
+            reader.forgive(min(found), "not-interpreted", f"of {vendor} (9.{first:03}-9.{last:03})")
 
 
 def _is_size(size: ImageSize) -> bool:
@@ -478,8 +469,7 @@ def _frame(reader: _Reader, field: int, x: Sequence[float], y: Sequence[float]) 
     if reader.size is not None:
         scale = DPI / reader.size.dpi
         return ImageSize(max(1, round(reader.size.width * scale)), max(1, round(reader.size.height * scale)), DPI)
-    text = "the size of the image is not known; coordinates count from the outermost minutiae"
-    reader.forgive(field, "frame-unknown", text)
+    reader.forgive(field, "frame-unknown")
     return ImageSize(int(max(x)) + 1, int(max(y)) + 1, DPI)
 
 
@@ -533,14 +523,13 @@ def _m1_number(reader: _Reader, field: int, top: int, *, least: int) -> int:
 
 
 def _m1_dpi(reader: _Reader, field: int) -> float:
-    """Return pixels per inch; 197 per centimetre mean 500, as they round."""
+    """Return pixels per inch."""
     unit = _m1_number(reader, 130, 2, least=1)
     value = _m1_number(reader, field, 99_999, least=1)
-    dpi = float(value) if unit == 1 else value * _CM_PER_INCH
+    dpi = float(value) if unit == 1 else nominal_dpi(value)
     if not 100 <= dpi <= 2000:
         raise FieldError(f"{_name(field)}: expected 100 to 2000 pixels per inch, got {dpi:g}: correct 9.130-9.132")
-    plain = round(dpi / 50) * 50
-    return float(plain) if unit == 2 and round(plain / _CM_PER_INCH) == value else dpi
+    return dpi
 
 
 def _m1_quality(reader: _Reader, row: list[str], index: int) -> int:
@@ -549,7 +538,7 @@ def _m1_quality(reader: _Reader, row: list[str], index: int) -> int:
         return 0
     quality = _whole(row[5], 255, f"{_name(137)}, minutia {index}, quality")
     if quality > 100:
-        reader.forgive(137, "quality-unknown", "expected qualities of 0 to 100, got more; read as not reported")
+        reader.forgive(137, "quality-unknown")
         return 0
     return quality
 
@@ -558,9 +547,7 @@ def _region(reader: _Reader) -> tuple[int, int, ImageSize | None]:
     """Return the left and top of 9.300 ROI in 0.01 mm, and the frame: the image, or else the region with its offset."""
     value = reader.record.get(300)
     if value is None:
-        reader.forgive(
-            300, "no-region", "expected the region of interest (8.9.7.1), got none; it is taken as the whole image"
-        )
+        reader.forgive(300, "no-region")
         return 0, 0, None
     items = [item.decode("ascii", "replace") for item in value[:200].split(US)[:4]]
     if len(items) < 2:

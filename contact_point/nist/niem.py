@@ -17,13 +17,13 @@ read when this module is imported.
 from __future__ import annotations
 
 import binascii
+import codecs
 import datetime as dt
 import re
 import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from xml.parsers import expat
 
@@ -32,9 +32,9 @@ from contact_point.nist.deviations import Findings
 from contact_point.nist.transaction import (
     MAX_BYTES,
     MAX_RECORDS,
+    OPAQUE,
     RS,
     US,
-    Deviation,
     Encoding,
     Field,
     FieldError,
@@ -51,22 +51,15 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 100_000
 MAX_ATTRIBUTES: Final = 32  # of one element
-OPAQUE: Final = 0
-"""The field that holds the XML of a record which is not mapped."""
-
-DEVIATIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "not-mapped": "Elements or attributes have no field here and were left out.",
-        "record-not-mapped": "Records of this type are not mapped to fields; its XML is kept whole, as field 0.",
-    }
-)
-"""The codes that only this encoding has; the others are those of :data:`contact_point.nist.deviations.DEVIATIONS`."""
 
 _STANDARD: Final = ("http://biometrics.nist.gov/standard/", "https://biometrics.nist.gov/standard/")
 _KNOWN: Final = (*_STANDARD, "http://niem.gov/niem/", "http://release.niem.gov/niem/", "https://docs.oasis-open.org/niemopen/",
                  "http://cjis.fbi.gov/")  # fmt: skip
 _SILENT: Final = ("http://www.w3.org/2001/XMLSchema-instance", "http://www.w3.org/XML/1998/namespace")
 """Attributes of these namespaces speak of the document, not of its content."""
+
+_UTF_16: Final = tuple(codecs.lookup(name) for name in ("utf-16", "utf-16-le", "utf-16-be"))
+"""Loaded with this module: Python looks for a codec when it first meets its name, and the jail opens no files."""
 
 _ROOT: Final = "NISTBiometricInformationExchangePackage"
 _CODECS: Final = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii", "iso-8859-1": "latin-1"}
@@ -161,15 +154,12 @@ def read(data: bytes) -> Transaction:
         raise MalformedError(
             "the transaction: expected a Type-1 record first (section 8.1), got no records: send all of it"
         )
-    deviations: list[Deviation] = []
-    _note_unused([root], 0, deviations)
-    records = [_record(element, place, document, deviations) for place, element in enumerate(root.children, start=1)]
+    found = Findings()
+    _note_unused([root], 0, found)
+    records = [_record(element, place, document, found) for place, element in enumerate(root.children, start=1)]
+    _compare(records, found)
     ascii_text = all(value.isascii() for record in records[1:] for value in _texts(record))
-    found = _compared(records)
-    charset = "ascii" if ascii_text else "utf-8"
-    return Transaction(
-        tuple(records), charset, Encoding.XML, tuple(sorted((*found, *deviations), key=lambda one: one.record))
-    )
+    return Transaction(tuple(records), "ascii" if ascii_text else "utf-8", Encoding.XML, found.deviations())
 
 
 # --- the document
@@ -177,10 +167,11 @@ def read(data: bytes) -> Transaction:
 
 def _in_utf_8(data: bytes) -> bytes:
     """Return the document in UTF-8 without a byte order mark."""
+    marked, little, big = _UTF_16
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        codec = "utf-16"
+        codec = marked.name
     elif data.startswith((b"<\x00", b"\x00<")):
-        codec = "utf-16-le" if data.startswith(b"<") else "utf-16-be"
+        codec = little.name if data.startswith(b"<") else big.name
     else:
         declared = _DECLARED.match(data.removeprefix(b"\xef\xbb\xbf"))
         name = declared[1].decode("ascii") if declared else "utf-8"
@@ -313,13 +304,11 @@ _PREFIXES: Final = {
 _XY: Final = _expanded("$xy")
 
 
-def _record(element: _Element, place: int, document: bytes, deviations: list[Deviation]) -> Record:
+def _record(element: _Element, place: int, document: bytes, found: Findings) -> Record:
     """Return the record that an element below the root is."""
     kind = _type(element, place)
     if kind not in _RULES:
-        deviations.append(
-            Deviation(place, OPAQUE, "record-not-mapped", f"{DEVIATIONS['record-not-mapped']} Here: Type-{kind}.")
-        )
+        found.note(place, "record-not-mapped", OPAQUE, f"Type-{kind}")
         designation = element.named("ImageReferenceIdentification")
         value = _FORMS["designation"](designation.take()) if designation else ""
         known = [Field(2, value.encode())] if value else []
@@ -329,7 +318,7 @@ def _record(element: _Element, place: int, document: bytes, deviations: list[Dev
     for path, below in _walk(element, _PREFIXES[kind]):
         for rule in _RULES[kind].get(path, ()):
             fields.add(rule, below, path)
-    _note_unused([element, *(below for _, below in _walk(element))], place, deviations)
+    _note_unused([element, *(below for _, below in _walk(element))], place, found)
     return Record(kind, tuple(Field(number, value) for number, value in sorted(fields.values().items())))
 
 
@@ -401,7 +390,7 @@ class _Fields:
         return joined
 
 
-def _note_unused(elements: Iterable[_Element], place: int, deviations: list[Deviation]) -> None:
+def _note_unused(elements: Iterable[_Element], place: int, found: Findings) -> None:
     """Name the elements and attributes whose content is in no field."""
     names: dict[str, None] = {}
     count = 0
@@ -415,7 +404,7 @@ def _note_unused(elements: Iterable[_Element], place: int, deviations: list[Devi
                 names[_shown(name)] = None
     if count:
         shown = ", ".join(islice(names, _NAMES_SHOWN)) + (" and others" if len(names) > _NAMES_SHOWN else "")
-        deviations.append(Deviation(place, 0, "not-mapped", f"{DEVIATIONS['not-mapped']} Here: {count}, {shown}."))
+        found.note(place, "not-mapped", what=f"{count}, {shown}")
 
 
 def _shown(name: str) -> str:
@@ -429,15 +418,13 @@ def _texts(record: Record) -> Iterator[bytes]:
     return (each.value for each in record.fields if each.number != data)
 
 
-def _compared(records: Sequence[Record]) -> tuple[Deviation, ...]:
-    """Return how the records differ from 1.003 CNT, and Type-1 from ASCII."""
-    found = Findings()
+def _compare(records: Sequence[Record], found: Findings) -> None:
+    """Note how the records differ from 1.003 CNT, and Type-1 from ASCII."""
     listing = content.listing(records[0].get(content.CNT), found)
     listing.compare([(record.type, content.designation(record)) for record in records[1:]], found)
     for each in records[0].fields:
         if not each.value.isascii():
             found.note(1, "type-1-not-ascii", each.number)
-    return found.deviations()
 
 
 # --- values; a ValueError says what was expected

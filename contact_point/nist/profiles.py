@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point.nist import headers
 from contact_point.nist.rules import NAMES, NEWEST, Need, Profile, load
-from contact_point.nist.transaction import RS, US, Record, Transaction
+from contact_point.nist.transaction import OPAQUE, RS, US, Record, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +64,6 @@ _WHOLE: Final = re.compile(rb"[0-9]{1,9}")
 _SHOWN: Final = re.compile(r"[0-9.]{1,15}Z?")
 _SHOWN_CODE: Final = re.compile(r"[A-Z0-9]{1,5}")
 
-_WHOLE_RECORD: Final = 0
 _IDC: Final = 2
 _IMAGES: Final = frozenset({3, 4, 5, 6, 8, 10, 13, 14, 15, 16, 17, 19})
 _ALONE: Final = _IMAGES | {2}
@@ -75,7 +74,7 @@ _FACSIMILE: Final = frozenset({5, 6})
 _DATA: Final = 999
 _EXTERNAL: Final = 994
 """The image, and where else it lies (EFR)."""
-_CLASSES: Final = (500.0, 1000.0)  # pixels per inch, section 7.7.6
+_CLASSES: Final = (500.0, 1000.0)  # pixels per inch, section 7.7.6; unconfirmed, see tables/itl.toml
 _NEAR: Final = 0.05
 _CENTIMETRES: Final = 2.54
 
@@ -142,7 +141,7 @@ def name_of(profile: Profile, record_type: int, number: int) -> tuple[str, str]:
 
     Field 0 is the content of a record that its reader kept whole.
     """
-    if number == _WHOLE_RECORD:
+    if number == OPAQUE:
         return ("-", "Content that was not taken apart")
     rule = profile.rule(record_type, number)
     return (rule.mnemonic, rule.name) if rule else ("", "")
@@ -215,7 +214,7 @@ class _Checked:
             text = f"expected a record type that {self.profile.name} has, got Type-{self.record.type}; leave it out"
             yield self._finding(0, "unknown-record", Severity.WARNING, text)
             return
-        if self.record.get(_WHOLE_RECORD) is not None:
+        if self.record.get(OPAQUE) is not None:
             return  # its reader said so
         yield from self._missing(table.fields)
         for each in self.record.fields:

@@ -1,8 +1,9 @@
 """The tables of fields: what a field of a record is called, and what it may hold, as data in ``tables/``.
 
 ``itl`` is ANSI/NIST-ITL 1-2011, Update 2015; ``ebts`` and ``int_i`` extend it by what the FBI (domain NORAM) and INTERPOL
-(INT-I) put into Type-2 and ask of Type-1. Each file says what its lines mean and where its facts come from. :func:`load`
-gives a :class:`Profile`: record types, their fields, tables of codes, and types of transaction with what each must have.
+(INT-I) put into Type-2 and ask of Type-1. Each file says what its lines mean, where its facts come from, and which of them
+no source confirmed. :func:`load` gives a :class:`Profile`: record types, their fields, tables of codes, and types of
+transaction with what each must have.
 
 The files belong to the package and are trusted. Standard library only.
 """

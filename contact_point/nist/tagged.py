@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point.nist import content
 from contact_point.nist.deviations import Findings
-from contact_point.nist.transaction import FS, GS, MAX_FIELDS, RS, US, Field, LimitError, MalformedError, Record
+from contact_point.nist.transaction import FS, GS, MAX_FIELDS, OPAQUE, RS, US, Field, LimitError, MalformedError, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def read(data: bytes, begin: int, place: int, listing: content.Listing, found: F
     if frame.kind not in STANDARD and frame.is_opaque():
         found.note(place, "opaque-record")
         said = begin + (frame.length or 0)
-        return Record(frame.kind, (Field(0, data[frame.text : said - 1]),)), said
+        return Record(frame.kind, (Field(OPAQUE, data[frame.text : said - 1]),)), said
     last, end = frame.ends()
     image = frame.image
     region = data[begin : image.start() if image else last]

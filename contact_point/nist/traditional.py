@@ -5,8 +5,9 @@ of Types 3 to 8 begins with a zero byte, as its length has four bytes and none h
 :mod:`~contact_point.nist.binary` knows its layout and field 1.003 its type (:mod:`~contact_point.nist.content`).
 
 :func:`read` is tolerant: what can be meant in one way only is read, and each thing forgiven is named by one of the codes of
-:data:`DEVIATIONS`. :func:`write` is strict and has one way to say each thing, so that ``write(read(data)) == data`` for data
-without deviations. Whether a value is what its field may hold is not asked here: values stay bytes, :func:`text` shows them.
+:data:`~contact_point.nist.deviations.DEVIATIONS`. :func:`write` is strict and has one way to say each thing, so that
+``write(read(data)) == data`` for data without deviations. Whether a value is what its field may hold is not asked here:
+values stay bytes, :func:`text` shows them.
 
 Both are pure, and their cost is linear in the size: lengths are compared before anything is cut, counts before lists are
 made, and no part is searched more than a few times. Standard library only.
@@ -18,13 +19,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from contact_point.nist import binary, content, tagged
-from contact_point.nist.deviations import DEVIATIONS, Findings
+from contact_point.nist.deviations import Findings
 from contact_point.nist.transaction import (
     FS,
     GS,
     MAX_BYTES,
     MAX_FIELDS,
     MAX_RECORDS,
+    OPAQUE,
     RS,
     US,
     Encoding,
@@ -39,8 +41,6 @@ from contact_point.nist.transaction import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["DEVIATIONS", "read", "text", "write"]
 
 VERSION: Final = b"0502"
 """1.002 VER of the Update 2015."""
@@ -222,7 +222,7 @@ def _charset(records: Sequence[Record], found: Findings) -> str:
 
 def _is_text(record: Record, field: Field) -> bool:
     """Tell whether a field's value is text, not numbers of a header, an image or an opaque record."""
-    if record.type in binary.LAYOUTS or field.number == 0:
+    if record.type in binary.LAYOUTS or field.number == OPAQUE:
         return False
     return record.type < tagged.FIRST_WITH_DATA or field.number != tagged.DATA
 
@@ -262,7 +262,7 @@ def _check_fields(record: Record, place: int, charset: str) -> None:
         raise UnsupportedError(
             _message(name, "text in ASCII, Latin-1 or UTF-8", ascii(charset[:20]), "convert the text")
         )
-    if record.type not in tagged.STANDARD and 0 in numbers:
+    if record.type not in tagged.STANDARD and OPAQUE in numbers:
         raise FieldError(
             _message(name, "tagged fields", "an opaque record, which has no IDC", "pass on the bytes that came")
         )

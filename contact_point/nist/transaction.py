@@ -22,6 +22,9 @@ RS: Final = b"\x1e"
 US: Final = b"\x1f"
 """Separates information items."""
 
+OPAQUE: Final = 0
+"""The number of the one field beside IDC in a record that its reader kept whole: an opaque record."""
+
 MAX_BYTES: Final = 10_000_000
 MAX_RECORDS: Final = 64
 MAX_FIELDS: Final = 500  # in one record
@@ -56,7 +59,11 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its number within the record type (the 13 of 14.013) and its value, without tag and separator."""
+    """One field: its number within the record type (the 13 of 14.013) and its value, without tag and separator.
+
+    Number 0 (:data:`OPAQUE`) is no field of the standard's: its value is the content of a record that was not taken apart,
+    because its type is not known or not read in that encoding.
+    """
 
     number: int
     value: bytes
@@ -83,8 +90,8 @@ class Deviation:
     """One thing in which the bytes differ from the standard and were read all the same.
 
     ``record`` is the record's place from 1, 0 for the transaction as a whole; ``field`` the field's number, 0 for the
-    record as a whole. ``code`` never changes (``short-tag``, ``length-misstated``); ``text`` says what the standard asks
-    for, what came, and how it was read. It never shows a value, which may be of a person.
+    record as a whole. ``code`` is one of :data:`contact_point.nist.deviations.DEVIATIONS` and never changes; ``text`` says
+    what the standard asks for, what came, and how it was read. It never shows a value, which may be of a person.
     """
 
     record: int
@@ -95,7 +102,12 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """Records in order, Type-1 first; ``charset`` is the codec of their text after Type-1, as Python names it."""
+    """Records in order, Type-1 first.
+
+    ``charset`` is the codec of their text after Type-1, one of ``ascii``, ``latin-1`` and ``utf-8``. ``deviations`` come in
+    the records' order, from a reader at most one of each code for each record and one for the transaction: their number is
+    bounded by that of the codes and of the records, whatever was sent.
+    """
 
     records: tuple[Record, ...]
     charset: str = "ascii"

@@ -2,10 +2,13 @@
 
 - :mod:`~matcher.formats.minutiae_records`: finger minutiae records of ISO/IEC 19794-2 and INCITS 378, all editions;
   :mod:`~matcher.formats.minutiae` is what they say, :mod:`~matcher.formats.cards` the short forms for smart cards;
-- :mod:`~matcher.formats.finger_images`: finger image records of ISO/IEC 19794-4;
+- :mod:`~matcher.formats.finger_images`: finger image records of ISO/IEC 19794-4 and INCITS 381;
+  :mod:`~matcher.formats.pictures` is what they say;
+- :mod:`~matcher.formats.deviations`: what all readers forgive, by codes;
 - :mod:`~matcher.formats.scaling`: resolutions, and images that were squashed before their minutiae were taken.
 
-Every reader takes bytes of anybody and raises :class:`FormatError`, never anything else, where it does not return.
+Both kinds of records have a ``read`` that tells the standard and edition by itself, and a ``write`` that is strict. Every
+reader takes bytes of anybody and raises :class:`FormatError`, never anything else, where it does not return.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from matcher.formats._cursor import Cursor, FormatError, fitting
+from matcher.formats.deviations import Deviation
 from matcher.formats.minutiae import (
     Area,
     Core,
     CoresAndDeltas,
     Delta,
-    Deviation,
     OtherArea,
     RidgeCounts,
     ZonalQuality,
@@ -108,7 +108,7 @@ def _other_count(dialect: Dialect, view: int) -> Deviation:
         f"view {view}: the length of an area of extended data {rule} its own header of {_HEADER} bytes ({dialect.clause}); "
         "here it is the other way round, and all lengths add up so: read so"
     )
-    return Deviation(view, "extended-area-length", text)
+    return Deviation(view, "extended-length", text)
 
 
 def _wrong_length(cursor: Cursor, stated: int, dialect: Dialect, view: int) -> Deviation:

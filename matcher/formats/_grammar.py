@@ -9,12 +9,12 @@ import numpy as np
 
 from matcher.formats._cursor import Cursor, FormatError
 from matcher.formats._extended import Dialect, read_extended, write_extended
+from matcher.formats.deviations import Deviation
 from matcher.formats.minutiae import (
     FAILED,
     HAS_NOT_REPORTED,
     NOT_REPORTED,
     VIEWS_OF_A_POSITION,
-    Deviation,
     Device,
     FingerView,
     Format,
@@ -26,6 +26,10 @@ from matcher.template import MAX_MINUTIAE, MAX_SIDE, TAU
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+IDENTIFIER: Final = b"FMR\x00"
+START: Final = 8
+"""Where the record's length stands, behind the identifier and the version, 4 bytes each."""
 
 _SIX: Final = np.dtype([("x", ">u2"), ("y", ">u2"), ("angle", "u1"), ("quality", "u1")])
 _FIVE: Final = np.dtype([("x", ">u2"), ("y", ">u2"), ("angle", "u1")])
@@ -123,13 +127,13 @@ def _oddities(
     notes = []
     if (y > _COORDINATE).any():
         text = f"{at}: the two bits before each y are reserved and 0 ({grammar.minutiae}); some are not: read over"
-        notes.append(Deviation(header.place, "reserved-bits", text))
+        notes.append(Deviation(header.place, "reserved", text))
     if not knows and (quality >= NOT_REPORTED).any():
         text = f"{at}: a quality is 0 to 100 ({grammar.minutiae}); some are 254 or 255: read as not reported"
         notes.append(Deviation(header.place, "minutia-quality", text))
     if not all(_has_meaning(score.score, knows=knows) for score in header.qualities):
         text = f"{at}: the quality of a finger is 0 to 100 ({grammar.view}); got another number: read as not reported"
-        notes.append(Deviation(header.place, "finger-quality", text))
+        notes.append(Deviation(header.place, "quality", text))
     return notes
 
 

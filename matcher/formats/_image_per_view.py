@@ -9,11 +9,13 @@ positions it allows. A view's header has 17 bytes, its directions turn full circ
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from matcher.formats._cursor import Cursor, FormatError, fitting
 from matcher.formats._extended import Dialect
 from matcher.formats._grammar import (
+    IDENTIFIER,
+    START,
     Grammar,
     ViewHeader,
     check_image,
@@ -23,9 +25,11 @@ from matcher.formats._grammar import (
     refused,
     write_view,
 )
-from matcher.formats.minutiae import NOT_REPORTED, Deviation, Device, FingerView, Format, Quality, Record
+from matcher.formats.minutiae import NOT_REPORTED, Device, FingerView, Format, Quality, Record
 
-_START: Final = 8
+if TYPE_CHECKING:
+    from matcher.formats.deviations import Deviation
+
 _HEADER: Final = struct.Struct(">IHHBHBB")
 _DRAFT_HEADER: Final = struct.Struct(">IHHHBB")
 _VIEW: Final = struct.Struct(">BBBBHHHHHHB")
@@ -59,7 +63,7 @@ def read(data: bytes, grammar: Grammar) -> Record:
 
     """
     cursor = Cursor(data)
-    cursor.at = _START
+    cursor.at = START
     length, product, device, count, reserved = _header(cursor, grammar)
     try:
         views, notes = _views(cursor, device, count, reserved, grammar)
@@ -87,19 +91,19 @@ def write(record: Record, grammar: Grammar) -> bytes:
     product = [fitting(number, 16, "a product's number") for number in record.product]
     if grammar.format is Format.INCITS_2007:
         both = fitting(device.certified, 4, "compliance") << 12 | fitting(device.id, 12, "a device's number")
-        length = _START + _DRAFT_HEADER.size + len(body)
+        length = START + _DRAFT_HEADER.size + len(body)
         header = _DRAFT_HEADER.pack(length, *product, both, len(record.views), 0)
     else:
         certified, number = fitting(device.certified, 8, "certification"), fitting(device.id, 16, "a device's number")
-        length = _START + _HEADER.size + len(body)
+        length = START + _HEADER.size + len(body)
         header = _HEADER.pack(length, *product, certified, number, len(record.views), 0)
-    return b"FMR\x00" + grammar.version + header + body
+    return IDENTIFIER + grammar.version + header + body
 
 
 def _header(cursor: Cursor, grammar: Grammar) -> tuple[int, tuple[int, int], Device, int, int]:
     """Return the length stated, the product, the device, the number of views and the reserved byte."""
     layout = _DRAFT_HEADER if grammar.format is Format.INCITS_2007 else _HEADER
-    size = _START + layout.size
+    size = START + layout.size
     if len(cursor.data) < size:
         raise FormatError(
             f"a record begins with a header of {size} bytes ({grammar.header}); got {len(cursor.data)} byte(s)"

@@ -13,6 +13,8 @@ from typing import Final
 from matcher.formats._cursor import Cursor, FormatError, fitting
 from matcher.formats._extended import Dialect
 from matcher.formats._grammar import (
+    IDENTIFIER,
+    START,
     Grammar,
     ViewHeader,
     check_image,
@@ -22,12 +24,12 @@ from matcher.formats._grammar import (
     refused,
     write_view,
 )
-from matcher.formats.minutiae import Deviation, Device, FingerView, Format, Quality, Record
+from matcher.formats.deviations import Deviation
+from matcher.formats.minutiae import Device, FingerView, Format, Quality, Record
 
 VERSION: Final = b" 20\x00"
 VERSION_WITH_ZERO: Final = b"020\x00"
 
-_START: Final = 8  # the identifier and the version, 4 bytes each
 _IMAGE: Final = struct.Struct(">HHHHHBB")
 _VIEW: Final = struct.Struct(">BBBB")
 _SHORT: Final = 0xFFFF
@@ -62,7 +64,7 @@ def read(data: bytes, grammar: Grammar) -> Record:
 
     """
     cursor = Cursor(data)
-    cursor.at = _START
+    cursor.at = START
     length, product = _length(cursor, grammar)
     try:
         views, notes = _views(cursor, grammar)
@@ -90,15 +92,15 @@ def write(record: Record, grammar: Grammar) -> bytes:
     body = b"".join(_written_view(view, grammar) for view in record.views)
     device = fitting(first.device.certified, 4, "compliance") << 12 | fitting(first.device.id, 12, "a device's number")
     rest = _IMAGE.pack(device, *first.size, *first.per_cm, len(record.views), 0) + body
-    return b"FMR\x00" + grammar.version + _written_length(record, len(rest), grammar) + rest
+    return IDENTIFIER + grammar.version + _written_length(record, len(rest), grammar) + rest
 
 
 def _length(cursor: Cursor, grammar: Grammar) -> tuple[int, tuple[int, int]]:
     """Return the length that the header states and the product identifier."""
     data = cursor.data
     iso = grammar.format is Format.ISO_2005
-    long = data[_START : _START + 2] == bytes(2)
-    size = _START + _IMAGE.size + (4 if iso else 10 if long else 6)
+    long = data[START : START + 2] == bytes(2)
+    size = START + _IMAGE.size + (4 if iso else 10 if long else 6)
     short = f"a record begins with a header of {size} bytes ({grammar.header})"
     if len(data) < size:
         raise FormatError(f"{short}; got {len(data)} byte(s)")
@@ -120,7 +122,7 @@ def _views(cursor: Cursor, grammar: Grammar) -> tuple[list[FingerView], list[Dev
     notes: list[Deviation] = []
     if reserved:
         text = f"the last byte of the header is reserved and 0 ({grammar.header}); got {reserved}: read over"
-        notes.append(Deviation(0, "reserved-bits", text))
+        notes.append(Deviation(0, "reserved", text))
     for place in range(1, count + 1):
         header, minutiae = _view_header(cursor, place, grammar, size, per_cm, device)
         view, more = read_view(cursor, header, minutiae, grammar, last=place == count)
@@ -133,9 +135,9 @@ def _written_length(record: Record, rest: int, grammar: Grammar) -> bytes:
     if grammar.format is Format.ISO_2005:
         if record.product != (0, 0):
             raise FormatError(f"{grammar.format} names no product ({grammar.header}): leave it out")
-        return (_START + 4 + rest).to_bytes(4)
+        return (START + 4 + rest).to_bytes(4)
     product = b"".join(fitting(number, 16, "a product's number").to_bytes(2) for number in record.product)
-    length = _START + 6 + rest
+    length = START + 6 + rest
     return (length.to_bytes(2) if length <= _SHORT else bytes(2) + (length + 4).to_bytes(4)) + product
 
 

@@ -9,11 +9,13 @@ quality, and extended data (8.5). Directions turn full circle in 256 steps.
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from matcher.formats._cursor import Cursor, FormatError, fitting
 from matcher.formats._extended import Dialect
 from matcher.formats._grammar import (
+    IDENTIFIER,
+    START,
     Grammar,
     ViewHeader,
     check_image,
@@ -26,7 +28,6 @@ from matcher.formats._grammar import (
 from matcher.formats.minutiae import (
     NOT_REPORTED,
     VIEWS_OF_A_POSITION,
-    Deviation,
     Device,
     FingerView,
     Format,
@@ -34,10 +35,12 @@ from matcher.formats.minutiae import (
     Record,
 )
 
+if TYPE_CHECKING:
+    from matcher.formats.deviations import Deviation
+
 MAX_VIEWS: Final = 11 * VIEWS_OF_A_POSITION
 """Sixteen of each of ten fingers and of unknown ones."""
 
-_START: Final = 8
 _HEADER: Final = struct.Struct(">IHB")
 _CAPTURE: Final = struct.Struct(">IHBBBBBHBHHB")
 _QUALITY: Final = struct.Struct(">BHH")
@@ -67,8 +70,8 @@ def read(data: bytes, grammar: Grammar) -> Record:
 
     """
     cursor = Cursor(data)
-    cursor.at = _START
-    size = _START + _HEADER.size
+    cursor.at = START
+    size = START + _HEADER.size
     short = f"a record begins with a header of {size} bytes ({grammar.header})"
     length, count, certified = _HEADER.unpack(cursor.take(_HEADER.size, short))
     try:
@@ -94,8 +97,8 @@ def write(record: Record, grammar: Grammar) -> bytes:
     if len(certified) > 1:
         raise FormatError(f"all representations state certifications or none ({grammar.header}); got both")
     body = b"".join(_written(view, place, grammar) for place, view in enumerate(record.views, 1))
-    header = _HEADER.pack(_START + _HEADER.size + len(body), len(record.views), certified.pop())
-    return b"FMR\x00" + grammar.version + header + body
+    header = _HEADER.pack(START + _HEADER.size + len(body), len(record.views), certified.pop())
+    return IDENTIFIER + grammar.version + header + body
 
 
 def _views(cursor: Cursor, count: int, certified: int, grammar: Grammar) -> tuple[list[FingerView], list[Deviation]]:

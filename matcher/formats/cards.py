@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from matcher.formats._cursor import FormatError
-from matcher.formats.minutiae import NOT_REPORTED, Deviation, Format, Record, view_of
+from matcher.formats.deviations import Deviation
+from matcher.formats.minutiae import NOT_REPORTED, Format, Record, view_of
 from matcher.formats.scaling import CM_PER_INCH
 from matcher.template import DPI, MAX_MINUTIAE, TAU, Template
 
@@ -103,7 +104,7 @@ def read_card(
     notes = []
     if form == "normal" and (written["y"] > _COORDINATE).any():
         text = "the two bits before each y are reserved and 0 (ISO/IEC 19794-2:2005, 8); some are not: read over"
-        notes.append(Deviation(1, "reserved-bits", text))
+        notes.append(Deviation(1, "reserved", text))
     if not _is_ordered(x, y, angle, order):
         notes.append(Deviation(1, "card-order", f"the minutiae should be in order {order.value}; they are not"))
     return Record(card.format, (view,), deviations=tuple(notes))

@@ -5,7 +5,8 @@ record has them, in pixels of the record's own resolution, and once more as the 
 dpi. Beside its minutiae a view may carry extended data: how many ridges lie between two minutiae, where the cores and
 deltas are, how good each zone of the image is, or what a vendor wished to add. They are kept, in the record's pixels.
 
-What a record had that its standard does not allow, and was read all the same, is a :class:`Deviation`.
+What a record had that its standard does not allow, and was read all the same, is named by one of the codes of
+:data:`~matcher.formats.deviations.DEVIATIONS`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.formats._cursor import FormatError
+from matcher.formats.deviations import Deviation
 from matcher.formats.scaling import PER_CM_OF_500_DPI, dpi, scaled
 from matcher.template import DPI, MAX_SIDE, Template
 
@@ -56,30 +58,6 @@ HAS_NOT_REPORTED: Final = frozenset(
     }
 )
 """The formats in which qualities of 254 and 255 have a meaning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """One thing in which the bytes differ from their standard and were read all the same.
-
-    ``view`` is the view's place in the record from 1, 0 for the record as a whole. ``code`` never changes; ``text`` says
-    what was expected, what came and how it was read. The codes:
-
-    - ``version``: the version is written in a way of its own;
-    - ``direction-steps``: directions are beyond INCITS 378's 179, and were read as ISO/IEC's steps;
-    - ``record-length``: the header states another length than the record has;
-    - ``trailing-zeros``: zeros follow the record;
-    - ``extended-data-length``: the stated length of the extended data is wrong, and they end with the record;
-    - ``extended-data-unread``: they make no sense and are kept as they are;
-    - ``extended-area-length``: each area counts, or does not count, its own header of 4 bytes;
-    - ``minutia-quality``: a quality of 254 or 255 in a format that knows none;
-    - ``finger-quality``: a quality of the view that has no meaning;
-    - ``reserved-bits``: bits that should be 0 are not.
-    """
-
-    view: int
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

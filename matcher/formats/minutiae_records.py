@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Final
 
 from matcher.formats import _image_per_view, _one_image, _representations
 from matcher.formats._cursor import FormatError
-from matcher.formats.minutiae import Deviation, Format, Record
+from matcher.formats._grammar import IDENTIFIER, START
+from matcher.formats.deviations import Deviation
+from matcher.formats.minutiae import Format, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1_000_000
 """Twice what 255 views of 255 minutiae need. With extended data the standards allow 17 MB, which nobody has cause to send."""
 
-_IDENTIFIER: Final = b"FMR\x00"
-_START: Final = 8
 _GRAMMARS: Final = _one_image.GRAMMARS | _image_per_view.GRAMMARS | _representations.GRAMMARS
 _READERS: Final[Mapping[Format, Callable[[bytes, Grammar], Record]]] = (
     dict.fromkeys(_one_image.GRAMMARS, _one_image.read)
@@ -56,9 +56,9 @@ _OF_VERSION: Final = {
     b"035\x00": (Format.INCITS_2009_AM1,),
 }
 
-ISO_STEPS: Final = 256
+_ISO_STEPS: Final = 256
 
-_PASSED_OVER: Final = frozenset({"extended-data-unread", "extended-area-length", "finger-quality", "reserved-bits"})
+_PASSED_OVER: Final = frozenset({"extended-data-unread", "extended-length", "quality", "reserved"})
 """What a record that was kept may have: it was made before these were looked at, and touches no minutia."""
 
 
@@ -69,11 +69,11 @@ def read(data: bytes) -> Record:
         FormatError: the bytes are no whole record of any of them, and why.
 
     """
-    formats = _OF_VERSION.get(data[4:_START], ()) if data[:4] == _IDENTIFIER else ()
+    formats = _OF_VERSION.get(data[4:START], ()) if data[:4] == IDENTIFIER else ()
     if not formats:
         versions = ", ".join(repr(version) for version in _OF_VERSION)
         raise FormatError(
-            f"a finger minutiae record begins with {_IDENTIFIER!r} and a version, one of {versions}; got {data[:_START]!r}"
+            f"a finger minutiae record begins with {IDENTIFIER!r} and a version, one of {versions}; got {data[:START]!r}"
         )
     records, errors = [], []
     for each in formats[::-1] if _has_short_length(data) else formats:
@@ -95,13 +95,13 @@ def _with_iso_directions(data: bytes, formats: Sequence[Format]) -> list[Record]
     records = []
     for each in formats:
         grammar = _GRAMMARS[each]
-        if grammar.steps == ISO_STEPS:
+        if grammar.steps == _ISO_STEPS:
             continue
         with contextlib.suppress(FormatError):
-            record = _READERS[each](data, replace(grammar, steps=ISO_STEPS))
+            record = _READERS[each](data, replace(grammar, steps=_ISO_STEPS))
             text = (
                 f"directions are counted in {grammar.steps} steps ({grammar.minutiae}); some are beyond: all were read as "
-                f"ISO/IEC's {ISO_STEPS} steps"
+                f"ISO/IEC's {_ISO_STEPS} steps"
             )
             noted = (Deviation(0, "direction-steps", text), *record.deviations)
             records.append(replace(record, deviations=noted))
@@ -113,7 +113,7 @@ def _has_short_length(data: bytes) -> bool:
 
     It decides nothing, but a reason stands first if it is about the layout that was meant.
     """
-    return int.from_bytes(data[_START : _START + 2]) > MAX_BYTES >> 16
+    return int.from_bytes(data[START : START + 2]) > MAX_BYTES >> 16
 
 
 def read_as(data: bytes, format: Format) -> Record:  # noqa: A002 - the name of the record's field
@@ -157,9 +157,9 @@ def read_iso19794_2(data: bytes) -> list[Template]:
         FormatError: the bytes are not one whole, valid record.
 
     """
-    magic = _IDENTIFIER + _one_image.VERSION
-    if len(data) >= _START and data[:_START] != magic:
-        raise FormatError(f"a record of ISO/IEC 19794-2:2005 begins with {magic!r}; got {data[:_START]!r}")
+    magic = IDENTIFIER + _one_image.VERSION
+    if len(data) >= START and data[:START] != magic:
+        raise FormatError(f"a record of ISO/IEC 19794-2:2005 begins with {magic!r}; got {data[:START]!r}")
     record = read_as(data, Format.ISO_2005)
     for deviation in record.deviations:
         if deviation.code not in _PASSED_OVER:

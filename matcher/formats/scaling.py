@@ -20,11 +20,19 @@ _LEAST_PER_CM, _MOST_PER_CM = 40, 800
 _LEAST_OF_ISO: Final = 99
 
 
-def dpi(per_cm: int) -> float:
+def nominal_dpi(per_cm: int) -> float:
     """Return the resolution that a record means by whole pixels per centimetre: 197 is 500 dpi, 394 is 1000, 99 is 250.
 
     A number that a multiple of 50 dpi rounds to means that multiple; so does 99, the least that ISO/IEC 19794-2 allows,
     which is 250 dpi rounded up. Any other is taken as it stands.
+    """
+    exact = per_cm * CM_PER_INCH
+    even = round(exact / 50) * 50
+    return float(even) if per_cm in {round(even / CM_PER_INCH), _LEAST_OF_ISO} else exact
+
+
+def dpi(per_cm: int) -> float:
+    """Return the resolution that a record of minutiae means, as :func:`nominal_dpi`.
 
     Raises:
         FormatError: no print is taken at such a resolution.
@@ -35,9 +43,7 @@ def dpi(per_cm: int) -> float:
             f"a print has {_LEAST_PER_CM} to {_MOST_PER_CM} pixels per centimetre (100 to 2000 dpi); "
             f"the header states {per_cm}"
         )
-    exact = per_cm * CM_PER_INCH
-    even = round(exact / 50) * 50
-    return float(even) if per_cm in {round(even / CM_PER_INCH), _LEAST_OF_ISO} else exact
+    return nominal_dpi(per_cm)
 
 
 def scaled(

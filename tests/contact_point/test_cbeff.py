@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contact_point import cbeff
+from contact_point import cbeff, cms
 from contact_point.cbeff import (
     CbeffError,
     Container,
@@ -341,8 +341,8 @@ def resigned(data: bytes, change: Callable[[dict[str, bytes]], dict[str, bytes]]
     attributes = change(dict(container.signature.attributes))
     key = KEYS["P-256"]
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    parts = (cbeff._tlv(0x30, cbeff._oid(kind), cbeff._tlv(0x31, value)) for kind, value in attributes.items())
-    signed = cbeff._tlv(0x31, *sorted(parts))
+    parts = (cms.tlv(0x30, cms.oid(kind), cms.tlv(0x31, value)) for kind, value in attributes.items())
+    signed = cms.tlv(0x31, *sorted(parts))
     made_again = replace(
         container.signature, attributes=attributes, signed=signed, signature=key.sign(signed, ec.ECDSA(hashes.SHA256()))
     )
@@ -359,7 +359,7 @@ def test_a_changed_record_or_header_is_found_without_any_certificate() -> None:
 
 
 def test_the_number_of_another_card_is_found() -> None:
-    other = resigned(made(), lambda attributes: attributes | {cbeff._FASCN: cbeff._tlv(4, bytes(25))})
+    other = resigned(made(), lambda attributes: attributes | {cbeff._FASCN: cms.tlv(4, bytes(25))})
     reason = "the header's FASC-N is not the one that was signed beside it (pivFASC-N): the print is of another card"
     assert outcome(other) == (Outcome.MISMATCH, reason)
     missing = resigned(made(), lambda attributes: {k: v for k, v in attributes.items() if k != cbeff._FASCN})
@@ -378,7 +378,7 @@ def test_a_signature_over_something_else_is_found() -> None:
     chuid = "2.16.840.1.101.3.6.1"
     reason = "the signed content is of type 2.16.840.1.101.3.6.2, a PIV biometric (SP 800-76-2, 9); another was signed"
     assert outcome(rebuilt(made(), content_type=chuid)) == (Outcome.MISMATCH, reason)
-    other = resigned(made(), lambda attributes: attributes | {cbeff._CONTENT_TYPE: cbeff._oid(chuid)})
+    other = resigned(made(), lambda attributes: attributes | {cms.CONTENT_TYPE: cms.oid(chuid)})
     assert outcome(other) == (Outcome.MISMATCH, reason)
 
 
@@ -673,7 +673,7 @@ def test_lengths_that_do_not_add_up_are_refused() -> None:
     assert str(raised.value) == f"{parts} are {len(BARE)}, as the header states; got {len(BARE) + 1}"
 
 
-tlv, oid = cbeff._tlv, cbeff._oid
+tlv, oid = cms.tlv, cms.oid
 SHA256 = tlv(0x30, oid("2.16.840.1.101.3.4.2.1"))
 ATTRIBUTE = tlv(0x30, oid("1.2.3"), tlv(0x31, tlv(5)))
 WHO = tlv(0x30, tlv(0x30), tlv(2, b"\x01"))
@@ -868,7 +868,7 @@ def test_deep_nesting_is_refused_at_once() -> None:
 @given(st.integers(0, 2), st.integers(0, 39), st.lists(st.integers(0, 2**60), max_size=8))
 def test_object_identifiers_come_out_as_they_went_in(first: int, second: int, rest: list[int]) -> None:
     dotted = ".".join(map(str, (first, second, *rest)))
-    assert cbeff._dotted(cbeff._oid(dotted)[2:]) == dotted
+    assert cms._dotted(cms.oid(dotted)[2:]) == dotted
     assert x509.ObjectIdentifier(dotted).dotted_string == dotted
 
 

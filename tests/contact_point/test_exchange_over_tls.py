@@ -9,19 +9,36 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from annex.eligibility import Disposition
 from annex.offences import Offence, Penalty
 from annex.parameters import Party
-from contact_point import correspondence, delivery, disposal, provided, queried, querying, service
+from contact_point import (
+    correspondence,
+    delivery,
+    disposal,
+    enrolment,
+    prints,
+    provided,
+    queried,
+    querying,
+    service,
+    wire,
+)
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.correspondence import Correction
+from contact_point.holdings import read_particulars
 from contact_point.main import clock
+from contact_point.nist import agreed, traditional
 from contact_point.provided import Wanted
 from contact_point.settings import write_termination
 from contact_point.store import ContentGoneError, Impression
+from matcher import synthesis
 from matcher.formats import write_iso19794_2
+from matcher.images import Image
+from matcher.template import Template
 from pcsc.agreement import Termination
 from pcsc.duties import Content
 from pcsc.errors import (
@@ -29,12 +46,13 @@ from pcsc.errors import (
     NotSeriousCrimeError,
     OutOfOrderError,
     PoliticalOffenceError,
+    SearchKindError,
     UnconfirmedError,
     UseError,
 )
-from pcsc.exchange import State
+from pcsc.exchange import Side, State
 from pcsc.matters import Measure
-from pcsc.messages import Conclusion, Condition, Fault, Ground, Item, Refusal
+from pcsc.messages import Conclusion, Condition, Fault, Ground, Item, Match, Query, Refusal, Search
 from pcsc.use import Purpose
 
 from .parties import Listening, events, held, justification, notification, subject
@@ -423,3 +441,99 @@ def test_a_person_enrolled_while_the_service_runs_is_found_and_one_removed_is_no
                 parties.enrol(Party.US, "someone", fingers[0])
             elif expected is State.MATCH:
                 service.remove(parties.us, "someone")
+
+
+# --- files of the national systems
+
+
+def card(pictures: list[tuple[int, int, Image]]) -> bytes:
+    """Return a card as a transaction: prints by their finger and the code of their impression."""
+    made = [prints.finger_image(picture, position, impression=impression) for position, impression, picture in pictures]
+    said = {"control_number": "1", "originator": "US/FBI", "destination": "US/FBI", "delete_by": None, "now": clock()}
+    return prints.transaction(made, kind=prints.SEARCH, **said)  # type: ignore[arg-type]
+
+
+def marked(finger: Finger) -> bytes:
+    """Return a latent print of a finger as a file: Type-13, and in Type-9 the minutiae that an examiner marked on it."""
+    found = finger.later_print.template
+    best = np.argsort(-found.quality.astype(int), kind="stable")[:24]
+    marks = Template.of(
+        found.x[best],
+        found.y[best],
+        found.direction[best],
+        kind=found.kind[best],
+        quality=np.zeros(len(best)),
+        width=found.width,
+        height=found.height,
+    )
+    latent = prints.finger_image(finger.later_print.image, 0, impression=6, marked=marks)
+    made = agreed.Transaction("LFFS", "1", "JP/NPA", "JP/NPA", clock().date(), (latent,))
+    return agreed.write(made)
+
+
+def test_4_7_a_latent_print_is_found_by_what_an_examiner_marked_on_it(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    parties.enrol(Party.US, "another", fingers[1])
+    way = Listening(parties.jp.other)
+    (latent,) = parties.reader.read_file(marked(fingers[0]), at=clock()).prints
+    why = replace(justification(Party.JP, identified=False), search=Search.LATENT)
+    with parties.answering(Party.US):
+        exchange = querying.open_query(replace(parties.jp, other=way), [latent], why, clock())
+    assert (exchange.state, exchange.search) == (State.MATCH, Search.LATENT)
+    ((query, _),) = way.sent
+    assert isinstance(query, Query)
+    assert [record.type for record in traditional.read(query.prints).records] == [1, 2, 13, 9]
+    # 4(4), 4(5): what comes back is the print that matches, and nothing of how it was found.
+    match = wire.decode(way.answers[0], Match)
+    assert [record.type for record in traditional.read(match.prints).records] == [1, 2, 14]
+    shown = querying.examination(parties.jp, exchange.control_number)
+    assert len(shown.probe.template) == 24
+    assert len(shown.pairs) >= 12
+    with parties.us.store.transaction() as tx:
+        assert tx.queries_on(f"{clock():%Y-%m-%d}", Side.QUERIED, Search.LATENT) == 1
+        assert tx.queries_on(f"{clock():%Y-%m-%d}", Side.QUERIED, Search.TENPRINT) == 0
+    parties.records_agree()
+
+
+def test_4_7_a_latent_search_with_the_print_of_a_known_finger_is_refused_on_both_sides(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    taken = replace(fingers[0].later_print, impression=0)
+    latent = replace(justification(Party.JP), search=Search.LATENT)
+    with pytest.raises(SearchKindError, match=r"Art\. 4\(7\): a latent search carries prints left at a scene"):
+        querying.open_query(parties.jp, [taken], latent, clock())
+    assert exchanges(parties.jp) == 0
+    # One that our side did not hold back: the other side looks for itself.
+    query = querying._query(parties.jp, [taken], latent, clock())
+    assert parties.jp.other is not None
+    with parties.answering(Party.US), pytest.raises(RefusedError, match=r"the transaction has Type-14: send what was"):
+        parties.jp.other.post(query, wire.encode(query), clock())
+    assert held(parties.us, query.control_number) == set()
+
+
+def test_a_card_of_ten_fingers_is_found_by_another_card_of_the_person(parties: Parties, tmp_path: Path) -> None:
+    """Enrolled as a national system keeps it, each finger rolled; queried with another, of which two fingers came twice."""
+    hand = {position: synthesis.Finger(11, position=position) for position in range(1, 11)}
+    rolled, plain = (
+        {position: Image(finger.image(at, width=176, height=176), 500.0) for position, finger in hand.items()}
+        for at in (0, 1)
+    )
+    (tmp_path / "rolled.an2").write_bytes(card([(position, 1, picture) for position, picture in rolled.items()]))
+    person = enrolment.Person(
+        "someone", read_particulars(subject("someone").particulars), (enrolment.FileOf(tmp_path / "rolled.an2"),)
+    )
+    ready = enrolment.ready(person, parties.reader, at=clock(), leave_out=False)
+    assert len(ready.subject.impressions) == 10
+    service.enrol(parties.us, [ready.subject])
+    files = [card([(at, 0, picture) for at, picture in plain.items()]), card([(2, 1, plain[2]), (3, 1, plain[3])])]
+    found = [each for file in files for each in parties.reader.read_file(file, at=clock()).prints]
+    assert len(found) == 12
+    probe = prints.best_of_each_finger(found)
+    assert [each.template.position for each in probe] == list(range(1, 11))
+    with parties.answering(Party.US):
+        exchange = querying.open_query(parties.jp, probe, justification(Party.JP), clock())
+    assert exchange.state is State.MATCH
+    parties.records_agree()

@@ -289,7 +289,7 @@ def test_features_whose_form_is_not_public_are_named_and_left_alone() -> None:
     assert (features.sets, features.faults) == ((), ())
     assert codes(features) == [(number, "not-interpreted") for number in (13, 40, 56, 71, 111, 160, 201)]
     assert features.deviations[1].text == (
-        "9.040: the features of Cogent (9.031-9.055) are kept as they came, not interpreted"
+        "Features in a form that is not public are kept as they came, not interpreted. Here: 9.040, of Cogent (9.031-9.055)."
     )
 
 

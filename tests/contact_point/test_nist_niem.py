@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from contact_point.nist import minutiae, niem, traditional
-from contact_point.nist.niem import OPAQUE, read
+from contact_point.nist.niem import read
 from contact_point.nist.transaction import (
     MAX_BYTES,
+    OPAQUE,
     Encoding,
     Field,
     FieldError,
@@ -297,6 +300,12 @@ def test_prefixes_and_versions_of_namespaces_do_not_matter() -> None:
         "FingerImpression", "Fingerprint"
     )
     assert read(edition.encode()) == expected
+
+
+def test_every_codec_is_loaded_with_the_module_for_the_jail_opens_no_files() -> None:
+    code = "import sys, contact_point.nist.niem; print({'encodings.utf_16_le', 'encodings.utf_16_be'} <= sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
 
 
 def test_any_encoding_of_unicode_gives_the_same_transaction() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 import sys
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import nistitl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contact_point import nist
 from contact_point.nist import binary, content
-from contact_point.nist.traditional import DEVIATIONS, read, text, write
+from contact_point.nist.deviations import DEVIATIONS, deviation
+from contact_point.nist.traditional import read, text, write
 from contact_point.nist.transaction import (
     MAX_FIELDS,
     MAX_RECORDS,
@@ -29,9 +32,6 @@ from contact_point.nist.transaction import (
     Transaction,
     UnsupportedError,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FS, GS, RS, US = b"\x1c", b"\x1d", b"\x1e", b"\x1f"
 
@@ -115,6 +115,10 @@ def test_types_7_and_8_have_their_own_headers() -> None:
     assert binary.positions(user_defined) == []
     assert [field.value for field in signature.fields] == [b"2", b"1", b"0", b"1", b"200", b"60", b"image"]
     assert write(read(data)) == data
+
+
+def test_a_position_of_more_digits_than_there_are_positions_is_none() -> None:
+    assert binary.positions(Record(4, (Field(4, b"2" + RS + b"9" * 5000),))) == [2]
 
 
 def test_a_reserved_record_type_with_tags_is_read_as_such() -> None:
@@ -278,8 +282,44 @@ def test_what_can_be_meant_in_one_way_only_is_read_and_named(code: str, data: by
     assert write(read(written)) == written
 
 
-def test_every_deviation_has_an_example() -> None:
-    assert set(FORGIVEN) == set(DEVIATIONS)
+MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in Path(nist.__file__).parent.glob("*.py")}
+
+
+def codes_in(*modules: str) -> set[str]:
+    """Return the codes of deviations that stand in these modules."""
+    nodes = (node for module in modules for node in ast.walk(MODULES[module]))
+    return {str(node.value) for node in nodes if isinstance(node, ast.Constant) and node.value in DEVIATIONS}
+
+
+def test_every_deviation_of_this_encoding_has_an_example() -> None:
+    assert set(FORGIVEN) == codes_in("traditional", "tagged", "content")
+
+
+def test_a_deviation_is_made_with_a_code_of_the_one_list_or_not_at_all() -> None:
+    makers = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Deviation"
+    }
+    assert makers == {"deviations", "reading"}  # which takes them over from the jail
+    assert (
+        deviation(2, 1, "length-zeros", "3 digits").text == "LEN has leading zeros; they are ignored. Here: 3 digits."
+    )
+    with pytest.raises(KeyError):
+        deviation(2, 1, "no-such-code")
+
+
+def test_every_code_that_is_noted_is_in_the_one_list_and_every_code_of_the_list_is_noted() -> None:
+    place = {"note": 1, "forgive": 1, "deviation": 2}
+    noted = {
+        node.args[place[name]]
+        for tree in MODULES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (name := getattr(node.func, "attr", getattr(node.func, "id", ""))) in place
+    }
+    assert {node.value for node in noted if isinstance(node, ast.Constant)} <= set(DEVIATIONS)
+    assert codes_in(*MODULES.keys() - {"deviations"}) == set(DEVIATIONS)
 
 
 def test_a_deviation_that_a_record_repeats_is_listed_once_and_counted() -> None:

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run, print, and return the exit status."""
     options = _options(arguments)
     begun = time.monotonic()
-    tallies = run(options.files, seed=options.seed, jobs=options.jobs, names=options.target or TARGETS)
+    targets = {name: TARGETS[name] for name in options.target or TARGETS}
+    tallies = run(options.files, seed=options.seed, jobs=options.jobs, targets=targets)
     found = _by_sameness(finding for tally in tallies.values() for finding in tally.findings)
     refused = bombs.timed()
     wrong = cases.wrong()
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
         "cpu_seconds": round(sum(tally.cpu_seconds for tally in tallies.values()), 1),
         "targets": {name: _told(tally) for name, tally in tallies.items()},
         "bombs": [dataclasses.asdict(bomb) for bomb in refused],
-        "stored_cases_changed": wrong,
+        "replayed": {"stored cases": len(cases.stored()), "crashers of another decoder": len(cases.crashers())},
+        "replayed_wrongly": wrong,
         "findings": [{**dataclasses.asdict(group[0]), "count": len(group)} for group in found],
     }
     sys.stdout.write((json.dumps(report, indent=1) if options.json else _shown(report)) + "\n")
@@ -81,6 +83,7 @@ def _told(tally: Tally) -> dict[str, Any]:
         "read": read,
         "refused": {name: count for name, count in outcomes.items() if name not in {"finding", "death"}},
         "findings": len(tally.findings),
+        "killed_at_number": tally.killed,
         "slowest_cpu_ms": round(slow, 1),
         "slowest_number": number,
         "cpu_seconds": round(tally.cpu_seconds, 1),
@@ -99,9 +102,10 @@ def _shown(report: dict[str, Any]) -> str:
         )
     lines += ["", "bombs, CPU ms until refused"]
     for bomb in report["bombs"]:
-        late = "  LATE" if bomb["late"] else ""
+        late = "  LATE OR WRONG" if bomb["late"] else ""
         lines.append(f"{bomb['cpu_ms']:>8.1f}  {bomb['name']} ({bomb['bytes']} bytes): {bomb['outcome']}{late}")
-    lines += ["", *(f"stored case: {each}" for each in report["stored_cases_changed"])]
+    lines += ["", "replayed: " + ", ".join(f"{count} {name}" for name, count in report["replayed"].items())]
+    lines += [f"WRONG {each}" for each in report["replayed_wrongly"]]
     for finding in report["findings"]:
         name = f"{finding['target']}, file {finding['number']}"
         lines.append(f"FOUND {finding['count']} times, first in {name}: {finding['what']} at {finding['where']}")

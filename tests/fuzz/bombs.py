@@ -15,6 +15,7 @@ from typing import Final
 
 from matcher.jail import Jail
 from tests.fuzz import seeds
+from tests.fuzz.run import again
 from tests.fuzz.targets import MODULES, TARGETS
 
 MOST_FOR_A_HEADER: Final = 20.0
@@ -47,6 +48,9 @@ def timed() -> list[Timed]:
 def _timed(name: str, place: Jail) -> Timed:
     target_name, data, expected = BOMBS[name]
     target = TARGETS[target_name]
+    finding = again(target, data)
+    if finding is not None:
+        return Timed(name, len(data), f"{finding.what} at {finding.where}", 0.0, late=True)
     least = float("inf")
     for _ in range(_TRIES):
         before, begun = place.spent(), time.process_time()
@@ -144,19 +148,24 @@ _FIELDS: Final = b"".join(b"\x1d2.%03d:x" % (2 + place % 990) for place in range
 
 
 BOMBS: Final[dict[str, tuple[str, bytes, str]]] = {
-    "WSQ of 16000 x 16000": ("wsq image", _wsq(16_000, 16_000), "SizeError"),
-    "WSQ of 4000 x 4000": ("wsq image", _wsq(4_000, 4_000), "SizeError"),
-    "WSQ of 65535 x 65535": ("wsq image", _wsq(65_535, 65_535), "SizeError"),
-    "JPEG 2000 of 9000 x 9000": ("jp2 image", _jp2(9_000, 9_000), "SizeError"),
-    "JPEG 2000 of 4608 tiles": ("jp2 image", _tiled_jp2(), "SizeError"),
-    "PNG of 30000 x 30000": ("png image", _png(30_000, 30_000), "SizeError"),
-    "TIFF of 30000 x 30000": ("tiff image", _tiff(30_000, 30_000), "SizeError"),
-    "BMP of 30000 x 30000": ("bmp image", _patched(seeds.encoded("BMP"), 18, "<ii", 30_000, 30_000), "SizeError"),
-    "PGM of 30000 x 30000": ("pgm image", b"P5 30000 30000 255\n" + bytes(100), "SizeError"),
-    "JPEG of 30000 x 30000": ("jpeg image", _jpeg(30_000, 30_000), "SizeError"),
+    "WSQ of 16000 x 16000": ("wsq-image", _wsq(16_000, 16_000), "SizeError"),
+    "WSQ of 4000 x 4000": ("wsq-image", _wsq(4_000, 4_000), "SizeError"),
+    "WSQ of 65535 x 65535": ("wsq-image", _wsq(65_535, 65_535), "SizeError"),
+    "JPEG 2000 of 9000 x 9000": ("jp2-image", _jp2(9_000, 9_000), "SizeError"),
+    "JPEG 2000 of 4608 tiles": ("jp2-image", _tiled_jp2(), "SizeError"),
+    "PNG of 30000 x 30000": ("png-image", _png(30_000, 30_000), "SizeError"),
+    "TIFF of 30000 x 30000": ("tiff-image", _tiff(30_000, 30_000), "SizeError"),
+    "BMP of 30000 x 30000": ("bmp-image", _patched(seeds.encoded("BMP"), 18, "<ii", 30_000, 30_000), "SizeError"),
+    "PGM of 30000 x 30000": ("pgm-image", b"P5 30000 30000 255\n" + bytes(100), "SizeError"),
+    "JPEG of 30000 x 30000": ("jpeg-image", _jpeg(30_000, 30_000), "SizeError"),
     "ITL, 16000 fields in a record": ("itl", _itl(_tagged(b"2", _FIELDS)), "LimitError"),
     "ITL, 32000 records": ("itl", _itl(_tagged(b"2", b"\x1d2.002:00") * 32_000, 32_000), "LimitError"),
     "ITL, a number of 5000 digits": ("itl", _itl(_tagged(b"2", b"\x1d2.002:" + b"9" * 5000)), "read"),
+    "ITL, an amputated finger of 5000 digits": (
+        "file",
+        _itl(_tagged(b"2", b"\x1d2.002:00\x1d2.084:" + b"9" * 5000 + b"\x1fXX")),
+        "read",
+    ),
     "XML, entities of entities": ("xml", _xml("&l11;", _LAUGHS), "UnsupportedError"),
     "XML, 100000 levels": ("xml", _xml("<a>" * 100_000), "LimitError"),
     "message, 100000 levels": ("message", b"[" * 100_000, "WireError"),

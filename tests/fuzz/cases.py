@@ -1,7 +1,7 @@
 """The stored cases: small files, made or cut down from such, each with the outcome that it must have.
 
-``corpus/<format>/<short name>.<outcome>.bin``; the outcome is "read" or the class of the refusal. A file that damaging found
-is put there, made small, once what it found is mended. None of them comes from a print of anybody.
+``corpus/<target>/<short name>.<outcome>.bin``; the outcome is "read" or the class of the refusal. A file that damaging found
+is put there, made small, with the outcome that it has once what it found is mended. None of them comes from a print of anybody.
 """
 
 from __future__ import annotations
@@ -37,21 +37,32 @@ def outcome(path: Path, place: Jail) -> str:
         Exception: what its reader does not document.
 
     """
-    kind = path.parent.name
-    target = TARGETS.get(kind) or TARGETS[f"{kind} image"]
-    return target.outcome(path.read_bytes(), place)
+    return TARGETS[path.parent.name].outcome(path.read_bytes(), place)
+
+
+def crashers() -> list[Path]:
+    """Return the real files that killed or hung another decoder of WSQ, none where there is no folder of them."""
+    return sorted((seeds.SHARED_DATA / "malformed" / "wsq").glob("*"))
 
 
 def wrong() -> list[str]:
-    """Replay all cases; say of each that has another outcome than it must."""
-    place = Jail(places=1, warm=1, modules=MODULES)
+    """Replay all cases and crashers; say of each case that has another outcome than it must, and of crashers not refused."""
+    place = Jail(places=1, warm=2, modules=MODULES)
     told = []
     for path in stored():
-        try:
-            came = outcome(path, place)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is another outcome
-            came = f"{type(error).__name__}: {error}"
+        came = _came(path.parent.name, path, place)
         if came != expected(path):
             told.append(f"{path.parent.name}/{path.name}: {came}")
+    for path in crashers():
+        came = _came("wsq-image", path, place)
+        if came not in {"DecodeError", "SizeError", "UnknownFormatError"}:
+            told.append(f"{path.name}, a crasher: {came}")
     place.close()
     return told
+
+
+def _came(target: str, path: Path, place: Jail) -> str:
+    try:
+        return TARGETS[target].outcome(path.read_bytes(), place)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is another outcome
+        return f"{type(error).__name__}: {error}"

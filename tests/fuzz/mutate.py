@@ -15,7 +15,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     import random
@@ -35,8 +35,8 @@ _NUMBERS: Final = (
     b"9" * 9,
     b"9" * 10,
     b"9" * 20,
-    b"9" * 5000,
 )
+_TOO_MANY_DIGITS: Final = 5_000  # for int()
 _ODD_NUMBERS: Final = (
     b"",
     b" 1",
@@ -52,6 +52,7 @@ _ODD_NUMBERS: Final = (
     b"007",
 )
 _BYTES: Final = (0, 1, 2, 0x0A, 0x1C, 0x1F, 0x20, 0x30, 0x39, 0x7F, 0x80, 0xFE, 0xFF)
+_ORDERS: Final[tuple[Literal["big", "little"], ...]] = ("big", "big", "little")
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _HEAD: Final = 64  # bytes in which headers mostly lie
 _HOW_MANY: Final = ((1, 0, 0), (0, 1, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 0, 2), (1, 1, 0), (1, 0, 1), (3, 2, 3))
@@ -156,7 +157,7 @@ def _number_in_digits(pieces: list[bytes], _grammar: Grammar, rng: random.Random
         if found:
             span = rng.choice(found)
             near = int(span.group()[:18]) + rng.choice((-1, 1))
-            new = rng.choice((b"%d" % near, rng.choice(_NUMBERS), rng.choice(_ODD_NUMBERS)))
+            new = rng.choice((b"%d" % near, rng.choice(_NUMBERS), rng.choice(_ODD_NUMBERS), b"9" * _TOO_MANY_DIGITS))
             pieces[at] = pieces[at][: span.start()] + new + pieces[at][span.end() :]
             return
 
@@ -207,7 +208,7 @@ def _set(data: bytearray, rng: random.Random) -> None:
 def _number(data: bytearray, rng: random.Random) -> None:
     """Change a number of 2, 4 or 8 bytes, in either order, as a length or a count might be wrong."""
     at, size = _place(data, rng), rng.choice((2, 2, 4, 4, 8))
-    order = rng.choice(("big", "big", "little"))
+    order: Literal["big", "little"] = rng.choice(_ORDERS)
     old = int.from_bytes(data[at : at + size], order)
     whole = 1 << 8 * size
     near = (old + 1, old - 1, 2 * old, old >> 1)

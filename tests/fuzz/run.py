@@ -31,10 +31,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from matcher.jail import Jail
 from tests.fuzz import seeds
 from tests.fuzz.mutate import Seed, mutated
-from tests.fuzz.targets import MODULES, TARGETS, Target
+from tests.fuzz.targets import KILLED, MODULES, TARGETS, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
 CPU_SECONDS: Final = 2.0
 WALL_SECONDS: Final = 60.0
@@ -67,12 +67,16 @@ class Finding:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a target's files: outcomes by name, the slowest in CPU milliseconds with its number, and findings."""
+    """What came of a target's files: outcomes by name, the slowest in CPU milliseconds with its number, and findings.
+
+    ``killed`` has the number of the first file at which a jailed child was killed, for each way of being killed.
+    """
 
     files: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: tuple[float, int] = (0.0, 0)
     findings: list[Finding] = field(default_factory=list)
+    killed: dict[str, int] = field(default_factory=dict)
     cpu_seconds: float = 0.0
 
     def add(self, other: Tally) -> None:
@@ -81,6 +85,7 @@ class Tally:
         self.outcomes += other.outcomes
         self.slowest = max(self.slowest, other.slowest)
         self.findings += other.findings
+        self.killed = other.killed | self.killed
         self.cpu_seconds += other.cpu_seconds
 
 
@@ -106,23 +111,20 @@ def sound_files(kind: str) -> tuple[Seed, ...]:
     return tuple(Seed.of(kind, data) for data in seeds.all_of(kind))
 
 
-def run(files: int, *, seed: int, jobs: int, names: Iterable[str] = TARGETS) -> dict[str, Tally]:
+def run(files: int, *, seed: int, jobs: int, targets: Mapping[str, Target] = TARGETS) -> dict[str, Tally]:
     """Run so many files over the targets, by their shares; return what came of each target's.
 
     The files are the same whatever the number of jobs.
     """
-    chosen = [TARGETS[name] for name in names]
-    total = sum(target.share for target in chosen)
+    total = sum(target.share for target in targets.values())
     stretches: deque[Stretch] = deque()
-    for target in chosen:
+    for name, target in targets.items():
         for kind in target.kinds:
             sound_files(kind)  # before the fork, for all workers
         count = -(-files * target.share // total)
-        stretches.extend(
-            Stretch(target.name, begin, min(begin + _STRETCH, count)) for begin in range(0, count, _STRETCH)
-        )
-    tallies = {target.name: Tally() for target in chosen}
-    for name, tally in _worked(stretches, seed, jobs):
+        stretches.extend(Stretch(name, begin, min(begin + _STRETCH, count)) for begin in range(0, count, _STRETCH))
+    tallies = {name: Tally() for name in targets}
+    for name, tally in _worked(stretches, targets, seed, jobs):
         tallies[name].add(tally)
     return tallies
 
@@ -130,13 +132,15 @@ def run(files: int, *, seed: int, jobs: int, names: Iterable[str] = TARGETS) -> 
 # --- the parent: workers and what they bring ---------------------------------------------------------------------------
 
 
-def _worked(stretches: deque[Stretch], seed: int, jobs: int) -> Iterator[tuple[str, Tally]]:
+def _worked(
+    stretches: deque[Stretch], targets: Mapping[str, Target], seed: int, jobs: int
+) -> Iterator[tuple[str, Tally]]:
     """Yield what came of each stretch, with so many workers."""
     workers: dict[int, _Worker] = {}
     try:
         while stretches or workers:
             while stretches and len(workers) < jobs:
-                worker = _Worker(seed)
+                worker = _Worker(targets, seed)
                 worker.take(stretches.popleft())
                 workers[worker.results.fileno()] = worker
             for ready in select(workers, [], [])[0]:
@@ -179,7 +183,7 @@ def _buried(worker: _Worker, stretches: deque[Stretch]) -> Iterator[tuple[str, T
 def _tally(told: dict[str, Any]) -> Tally:
     findings = [Finding(**each) for each in told["findings"]]
     slowest = (float(told["slowest"][0]), int(told["slowest"][1]))
-    return Tally(told["files"], Counter(told["outcomes"]), slowest, findings, told["cpu_seconds"])
+    return Tally(told["files"], Counter(told["outcomes"]), slowest, findings, told["killed"], told["cpu_seconds"])
 
 
 def _died_of(status: int) -> str:
@@ -194,7 +198,7 @@ def _died_of(status: int) -> str:
 class _Worker:
     """A forked process, the pipe by which it is told stretches, the one by which it tells what came, and its last number."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, targets: Mapping[str, Target], seed: int) -> None:
         self.stretch = Stretch("", 0, 0)
         self._at = mmap.mmap(-1, _NUMBER.size)
         self._at[:] = _NUMBER.pack(_NO_FILE)
@@ -206,7 +210,7 @@ class _Worker:
         if self.pid == 0:
             os.close(tell)
             os.close(result)
-            _work(os.fdopen(told), os.fdopen(say, "w"), self._at, seed)  # never returns
+            _work(os.fdopen(told), os.fdopen(say, "w"), self._at, targets, seed)  # never returns
         os.close(told)
         os.close(say)
         self._orders = os.fdopen(tell, "w")
@@ -237,14 +241,15 @@ class _Worker:
 # --- the worker --------------------------------------------------------------------------------------------------------
 
 
-def _work(orders: IO[str], results: IO[str], at: mmap.mmap, seed: int) -> None:
+def _work(orders: IO[str], results: IO[str], at: mmap.mmap, targets: Mapping[str, Target], seed: int) -> None:
     """Do stretches until there are no more, then end the process."""
     status = 1
     try:
         confine()
         place = Jail(places=1, warm=2, modules=MODULES)
         for line in iter(orders.readline, _NO_MORE):
-            tally = _done(Stretch(**json.loads(line)), at, seed, place)
+            stretch = Stretch(**json.loads(line))
+            tally = _done(targets[stretch.target], stretch, at, seed, place)
             told = {**asdict(replace(tally, outcomes=Counter())), "outcomes": dict(tally.outcomes)}
             results.write(json.dumps(told) + "\n")
             results.flush()
@@ -266,9 +271,9 @@ def confine() -> None:
         signal.signal(clock, signal.SIG_DFL)  # which is to end the process
 
 
-def _done(stretch: Stretch, at: mmap.mmap, seed: int, place: Jail) -> Tally:
+def _done(target: Target, stretch: Stretch, at: mmap.mmap, seed: int, place: Jail) -> Tally:
     """Do one stretch."""
-    target, tally = TARGETS[stretch.target], Tally()
+    tally = Tally()
     for number in range(stretch.begin, stretch.end):
         at[:] = _NUMBER.pack(number)
         data = file_of(target, seed, number)
@@ -280,6 +285,8 @@ def _done(stretch: Stretch, at: mmap.mmap, seed: int, place: Jail) -> Tally:
         tally.outcomes[outcome] += 1
         tally.cpu_seconds += spent
         tally.slowest = max(tally.slowest, (spent * 1000, number))
+        if outcome.startswith(KILLED):
+            tally.killed.setdefault(outcome, number)
         if finding:
             tally.findings.append(finding)
     return tally

@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 
 from contact_point import wire
-from contact_point.nist import agreed, minutiae, traditional
+from contact_point.nist import agreed, headers, minutiae, traditional
 from contact_point.nist.transaction import RS, US, Field, Record, Transaction
 from matcher.formats import cards, finger_images, minutiae_records
 from matcher.formats.minutiae import Core, CoresAndDeltas, Delta, Format, OtherArea, RidgeCounts
@@ -46,8 +46,9 @@ def all_of(kind: str) -> list[bytes]:
 
 
 def kept(kind: str) -> list[bytes]:
-    """Return the files of a format that are kept because of what they once showed."""
-    return [path.read_bytes() for path in sorted((CORPUS / kind).glob("*.bin"))]
+    """Return the stored cases of a format that are read; what is refused already would be refused for the same."""
+    folders = (CORPUS / kind, CORPUS / f"{kind}-image")
+    return [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.read.bin"))]
 
 
 def real(kind: str) -> list[bytes]:
@@ -170,15 +171,22 @@ def _pgms() -> list[bytes]:
 
 
 def _slaps() -> list[bytes]:
-    """Return heights and widths beyond 32, a place among the slaps, and pixels: of four fingers side by side, and of none."""
-    width, height = 600, 480
+    """Return pictures of 250 dpi as the slap target takes them, of four fingers side by side and of none.
+
+    Height and width beyond 32 in two bytes each, the place of a code among the slaps, and pixels.
+    """
+    height, width = 420, 900
     down, across = np.mgrid[:height, :width]
+    waves = 127 + 100 * np.sin((down + 0.3 * across) * 2 * np.pi / 5)
     inside = np.zeros((height, width), bool)
-    for place, tip in enumerate((120, 60, 40, 110)):
-        inside |= ((across - 90 - 140 * place) / 55) ** 2 + ((down - tip - 110) / 100) ** 2 < 1
-    pictures = (np.where(inside, ridges(width, height), 255), np.full((64, 64), 200), ridges(200, 100))
+    for place, tip in enumerate((100, 50, 40, 100)):
+        inside |= ((across - 130 - 210 * place) / 75) ** 2 + ((down - tip - 95) / 95) ** 2 < 1
+    pictures = (np.where(inside, waves, 255), np.full((64, 64), 200), ridges(200, 100))
     return [
-        b"".join((*(side.to_bytes(2) for side in each.shape), each.astype(np.uint8).tobytes())) for each in pictures
+        b"".join((side - 32).to_bytes(2) for side in each.shape)
+        + b"\x02"
+        + each.clip(0, 255).astype(np.uint8).tobytes()
+        for each in pictures
     ]
 
 
@@ -281,7 +289,7 @@ def _transactions() -> list[bytes]:
 
 def _agreed() -> bytes:
     """Return a transaction that keeps to the domain that the Parties agreed."""
-    image = agreed.FingerImage(2, encoded("PNG"), agreed.Compression.PNG, *_SIZE, 500)
+    image = agreed.FingerImage(2, encoded("PNG"), headers.Compression.PNG, *_SIZE, 500)
     return agreed.write(
         agreed.Transaction(
             type_of_transaction="CAR",

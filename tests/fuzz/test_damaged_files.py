@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import signal
 from typing import TYPE_CHECKING
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from matcher.jail import Jail, KilledError
-from tests.fuzz import seeds
+from tests.fuzz import guided, seeds
 from tests.fuzz.mutate import FORMATS, MAX_BYTES, Seed, mutated
 from tests.fuzz.run import again, file_of, run, smallest
 from tests.fuzz.targets import MODULES, READ, TARGETS, BrokenPromiseError, Target, killed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# From Python 3.12 on, of any process that has threads, such as those of a linear algebra library, which nobody waits for.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +33,10 @@ def place() -> Iterator[Jail]:
 
 
 def test_damaged_files_of_every_format_are_read_or_refused_and_nothing_else() -> None:
-    tallies = run(2_000, seed=7, jobs=2)
+    tallies = run(1_500, seed=7, jobs=2)
     assert {name: tally.findings for name, tally in tallies.items() if tally.findings} == {}
     assert all(tally.files and tally.files == tally.outcomes.total() for tally in tallies.values())
-    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 200
+    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 150
 
 
 NOT_READ = {"jpeg": 1, "tiff": 2, "pgm": 1, "slap": 2}
@@ -41,7 +45,7 @@ NOT_READ = {"jpeg": 1, "tiff": 2, "pgm": 1, "slap": 2}
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_what_damaging_begins_with_is_sound(kind: str, place: Jail) -> None:
-    target = TARGETS.get(f"{kind} image") or TARGETS[kind]
+    target = TARGETS.get(f"{kind}-image") or TARGETS[kind]
     outcomes = [target.outcome(data, place) for data in seeds.MADE[kind]()]
     assert len(outcomes) - outcomes.count(READ) == NOT_READ.get(kind, 0), outcomes
 
@@ -125,17 +129,25 @@ def test_the_file_of_a_finding_is_made_small() -> None:
     assert smallest(FAULTY, data, finding) == b"D"
 
 
-def test_a_worker_that_dies_costs_one_file_and_the_rest_of_its_stretch_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_costs_one_file_and_the_rest_of_its_stretch_is_done() -> None:
     def dies_at_some(data: bytes, _place: Jail) -> None:
         if len(data) % 7 == 3:
             signal.raise_signal(signal.SIGKILL)
 
-    monkeypatch.setitem(TARGETS, "dies", Target("dies", ("card",), dies_at_some, (ValueError,), 1))
-    (tally,) = run(60, seed=1, jobs=2, names=["dies"]).values()
-    numbers = [number for number in range(60) if len(file_of(TARGETS["dies"], 1, number)) % 7 == 3]
+    target = Target("dies", ("card",), dies_at_some, (ValueError,), 1)
+    (tally,) = run(60, seed=1, jobs=2, targets={"dies": target}).values()
+    numbers = [number for number in range(60) if len(file_of(target, 1, number)) % 7 == 3]
     assert sorted(finding.number for finding in tally.findings) == numbers
     assert (tally.files, tally.outcomes) == (60, {"death": len(numbers), READ: 60 - len(numbers)})
     assert {finding.what for finding in tally.findings} == {"death: SIGKILL"}
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is not None, reason="atheris is there and would run for minutes"
+)
+def test_without_atheris_guided_fuzzing_is_skipped_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guided.main([]) == 0
+    assert capsys.readouterr().out.startswith("atheris is not installed (requirements/fuzz.in;")
 
 
 def test_a_refusal_says_how_its_child_was_killed() -> None:

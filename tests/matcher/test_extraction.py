@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from matcher import _leader, extraction
 from matcher.extraction import Extractor, PrintTooLargeError, WeightsError
 from matcher.formats import read_iso19794_2, unstretch
 from matcher.images import Image, at_500, read
-from matcher.template import MinutiaKind, Template, TemplateError
+from matcher.synthesis import Finger
+from matcher.template import MinutiaKind, Template, TemplateError, expected_minutiae
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,6 +170,7 @@ def test_of_more_minutiae_than_a_template_holds_the_best_remain(
 ) -> None:
     image = with_dislocation(128, 128)
     monkeypatch.setattr(extraction, "THRESHOLD", 1e-9)
+    monkeypatch.setattr(extraction, "SECOND_LOOK", 0.0)
     many = extractor.extract(image)
     monkeypatch.setattr(extraction, "MAX_MINUTIAE", 3)
     few = extractor.extract(image)
@@ -212,3 +215,88 @@ def test_the_network_runs_without_telling_anybody_and_leaves_no_file(tmp_path: P
     environment.pop("ORT_DISABLE_TELEMETRY", None)
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, cwd=Path(__file__).parents[2])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# --- a second look
+
+
+@pytest.fixture(scope="module")
+def poor() -> Image:
+    """Half of a synthetic print: few minutiae, so that it is looked at twice."""
+    pixels = Finger(11, 3, 4).image(0)
+    return Image(np.ascontiguousarray(pixels[: pixels.shape[0] // 3]), 500.0)
+
+
+def twin_together(first: Template, second: Template) -> list[tuple[int, int, int]]:
+    """Take two looks together, one minutia after the other; return x, y and quality."""
+    every = sorted(
+        [
+            (-int(q), look, at, int(x), int(y), float(d))
+            for look, template in enumerate((first, second))
+            for at, (x, y, d, q) in enumerate(
+                zip(template.x, template.y, template.direction, template.quality, strict=True)
+            )
+        ]
+    )
+    seen: list[list[float]] = []
+    for quality, _, _, x, y, direction in every:
+        for other in seen:
+            turn = (direction - other[2] + np.pi) % (2 * np.pi) - np.pi
+            if np.hypot(x - other[0], y - other[1]) < 8 and abs(turn) < 0.6:
+                other[3] -= quality
+                break
+        else:
+            seen.append([x, y, direction, -quality])
+    return sorted((int(x), int(y), min(100, round(q / 2))) for x, y, _, q in seen)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_looks_are_taken_together_as_one_would_by_hand(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    looks = []
+    for count in rng.integers(0, 60, 2):
+        arrays = (rng.integers(0, 120, count), rng.integers(0, 90, count), rng.uniform(0, 7, count))
+        looks.append(Template.of(*arrays, quality=rng.integers(60, 101, count), width=120, height=90, position=4))
+    taken = extraction.together(*looks)
+    found = sorted(zip(taken.x.tolist(), taken.y.tolist(), taken.quality.tolist(), strict=True))
+    assert found == twin_together(*looks)
+    assert (taken.width, taken.height, taken.position) == (120, 90, 4)
+    assert np.all(np.diff(taken.quality.astype(int)) <= 0), "best first"
+
+
+def test_of_more_than_255_minutiae_in_two_looks_the_best_remain() -> None:
+    x, y = np.meshgrid(np.arange(0, 600, 30), np.arange(0, 300, 30))
+    full = Template.of(x.ravel(), y.ravel(), np.zeros(200), quality=np.full(200, 90), width=640, height=320)
+    shifted = replace(full, x=full.x + 15)
+    assert len(extraction.together(full, shifted)) == 255
+
+
+def test_turning_twice_gives_the_minutiae_as_they_were() -> None:
+    template = Template.of([0, 5, 99], [0, 7, 49], [0.1, 3.0, 6.0], quality=[80, 70, 60], width=100, height=50)
+    again = extraction.turned(extraction.turned(template))
+    assert again.x.tolist() == template.x.tolist()
+    assert again.y.tolist() == template.y.tolist()
+    assert difference(again.direction, template.direction) == pytest.approx(np.zeros(3), abs=1e-6)
+
+
+def test_a_poor_print_is_looked_at_twice_and_a_good_one_once(extractor: Extractor, poor: Image) -> None:
+    once = extractor._minutiae(poor.pixels, 0)
+    assert 0 < expected_minutiae(once) < extraction.SECOND_LOOK
+    taken = extractor.extract(poor)
+    turned = extraction.turned(extractor._minutiae(np.ascontiguousarray(poor.pixels[::-1, ::-1]), 0))
+    assert taken.x.tolist() == extraction.together(once, turned).x.tolist()
+    whole = Image(Finger(11, 3, 4).image(0), 500.0)
+    once = extractor._minutiae(whole.pixels, 0)
+    assert expected_minutiae(once) >= extraction.SECOND_LOOK
+    assert extractor.extract(whole).x.tolist() == once.x.tolist()
+    assert len(extractor.extract(whole, twice=True)) >= len(once)
+
+
+def test_many_prints_come_back_in_their_order_and_a_bad_one_does_not_end_them(
+    extractor: Extractor, poor: Image
+) -> None:
+    blank = Image(np.full((64, 64), 255, dtype=np.uint8), 500.0)
+    huge = Image(np.full((1500, 1500), 255, dtype=np.uint8), 500.0)
+    prints = [(poor, 1, False), (huge, 2, False), (blank, 3, False), (poor, 4, True)] * 2
+    found = list(extractor.extract_many(prints, refused=lambda error: type(error).__name__))
+    assert [each if isinstance(each, str) else each.position for each in found] == [1, "PrintTooLargeError", 3, 4] * 2

@@ -1,19 +1,21 @@
-"""ISO/IEC 19794-2:2005 records: what is read, what is refused, what a round trip keeps."""
+"""ISO/IEC 19794-2:2005 records: what is read, what is refused, what a round trip keeps; and what all formats share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ast
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matcher import formats
 from matcher.formats import FormatError, read_iso19794_2, unstretch, write_iso19794_2
+from matcher.formats.deviations import DEVIATIONS
+from matcher.formats.scaling import nominal_dpi
 from matcher.template import MinutiaKind, Template
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STEP = 2 * np.pi / 256
 
@@ -219,3 +221,22 @@ def test_records_of_other_standards_or_with_wrong_lengths_are_refused(
 ) -> None:
     with pytest.raises(FormatError, match=message):
         read_iso19794_2((shared_data / "templates" / name).read_bytes())
+
+
+# What all formats share
+
+
+def test_the_codes_of_deviations_that_readers_use_are_those_of_the_one_list() -> None:
+    used = set()
+    for path in Path(formats.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Deviation":
+                code = node.args[1]
+                assert isinstance(code, ast.Constant), f"{path.name}, line {node.lineno}: the code is not written out"
+                used.add(code.value)
+    assert used == set(DEVIATIONS)
+
+
+@pytest.mark.parametrize(("per_cm", "dpi"), [(197, 500), (394, 1000), (98, 250), (99, 250), (79, 200), (224, 568.96)])
+def test_whole_pixels_per_centimetre_mean_the_resolution_that_they_round(per_cm: int, dpi: float) -> None:
+    assert nominal_dpi(per_cm) == pytest.approx(dpi)

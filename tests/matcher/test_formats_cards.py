@@ -133,7 +133,7 @@ def test_minutiae_out_of_order_are_a_deviation() -> None:
 
 def test_reserved_bits_of_the_normal_size_are_a_deviation() -> None:
     (deviation,) = read_card(bytes.fromhex("0001 c001 00"), "normal").deviations
-    assert deviation.code == "reserved-bits"
+    assert deviation.code == "reserved"
 
 
 def test_the_worst_minutiae_go_first() -> None:

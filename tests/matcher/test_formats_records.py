@@ -50,7 +50,7 @@ SAMPLES = {
     "libbiomeval_fmr.ansi2007": (Format.INCITS_2007, []),
     "ansi378v2009-sample.dat": (Format.INCITS_2009, ["record-length"]),
     "ansi378v2009am1-sample.dat": (Format.INCITS_2009_AM1, []),
-    "biomdi_iso19794-2_2005_C2.fmr": (Format.ISO_2005, ["extended-area-length", "record-length"]),
+    "biomdi_iso19794-2_2005_C2.fmr": (Format.ISO_2005, ["extended-length", "record-length"]),
     "libbiomeval_fmr.iso2005": (Format.ISO_2005, ["extended-data-length"]),
     "libbiomeval_fmr.ansi2004": (Format.INCITS_2004, ["extended-data-length"]),
 }
@@ -566,13 +566,13 @@ def test_a_version_with_a_zero_for_a_blank_is_read_as_the_same_number() -> None:
 @pytest.mark.parametrize(
     ("data", "code", "text"),
     [
-        (iso_2005("01 00 00 01 4001 c001 00 00 0000"), "reserved-bits", "two bits before each y"),
-        (iso_2005("01 00 00 00 0000", reserved=7), "reserved-bits", "the header is reserved and 0 .* got 7"),
-        (iso_2005("01 00 65 00 0000"), "finger-quality", r"quality of a finger is 0 to 100 \(7\.4\.1\)"),
+        (iso_2005("01 00 00 01 4001 c001 00 00 0000"), "reserved", "two bits before each y"),
+        (iso_2005("01 00 00 00 0000", reserved=7), "reserved", "the header is reserved and 0 .* got 7"),
+        (iso_2005("01 00 65 00 0000"), "quality", r"quality of a finger is 0 to 100 \(7\.4\.1\)"),
         (iso_2005("01 00 00 01 4001 0001 00 fe 0000"), "minutia-quality", r"254 or 255: read as not reported"),
         (iso_2005("01 00 00 00 0004 01020304"), "extended-data-unread", "its 4 bytes of extended data .* as they are"),
         (iso_2005("01 00 00 00 0005 0002 0001 00"), "extended-data-unread", "make no areas"),
-        (iso_2005("01 00 00 00 0007 0100 0007 010203"), "extended-area-length", "does not count its own header"),
+        (iso_2005("01 00 00 00 0007 0100 0007 010203"), "extended-length", "does not count its own header"),
     ],
 )
 def test_what_touches_no_meaning_is_forgiven_and_named(data: bytes, code: str, text: str) -> None:

@@ -427,7 +427,7 @@ def test_the_jail_tells_what_it_has_spent(place: Jail) -> None:
     before = place.spent()
     with pytest.raises(KilledError):
         do(place, "loop")
-    assert place.spent() >= before + 1.9
+    assert place.spent() >= before + 1.0
 
 
 def test_the_jail_ends_with_the_server_that_started_it() -> None:

@@ -202,7 +202,7 @@ def test_a_hand_under_the_other_hands_position_is_remarked_upon() -> None:
 def test_a_finger_that_is_not_stated_as_missing_is_missed() -> None:
     message = (
         r"slap 14 should show 4 of its fingers \(positions 10, 9, 8, 7\), 3 found: "
-        r"state which fingers are missing or bandaged \(field 14.018\), or capture the slap again"
+        r"state which are missing or bandaged \(field 14.018\), turn the fingers upright, or capture the slap again"
     )
     with pytest.raises(SegmentationError, match=message):
         cut(slap(14, Hand(absent={9})), 14)
@@ -220,6 +220,12 @@ def test_a_finger_that_is_stated_as_missing_and_there_is_refused() -> None:
 def test_next_phalanges_never_stand_in_for_fingers() -> None:
     with pytest.raises(SegmentationError, match=r"4 of its fingers .* 2 found"):
         cut(slap(13, Hand(absent={3, 5})), 13)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_hand_on_its_side_is_refused(quarters: int) -> None:
+    with pytest.raises(SegmentationError, match="turn the fingers upright"):
+        cut(np.ascontiguousarray(np.rot90(slap(13, Hand()).pixels, quarters)), 13)
 
 
 @pytest.mark.parametrize("position", [0, 2, 10, 19, 25, 46])
