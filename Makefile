@@ -2,7 +2,9 @@
 # make test    every fast test
 # make check   lint, types, layers
 # make lock    resolve requirements/*.in again into requirements/*.lock
+# make fuzz    100,000 damaged files of every format, and fuzzing guided by coverage: some ten minutes
 # make mutation    mutants of annex/ and pcsc/ that the tests must notice: some minutes on two cores
+# make peers    other programs that benchmarks.extraction compares with
 # Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
 
 PYTHON ?= python3
@@ -13,7 +15,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock mutation clean
+.PHONY: help demo test check lock fuzz mutation peers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,6 +38,12 @@ lock: $(VENV)/.test
 	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
 	  echo "requirements/$$name.lock written"; done
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz.guided
+
+peers: $(VENV)/.peers
 
 mutation: $(VENV)/.mutation
 	rm -rf mutants
@@ -65,4 +73,14 @@ $(VENV)/.test: $(VENV)/.runtime requirements/test.lock
 $(VENV)/.mutation: $(VENV)/.test requirements/mutation.lock
 	@echo "installing what makes mutants"
 	@$(PIP) -r requirements/mutation.lock || { echo "the requirements of make mutation could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.lock
+	@echo "installing what guides the fuzzing"
+	@$(PIP) -r requirements/fuzz.lock || { echo "the requirements of make fuzz could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.test requirements/peers.lock
+	@echo "installing mindtct and NFIQ 2 of NIST (Linux on x86-64)"
+	@$(PIP) -r requirements/peers.lock || { echo "the requirements of make peers could not be installed: the lines above say why" >&2; exit 1; }
 	@touch $@

@@ -220,8 +220,8 @@ class PrintReader:
             )
         if image.marked is not None and not _is_framed(image.marked, picture):
             raise images.SizeError(
-                f"the minutiae were marked on {image.marked.width} x {image.marked.height} pixels at 500 dpi (9.128, 9.129), and "
-                f"the image has {width} x {height} at {picture.dpi:g}: mark them on this image"
+                f"the minutiae were marked on {image.marked.width} x {image.marked.height} pixels at 500 dpi (9.128, 9.129), "
+                f"and the image has {width} x {height} at {picture.dpi:g}: mark them on this image"
             )
         return self.read_image(picture, image.position, image.impression, image.marked)
 

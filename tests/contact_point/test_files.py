@@ -253,6 +253,19 @@ def test_what_begins_like_a_file_of_prints_and_is_none_is_refused_as_what_it_cla
         read(data)
 
 
+def test_no_more_is_loaded_of_a_file_than_any_file_of_prints_has(tmp_path: Path) -> None:
+    path = tmp_path / "large.eft"
+    path.write_bytes(bytes(10_000_000))
+    assert len(files.load(path)) == 10_000_000
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)  # a terabyte of which the disk holds nothing
+    with pytest.raises(files.TooLargeError) as caught:
+        files.load(path)
+    assert str(caught.value) == f"{path}: expected at most 10000000 bytes, got more; divide the transaction"
+    with pytest.raises(FileNotFoundError):
+        files.load(tmp_path / "nowhere.eft")
+
+
 # --- transactions: what is forgiven
 
 
@@ -314,7 +327,7 @@ def test_the_native_resolution_counts_where_the_image_is_at_it(stated: bytes, dp
 
 @pytest.mark.parametrize(
     ("scale", "across", "dpi"),
-    [(b"1", b"500", 500.0), (b"1", b"1000", 1000.0), (b"2", b"197", 500.0), (b"2", b"394", 1001.0), (b"0", b"1", 500.0)],
+    [(b"1", b"500", 500.0), (b"1", b"1000", 1000.0), (b"2", b"197", 500.0), (b"2", b"394", 1000.0), (b"0", b"1", 500.0)],
 )  # fmt: skip
 def test_a_resolution_counts_by_its_scale(scale: bytes, across: bytes, dpi: float) -> None:
     found = read(transaction(tagged(f8=scale, f9=across, f10=across)))
@@ -577,7 +590,7 @@ def test_minutiae_stated_in_another_frame_are_brought_into_that_of_their_image()
 
 
 def test_minutiae_of_an_image_at_1000_dpi_are_in_its_frame_at_500() -> None:
-    marks = minutiae.write_m1(replace(MINUTIAE, width=WIDTH // 2, height=HEIGHT // 2 + 60), idc=1, impression=4)
+    marks = minutiae.write_m1(replace(MINUTIAE, width=60, height=HEIGHT), idc=1, impression=4)
     found = read(transaction(tagged(1, kind=13, f9=b"1000", f10=b"1000"), marks))
     assert [each.template for each in found.impressions if each.image is not None] == [None]
     at_250 = read(transaction(tagged(1, kind=13, f9=b"250", f10=b"250"), marks))
