@@ -26,6 +26,7 @@ from contact_point.cli.terminal import (
     show_exchange,
     toml,
 )
+from pcsc.errors import PrintQualityError
 from pcsc.messages import Conclusion, Search
 
 
@@ -79,8 +80,11 @@ def query(
             for path, position in map(positioned, prints)
         ]
         probe = best_of_each_finger(each for file in found for each in file.prints)
+        left_out = [reason for file in found for reason in file.left_out]
+        if left_out and not probe:
+            raise PrintQualityError("; ".join(left_out))
         exchange = querying.open_query(here, probe, why, now())
-    show_exchange(exchange, as_json, "".join(f"Left out: {reason}\n" for file in found for reason in file.left_out))
+    show_exchange(exchange, as_json, "".join(f"Left out: {reason}\n" for reason in left_out))
 
 
 @app.command(rich_help_panel=QUERYING)

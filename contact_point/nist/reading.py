@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Annotated, Final
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 from pydantic import TypeAdapter, ValidationError
 
 from contact_point.nist.transaction import (
     MAX_BYTES,
+    MAX_FIELDS,
+    MAX_RECORDS,
     Deviation,
     Encoding,
     Field,
@@ -53,7 +55,9 @@ class _Described:
     encoding: Encoding
     charset: str
     deviations: list[tuple[_Count, _Count, str, str]]
-    records: list[tuple[_Count, list[tuple[_Count, _Count]]]]
+    records: Annotated[
+        list[tuple[_Count, Annotated[list[tuple[_Count, _Count]], Len(0, MAX_FIELDS)]]], Len(1, MAX_RECORDS)
+    ]
 
 
 _DESCRIBED: Final = TypeAdapter(_Described)
@@ -84,6 +88,10 @@ def read(data: bytes, *, place: Jail = JAIL) -> Transaction:
             "the transaction broke its reader, which answered with something else than records"
         ) from error
     lengths = [length for _, fields in described.records for _, length in fields]
+    if described.records[0][0] != 1:
+        raise KilledError(
+            "the transaction broke its reader, which answered with records of which the first is no Type-1"
+        )
     if sum(lengths) != len(values):
         raise KilledError("the transaction broke its reader, which answered with other values than it described")
     spans = pairwise(accumulate(lengths, initial=0))

@@ -344,6 +344,16 @@ def test_4_3_prints_of_two_unknown_fingers_are_no_query(
     assert "got positions [0, 0]" in said
 
 
+def test_4_4_where_no_print_can_be_compared_the_reasons_are_told(
+    run: Run, parties: Parties, folder: Path, basis: Path
+) -> None:
+    code, said = run("query", "--print", folder / "blank.png", "--basis", basis, *at(parties.jp))
+    assert code == cli.REFUSED
+    assert (
+        "Art. 4(4): the image: a print needs at least 6 minutiae to be compared; 0 were found: few-minutiae: " in said
+    )
+
+
 @pytest.mark.long
 def test_a_real_card_is_enrolled_whole_and_queried_with_ten_fingers(
     run: Run, parties: Parties, folder: Path, basis: Path, shared_data: Path

@@ -173,6 +173,9 @@ def test_an_answer_of_the_right_shape_is_taken(hostile: Jail) -> None:
         SOUND | {"records": [[1, [[2, 9, 0]]]]},
         SOUND | {"records": [[1]]},
         SOUND | {"records": {"1": []}},
+        SOUND | {"records": []},
+        SOUND | {"records": [[1, []]] * 65},
+        SOUND | {"records": [[1, [[2, 0]] * 501]]},
     ],
 )
 def test_an_answer_of_another_shape_is_a_reader_broken(hostile: Jail, content: object) -> None:
@@ -184,6 +187,11 @@ def test_an_answer_of_another_shape_is_a_reader_broken(hostile: Jail, content: o
 def test_an_answer_with_other_values_than_it_describes_is_a_reader_broken(hostile: Jail, values: bytes) -> None:
     with pytest.raises(KilledError, match="which answered with other values than it described"):
         answered(hostile, SOUND, values)
+
+
+def test_an_answer_that_does_not_begin_with_type_1_is_a_reader_broken(hostile: Jail) -> None:
+    with pytest.raises(KilledError, match="answered with records of which the first is no Type-1"):
+        answered(hostile, SOUND | {"records": [[4, [[2, 9]]]]})
 
 
 def test_lengths_beyond_all_memory_cost_nothing(hostile: Jail) -> None:

@@ -11,6 +11,7 @@ make it small.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import mmap
 import os
@@ -262,11 +263,12 @@ def _work(orders: IO[str], results: IO[str], at: mmap.mmap, targets: Mapping[str
 
 
 def confine() -> None:
-    """Limit this process's memory, and let no core be dumped."""
+    """Limit this process's memory, and let it die without a core or a word."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()
     for clock in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(clock, signal.SIG_DFL)  # which is to end the process
 

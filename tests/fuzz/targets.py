@@ -183,8 +183,8 @@ def _check_jpeg(data: bytes, _place: Jail) -> None:
 
 def _fit(size: tuple[int, int]) -> None:
     """Refuse a picture that the jailed task would refuse for its size."""
-    if size[0] * size[1] > images.MAX_PIXELS:
-        raise RefusalError("T", "too large")
+    if min(size) < images.MIN_SIDE or max(size) > images.MAX_SIDE or size[0] * size[1] > images.MAX_PIXELS:
+        raise RefusalError("T", "too large or too small")
 
 
 def _cut_slap(data: bytes, _place: Jail) -> None:

@@ -33,10 +33,10 @@ def place() -> Iterator[Jail]:
 
 
 def test_damaged_files_of_every_format_are_read_or_refused_and_nothing_else() -> None:
-    tallies = run(1_500, seed=7, jobs=2)
+    tallies = run(1_000, seed=7, jobs=2)
     assert {name: tally.findings for name, tally in tallies.items() if tally.findings} == {}
     assert all(tally.files and tally.files == tally.outcomes.total() for tally in tallies.values())
-    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 150
+    assert sum(tally.outcomes[READ] for tally in tallies.values()) > 100
 
 
 NOT_READ = {"jpeg": 1, "tiff": 2, "pgm": 1, "slap": 2}
