@@ -183,6 +183,8 @@ def _check_scan(file: _File, body: bytes, entropy: bytes) -> None:
         raise _damaged("has scans (SOS) of components that its frame names, each once", "this one has another")
     file.scanned.update(names)
     needed, blocks = _units(file, names)
+    if not needed:
+        raise _damaged("states its height and width in the frame (SOF)", "this one states 0")
     codes = [(_table(file, selector >> 4), _table(file, 16 + (selector & 15))) for selector in selectors]
     unit = [codes[index] for index, times in enumerate(blocks) for _ in range(times)]
     if len(unit) > _MAX_BLOCKS:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 MAX_DEPTH: Final = 64
+MAX_NAMESPACE: Final = 256  # characters of a URI
 MAX_ELEMENTS: Final = 100_000
 MAX_ATTRIBUTES: Final = 32  # of one element
 
@@ -200,6 +201,7 @@ class _Parser:
         self._expat.EndElementHandler = self._end
         self._expat.CharacterDataHandler = self._characters
         self._expat.StartDoctypeDeclHandler = self._doctype
+        self._expat.StartNamespaceDeclHandler = self._namespace
         self._open: list[_Element] = []
         self._root: _Element | None = None
         self._count = 0
@@ -239,6 +241,13 @@ class _Parser:
 
     def _characters(self, text: str) -> None:
         self._open[-1].chunks.append(text)
+
+    def _namespace(self, _prefix: str | None, uri: str | None) -> None:
+        if len(uri or "") > MAX_NAMESPACE:  # each element of it is told with its whole name
+            raise LimitError(
+                f"the document: expected namespaces of at most {MAX_NAMESPACE} characters, got {len(uri or '')}: name them as "
+                "the standard does"
+            )
 
     def _doctype(self, *_: object) -> None:
         raise UnsupportedError(

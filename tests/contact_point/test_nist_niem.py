@@ -533,3 +533,11 @@ def test_long_names_in_deep_places_cost_no_more_than_their_bytes() -> None:
     deep = f"<b:{name}>" * 60 + "<b:a/>" * 20_000 + f"</b:{name}>" * 60
     transaction = read(document(finger(deep)).encode())
     assert transaction.records[1].fields == (Field(2, b"01"),)
+
+
+def test_a_namespace_of_a_long_name_is_refused_before_it_is_copied_for_each_element() -> None:
+    document = b'<a xmlns="' + b"x" * 257 + b'">' + b"<b/>" * 1000 + b"</a>"
+    with pytest.raises(
+        LimitError, match="expected namespaces of at most 256 characters, got 257: name them as the standard"
+    ):
+        niem.read(document)

@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from matcher import _jpeg_grammar
 from matcher.images import (
     DecodeError,
     DecoderKilledError,
@@ -27,6 +28,7 @@ from matcher.images import (
     write_png,
 )
 from matcher.jail import PROGRAM, Jail
+from matcher.jail_terms import RefusalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -623,3 +625,13 @@ def test_wsq_with_a_byte_of_padding_too_many_is_read(shared_data: Path) -> None:
 def test_rolled_prints_at_1000_dpi_say_so(shared_data: Path) -> None:
     for path in (shared_data / "rolled1000").glob("*.bmp"):
         assert read(path.read_bytes()).dpi == 1000
+
+
+def test_a_jpeg_without_a_height_is_refused_by_its_grammar() -> None:
+    # DNL, by which a later segment may state the height (ISO/IEC 10918-1, B.2.5), is not read.
+    file = io.BytesIO()
+    PIL.Image.new("L", (40, 40), 90).save(file, "JPEG")
+    frame = file.getvalue().index(b"\xff\xc0")
+    data = file.getvalue()[: frame + 5] + b"\0\0" + file.getvalue()[frame + 7 :]
+    with pytest.raises(RefusalError, match=r"states its height and width in the frame \(SOF\)"):
+        _jpeg_grammar.check(data, lambda *_: None)
