@@ -1,8 +1,12 @@
 """Persons on their way into our own gallery: files of prints and what is known of the person, made ready to be stored.
 
 One person is a few files; a national system hands over many persons, in a list of JSON lines. Either way a person is taken
-in whole or not at all: a print that cannot be compared stops it, unless it is said to be left out. Minutiae that come
-without a picture are kept and not searched, because a match on them could not be shown (Article 4(5)).
+in whole or not at all: a print that cannot be enrolled stops it, unless it is said to be left out. A print that was left at
+a scene is of nobody yet, so it is not enrolled.
+
+Of a print with a picture our own minutiae are kept; those that came beside it are not, and that is noted. Only the minutiae
+of a file in which no picture can be read are kept, and not searched, because a match on them could not be shown
+(Article 4(5)).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from contact_point import files
 from contact_point.holdings import Particulars, write_particulars
+from contact_point.nist import agreed
 from contact_point.parsing import first_fault
 from contact_point.store import Impression, Subject
 from matcher.formats import write_iso19794_2
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from contact_point.prints import PrintFile, PrintReader
+    from matcher.images import Image
 
 
 class EnrolmentError(ValueError):
@@ -54,17 +60,24 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A person ready to be stored: the prints with and without a picture, what was left out, and what was forgiven."""
+    """A person ready to be stored: the prints with and without a picture.
+
+    ``left_out`` says which prints were not taken, and why; ``forgiven`` what was read in spite of the format; ``notes`` what
+    else of the files is not kept.
+    """
 
     subject: Subject
     left_out: tuple[str, ...]
     forgiven: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def without_image(self) -> int:
         """How many of the prints have no picture, and are not searched (Article 4(5))."""
         return sum(impression.image is None for impression in self.subject.impressions)
 
+
+_OF_NOBODY: Final = "a print left at a scene is of nobody yet: it is searched for, not enrolled"
 
 # `| None` because pydantic takes a configuration for a union only.
 _PERSON: Final[TypeAdapter[Any]] = TypeAdapter(Person | None, config=ConfigDict(extra="forbid"))
@@ -107,38 +120,50 @@ def _person(line: bytes, where: str) -> Person:
 
 
 def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool) -> Ready:
-    """Return a person with the prints of all the files; with ``leave_out`` what cannot be compared is left out.
+    """Return a person with the prints of all the files; with ``leave_out`` what cannot be enrolled is left out.
 
     Raises:
-        EnrolmentError: a file cannot be read, or a print in it not be compared, or none is left.
+        EnrolmentError: a file cannot be read or shows only what was left at a scene, or a print in it cannot be compared or was
+            left at a scene, or no print is left.
+        jail.JailError: nothing can be read at present; it is not the person's fault.
 
     """
     impressions: list[Impression] = []
     left_out: list[str] = []
     forgiven: list[str] = []
+    notes: list[str] = []
     for each in person.prints:
         try:
             found = reader.read_file(files.load(each.path), at=at, position=each.position, dpi=each.dpi)
         except (*files.FILE_ERRORS, ValueError, OSError) as error:
             raise EnrolmentError(f"{person.name}: {each.path}: {error}") from error
-        left_out += [f"{each.path}: {reason}" for reason in found.left_out]
+        if _is_left_at_a_scene(found.contents):
+            raise EnrolmentError(f"{person.name}: {each.path}: {_OF_NOBODY}; leave the file out")
+        kept, latent = _divided(found)
+        impressions += kept
+        left_out += [f"{each.path}: {reason}" for reason in (*found.left_out, *latent)]
         forgiven += [f"{each.path}: {deviation}" for deviation in found.contents.forgiven]
-        impressions += _impressions(found)
+        notes += [f"{each.path}: {note}" for note in _notes(found)]
     if left_out and not leave_out:
         raise EnrolmentError(
-            f"{person.name}: {len(left_out)} of the prints cannot be compared: {'; '.join(left_out)}. Take them again, or say "
+            f"{person.name}: {len(left_out)} of the prints cannot be enrolled: {'; '.join(left_out)}. Take them again, or say "
             "--leave-out to enrol the person without them"
         )
     if not impressions:
-        raise EnrolmentError(f"{person.name}: no print is left that can be compared: enrol at least one")
+        raise EnrolmentError(f"{person.name}: no print is left that can be enrolled: enrol at least one")
     subject = Subject(person.name, write_particulars(person.particulars), tuple(impressions))
-    return Ready(subject, tuple(left_out), tuple(forgiven))
+    return Ready(subject, tuple(left_out), tuple(forgiven), tuple(notes))
 
 
 def all_ready(
     persons: Iterable[Person], reader: PrintReader, *, at: datetime, leave_out: bool, cores: int
 ) -> Iterator[Ready | EnrolmentError]:
-    """Yield each person ready to be stored, or why not, in their order; as many at a time as there are cores."""
+    """Yield each person ready to be stored, or why not, in their order; as many at a time as there are cores.
+
+    Raises:
+        jail.JailError: nothing can be read at present, so neither this person nor those after.
+
+    """
 
     def one(person: Person) -> Ready | EnrolmentError:
         try:
@@ -148,16 +173,50 @@ def all_ready(
 
     with ThreadPoolExecutor(cores, thread_name_prefix="enrolment") as pool:
         ahead: deque[Future[Ready | EnrolmentError]] = deque()
-        for person in persons:
-            ahead.append(pool.submit(one, person))
-            if len(ahead) > 2 * cores:  # few pictures are held at a time, however long the list
+        try:
+            for person in persons:
+                ahead.append(pool.submit(one, person))
+                if len(ahead) > 2 * cores:  # few pictures are held at a time, however long the list
+                    yield ahead.popleft().result()
+            while ahead:
                 yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        finally:
+            for waiting in ahead:
+                waiting.cancel()
 
 
-def _impressions(found: PrintFile) -> Sequence[Impression]:
-    """Return what of a file is stored: prints with their pictures, and the minutiae of a file without pictures."""
-    if found.prints:
-        return [Impression(write_iso19794_2([each.template]), each.png) for each in found.prints]
-    return [Impression(write_iso19794_2([template])) for template in found.templates]
+def _is_left_at_a_scene(contents: files.Contents) -> bool:
+    """Tell whether a file shows nothing else than what was left at a scene."""
+    shown = [each for each in contents.impressions if each.image is not None] or contents.impressions
+    return bool(shown) and all(each.impression in agreed.LATENT for each in shown)
+
+
+def _divided(found: PrintFile) -> tuple[list[Impression], list[str]]:
+    """Return what of a file is stored, and what of it is not because it was left at a scene."""
+    kept, latent = [], []
+    for each in found.prints:
+        if each.latent:
+            latent.append(f"{_origin(found.contents, each.image)}: {_OF_NOBODY}")
+        else:
+            kept.append(Impression(write_iso19794_2([each.template]), each.png))
+    if found.contents.images:
+        return kept, latent
+    alone = [each for each in found.contents.impressions if each.template is not None]
+    for stated, template in zip(alone, found.templates, strict=True):
+        if stated.impression in agreed.LATENT:
+            latent.append(f"{stated.origin}: {_OF_NOBODY}")
+        else:
+            kept.append(Impression(write_iso19794_2([template])))
+    return kept, latent
+
+
+def _origin(contents: files.Contents, image: Image) -> str:
+    """Return where in its file a picture is."""
+    return next(each.origin for each in contents.impressions if each.image is image)
+
+
+def _notes(found: PrintFile) -> Sequence[str]:
+    """Return what of a file is not kept although nothing is wrong with it."""
+    if not (found.contents.images and found.templates):
+        return ()
+    return (f"minutiae beside pictures are not kept ({len(found.templates)} sets): our own are",)

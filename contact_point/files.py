@@ -19,6 +19,7 @@ from contact_point import cbeff
 from contact_point.cbeff import CbeffError, Outcome
 from contact_point.nist import binary, content, minutiae, reading
 from contact_point.nist.jailed import looks_like_xml
+from contact_point.nist.minutiae import Kind
 from contact_point.nist.transaction import MAX_BYTES, Encoding, FieldError, NistError
 from matcher import images
 from matcher.formats import FormatError, finger_images, minutiae_records
@@ -55,7 +56,13 @@ _OTHER_TYPES: Final = {
 }
 """Records of images of something else than a finger (ANSI/NIST-ITL 1-2011, table 3)."""
 
-_GONE_BAD: Final = {Outcome.TAMPERED, Outcome.MISMATCH, Outcome.ALGORITHM, Outcome.SIGNATURE_WRONG}
+_NEWEST: Final = (Kind.IAFIS, Kind.STANDARD, Kind.M1, Kind.EFS)
+"""Sets of minutiae in the order in which the standard took them up."""
+
+MAX_PIXELS: Final = 80_000_000
+"""Of all pictures of a file, which are in memory together: twice a ten-print card at 1000 dpi."""
+
+_GONE_BAD: Final = {Outcome.UNSIGNED, Outcome.TAMPERED, Outcome.MISMATCH, Outcome.ALGORITHM, Outcome.SIGNATURE_WRONG}
 
 
 class UnknownFileError(ValueError):
@@ -116,6 +123,7 @@ class _Findings:
     """What has been found in a file so far."""
 
     images: int = 0
+    pixels: int = 0
     impressions: list[Impression] = field(default_factory=list)
     forgiven: list[str] = field(default_factory=list)
     besides: list[str] = field(default_factory=list)
@@ -223,8 +231,9 @@ def _transaction(transaction: Transaction, place: Jail) -> Contents:
     of_designation = {content.designation(transaction.records[number - 1]): number for number in decoded}
     for number, record in transaction.of_type(9):
         at = of_designation.get(content.designation(record))
-        marked = _take_minutiae(record, number, None if at is None else decoded[at], found)
-        if at is not None and transaction.records[at - 1].type == _LATENT_TYPE:
+        latent = at is not None and transaction.records[at - 1].type == _LATENT_TYPE
+        marked = _take_minutiae(record, number, None if at is None else decoded[at], found, latent=latent)
+        if at is not None and latent and marked is not None and pictures[at].marked is None:
             pictures[at] = replace(pictures[at], marked=marked)
     for number, image in decoded.items():
         _take(pictures[number], image, found)
@@ -280,7 +289,8 @@ def _native(transaction: Transaction, origin: str, least: float, found: _Finding
     if not images.MIN_DPI <= dpi <= images.MAX_DPI:
         found.forgiven.append(f"{origin}: 1.011 NSR states no resolution of a scanner; {least:g} dpi is taken")
         return least
-    return float(round(dpi / 10) * 10)  # two decimals of pixels per millimetre: 19.69 is 500
+    even = round(dpi / 50) * 50  # of which two decimals of pixels per millimetre leave less than 0.3 dpi: 19.69 is 500
+    return float(even) if abs(dpi - even) < 0.3 else dpi
 
 
 def _tagged(record: Record, origin: str, position: int, missing: frozenset[int], found: _Findings) -> _Picture:
@@ -351,8 +361,13 @@ def _number(value: bytes, name: str) -> int:
     return int(stripped)
 
 
-def _take_minutiae(record: Record, number: int, image: Image | None, found: _Findings) -> Template | None:
-    """Take in the sets of a Type-9 record, placed in the image of the same designation, and return the first of them."""
+def _take_minutiae(
+    record: Record, number: int, image: Image | None, found: _Findings, *, latent: bool
+) -> Template | None:
+    """Take in the sets of a Type-9 record, placed in the image of the same designation, and return the newest of them.
+
+    A set that cannot be read is a fault where it counts: on a latent print, or where there is no picture.
+    """
     origin = f"record {number} (Type-9)"
     size = None
     if image is not None:
@@ -360,17 +375,22 @@ def _take_minutiae(record: Record, number: int, image: Image | None, found: _Fin
         size = minutiae.ImageSize(width, height, image.dpi)
     features = minutiae.read(record, image_size=size, place=number)
     found.forgiven += [_deviation(each.record, each.code, each.text) for each in features.deviations]
-    found.faults += [f"{origin}: {fault.text}" for fault in features.faults]
+    faults = found.faults if latent or image is None else found.besides
+    faults += [f"{origin}: {fault.text}" for fault in features.faults]
     for each in features.sets:
         position = each.template.position
         found.impressions.append(
             Impression(f"{origin}, {each.kind}", position, features.impression, template=each.template)
         )
-    if image is None or not features.sets:
+    if image is None or not latent or not features.sets:
         return None
-    marked = _in_frame(features.sets[0].template, image)
+    newest = max(features.sets, key=lambda each: _NEWEST.index(each.kind))
+    if any(each.code == "laterally-reversed" for each in features.deviations):
+        found.faults.append(f"{origin}: the print is said to be mirrored (9.315): turn picture and marks round")
+        return None
+    marked = _in_frame(newest.template, image)
     if marked is None:
-        found.faults.append(f"{origin}, {features.sets[0].kind}: minutiae lie beside the image: mark them on this one")
+        found.faults.append(f"{origin}, {newest.kind}: minutiae lie beside the image: mark them on this one")
     return marked
 
 
@@ -433,7 +453,7 @@ def _container(data: bytes, at: datetime) -> Contents:
     if verified.outcome in _GONE_BAD:
         raise cbeff.MalformedError(f"the container's signature does not hold: {verified.text}")
     contents = _minutiae_record(container.biometric, "PIV container of ")
-    signature = f"the container's signature: {verified.text}"
+    signature = f"the container's signature is not proven: {verified.text}"
     return replace(contents, forgiven=(*contents.forgiven, signature))
 
 
@@ -442,17 +462,26 @@ def _container(data: bytes, at: datetime) -> Contents:
 
 def _image(picture: _Picture, found: _Findings, place: Jail) -> Image | None:
     """Return a picture decoded, or None and why not among the faults."""
+    if found.pixels > MAX_PIXELS:
+        found.faults.append(
+            f"{picture.origin}: the pictures before it have more than {MAX_PIXELS} pixels together: divide the transaction"
+        )
+        return None
     try:
         image = _decoded(picture, found, place)
     except ImageError as error:
         found.faults.append(f"{picture.origin}: {error}")
         return None
     found.images += 1
+    found.pixels += image.pixels.size
     return image
 
 
 def _take(picture: _Picture, image: Image, found: _Findings) -> None:
     """Take in the impressions that a picture shows, or why it shows none."""
+    if picture.position in picture.missing:
+        found.besides.append(f"{picture.origin}: finger {picture.position} is stated to be missing or bandaged")
+        return
     if picture.position not in SLAPS:
         found.impressions.append(
             Impression(picture.origin, picture.position, picture.impression, image, picture.marked)

@@ -1,11 +1,12 @@
 """Prints on their way through the service: file -> pictures and templates -> transaction, and back.
 
 Whatever a file is (:mod:`contact_point.files`), each impression in it becomes a :class:`Print`: its picture, the minutiae
-that our own extractor finds in it, and its quality. Minutiae that others found are not searched with: the print of a match
-is shown to an examiner (Article 4(5)), so it is the picture that counts.
+that our own extractor finds in it, and its quality. Minutiae that others found are not searched with, but for those that an
+examiner marked on a latent print: the print of a match is shown to an examiner (Article 4(5)), so the picture counts.
 
 Between the contact points a print is a PNG in a Type-14 record, a latent one in Type-13: decoded once in the jail and
-encoded anew without loss, so nothing of the original file but its pixels and its resolution travels.
+encoded anew without loss. Beside its pixels and resolution go its finger position, how it was taken, and the marks of a
+latent print; nothing else of the original file does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from contact_point import files
 from contact_point.nist import agreed
@@ -61,8 +64,13 @@ class Print:
     @property
     def sent(self) -> agreed.FingerImage:
         """The print as it is sent to the other Party."""
-        marked = self.template if self.marked else None
+        marked = _framed(self.template, self.image) if self.marked else None
         return finger_image(self.image, self.template.position, impression=self.impression, marked=marked)
+
+    @property
+    def latent(self) -> bool:
+        """Whether it was left somewhere, not taken from a person."""
+        return self.impression in agreed.LATENT
 
     def searched(self, *, latent: bool) -> Print:
         """Return the print as it goes into a search of this type: Article 4(7), queries of each type are counted apart.
@@ -73,7 +81,7 @@ class Print:
         """
         if latent and self.impression == UNKNOWN_IMPRESSION:
             return replace(self, impression=LATENT_IMPRESSION)
-        if latent != (self.impression in agreed.LATENT):
+        if latent != self.latent:
             raise SearchKindError(
                 f"a {'latent' if latent else 'ten-print'} search carries prints "
                 f"{'left at a scene' if latent else 'taken from a person'} (Article 4(7)); this one is of impression type "
@@ -93,6 +101,12 @@ class PrintFile:
     prints: tuple[Print, ...]
     templates: tuple[Template, ...]
     left_out: tuple[str, ...]
+
+    def probe(self, *, latent: bool) -> list[Print]:
+        """Return the prints that a search of this type can be made with, the best one of each finger."""
+        return best_of_each_finger(
+            each for each in self.prints if each.impression == UNKNOWN_IMPRESSION or each.latent == latent
+        )
 
 
 class PrintReader:
@@ -127,11 +141,14 @@ class PrintReader:
             PrintQualityError: it cannot be compared.
 
         """
+        found = self._seen(image, position, impression, marked)
+        if not found.quality.usable:
+            raise PrintQualityError(_too_poor(found.template, found.quality))
+        return found
+
+    def _seen(self, image: Image, position: int, impression: int, marked: Template | None) -> Print:
         template = self._extractor.extract(image, position=position) if marked is None else marked
-        quality = measure(image, template)
-        if not quality.usable:
-            raise PrintQualityError(_too_poor(template, quality))
-        return Print(image, template, quality, impression, marked=marked is not None)
+        return Print(image, template, measure(image, template), impression, marked=marked is not None)
 
     def read_file(self, data: bytes, *, at: datetime, position: int = 0, dpi: float | None = None) -> PrintFile:
         """Return the prints in a file of any kind; ``position`` is the finger of a file that shows one and names none.
@@ -146,9 +163,10 @@ class PrintReader:
         shown = [each for each in contents.impressions if each.image is not None] or contents.impressions
         positions = [each.position for each in shown]
         if position and positions not in ([0], [position]):
+            holds = f"prints of {positions}" if positions else f"none, but {'; '.join(contents.besides) or 'nothing'}"
             raise ValueError(
-                f"a position is said for a file with one print that names no finger; this one has prints of {positions}: "
-                "leave the position out"
+                f"a position is said for a file with one print that names no finger; this one has {holds}: leave the position "
+                "out"
             )
         pictures = [(each, each.image) for each in contents.impressions if each.image is not None]
         # A finger cut out of a slap shows little more than its middle: worth a second look.
@@ -163,7 +181,11 @@ class PrintReader:
             if isinstance(template, str):
                 left_out.append(f"{each.origin}: {template}")
                 continue
-            quality = measure(image, template)
+            try:
+                quality = measure(image, template)
+            except images.SizeError as error:  # with marked minutiae nobody has looked at the size before
+                left_out.append(f"{each.origin}: {error}")
+                continue
             if not quality.usable:
                 left_out.append(f"{each.origin}: {_too_poor(template, quality)}")
                 continue
@@ -177,10 +199,11 @@ class PrintReader:
         )
         return PrintFile(contents, tuple(prints), templates, tuple(left_out))
 
-    def of_transaction(self, transaction: bytes, *, latent: bool | None = None) -> list[Print]:
+    def of_transaction(self, transaction: bytes, *, latent: bool | None = None, gate: bool = True) -> list[Print]:
         """Return the prints in an ANSI/NIST-ITL transaction of one individual, as the Parties send them.
 
-        ``latent`` says whether they are to be latent prints; None asks nothing.
+        ``latent`` says whether they are to be latent prints; None asks nothing. Without ``gate`` poor prints are returned
+        too: an examiner looks at what there is (Article 4(5)).
 
         Raises:
             NistError, ImageError: the transaction, or an image in it, cannot be read, or minutiae are of another image.
@@ -203,7 +226,11 @@ class PrintReader:
                     f"the search was announced to be of {expected} (Article 4(7)); the transaction has Type-"
                     f"{image.record_type}: send what was announced"
                 )
-        return [self._of_record(image) for image in found]
+        prints = [self._of_record(image) for image in found]
+        for each in prints:
+            if gate and not each.quality.usable:
+                raise PrintQualityError(_too_poor(each.template, each.quality))
+        return prints
 
     def _of_record(self, image: agreed.FingerImage) -> Print:
         """Return the print in a Type-13 or Type-14 record."""
@@ -223,7 +250,7 @@ class PrintReader:
                 f"the minutiae were marked on {image.marked.width} x {image.marked.height} pixels at 500 dpi (9.128, 9.129), "
                 f"and the image has {width} x {height} at {picture.dpi:g}: mark them on this image"
             )
-        return self.read_image(picture, image.position, image.impression, image.marked)
+        return self._seen(picture, image.position, image.impression, image.marked)
 
 
 def check_individual(positions: Sequence[int]) -> None:
@@ -254,6 +281,22 @@ def best_of_each_finger(prints: Iterable[Print]) -> list[Print]:
         elif before is None or each.quality.expected_minutiae > before.quality.expected_minutiae:
             best[each.template.position] = each
     return unknown + [best[position] for position in sorted(best)]
+
+
+def _framed(marked: Template, image: Image) -> Template:
+    """Return minutiae in the frame of an image whose resolution is sent in whole dpi."""
+    height, width = (max(1, round(side * DPI / round(image.dpi))) for side in image.pixels.shape)
+    x, y = (values * (image.dpi / round(image.dpi)) for values in (marked.x, marked.y))
+    return Template.of(
+        np.minimum(np.rint(x), width - 1),
+        np.minimum(np.rint(y), height - 1),
+        marked.direction,
+        kind=marked.kind,
+        quality=marked.quality,
+        width=width,
+        height=height,
+        position=marked.position,
+    )
 
 
 def _is_framed(marked: Template, image: Image) -> bool:

@@ -101,6 +101,8 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
     return _again(here, message, before)
 
 
+_NO_ANSWER: Final = "the answer could not be made; this says nothing about whether there is a match"
+
 FINAL: Final = (TreatyError, NistError, ImageError, ExtractionError, ProbeError)
 """What a message can be refused for."""
 
@@ -242,7 +244,13 @@ def _match(here: Installation, query: Query, found: Found, now: datetime) -> Mat
         picture = tx.image(found.subject, found.print)
     if picture is None:
         # Removed between the search and here: the same query, sent again, finds the gallery as it is now.
-        raise NoAnswerError("the answer could not be made; this says nothing about whether there is a match")
+        raise NoAnswerError(_NO_ANSWER)
+    try:
+        shown = prints.finger_image(images.read(picture, place=JAIL), found.position)
+    except (ImageError, NistError) as error:
+        # A fault of ours, which only a match can show: told as one of the query it would tell of the match.
+        _log.exception("the print of a match cannot be sent")
+        raise NoAnswerError(_NO_ANSWER) from error
     return Match(
         control_number=query.control_number,
         made_at=now,
@@ -251,7 +259,7 @@ def _match(here: Installation, query: Query, found: Found, now: datetime) -> Mat
         reference=base64.b32encode(secrets.token_bytes(15)).decode(),
         prints=service.fingerprint_data(
             here,
-            [prints.finger_image(images.read(picture, place=JAIL), found.position)],
+            [shown],
             kind=prints.RESULT,
             control_number=service.new_number(here, now),
             answers=query.control_number,

@@ -603,10 +603,7 @@ class Transaction:
         names = [subject.name for subject in subjects]
         if not all(name.strip() for name in names):
             raise SubjectError("a person is enrolled under a name that means something here; an empty one came")
-        known = self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_not(None)))
-        if taken := sorted({name for (name,) in known} & set(names)) or sorted(
-            {n for n in names if names.count(n) > 1}
-        ):
+        if taken := sorted(self.names() & set(names)) or sorted({n for n in names if names.count(n) > 1}):
             raise SubjectError(f"{taken[0]!r} is enrolled already: remove the person first, or choose another name")
         keys = [new_key() for _ in subjects]
         revision = self.revision() + 1
@@ -642,6 +639,12 @@ class Transaction:
         gone = {"slot": None, "sealed": None, "revision": self.revision() + 1}
         self._connection.execute(_SUBJECT.update().where(_SUBJECT.c.name == name), gone)
         return slot
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all who are enrolled; nothing is decrypted for it."""
+        return frozenset(
+            self._connection.execute(select(_SUBJECT.c.name).where(_SUBJECT.c.slot.is_not(None))).scalars()
+        )
 
     def revision(self) -> int:
         """Return the number of the gallery's last change."""

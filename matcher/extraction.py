@@ -25,7 +25,7 @@ import onnxruntime
 
 from matcher import _leader
 from matcher._leader import WeightsError
-from matcher.images import at_500
+from matcher.images import MAX_PRINT_PIXELS, SizeError, at_500, check_print
 from matcher.template import MAX_MINUTIAE, MinutiaKind, Template, expected_minutiae
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ __all__ = ["MAX_PIXELS", "THRESHOLD", "ExtractionError", "Extractor", "PrintTooL
 THRESHOLD: Final = 0.6
 """A peak of the quality map from here on is a minutia (the authors' working point)."""
 
-MAX_PIXELS: Final = 1_000_000
-"""Largest image at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38. The network needs about 1 kB a pixel."""
+MAX_PIXELS: Final = MAX_PRINT_PIXELS
+"""Largest image at 500 dpi. The network needs about 1 kB a pixel."""
 
 SECOND_LOOK: Final = 20.0
 """A print with fewer expected minutiae, the sum of their probabilities, is looked at a second time."""
@@ -97,16 +97,14 @@ class Extractor:
             TemplateError: ``position`` is no finger position.
 
         """
-        scale = 500.0 / image.dpi
-        if image.pixels.size * scale * scale > MAX_PIXELS:
-            raise PrintTooLargeError(
-                f"a print has at most {MAX_PIXELS} pixels at 500 dpi; this one is {image.pixels.shape[1]} x "
-                f"{image.pixels.shape[0]} at {image.dpi:g} dpi: cut out the finger, or correct the resolution"
-            )
+        try:
+            check_print(image)
+        except SizeError as error:
+            raise PrintTooLargeError(str(error)) from None
         pixels = at_500(image).pixels
         first = self._minutiae(pixels, position)
-        if not twice and expected_minutiae(first) >= SECOND_LOOK:
-            return first
+        if not len(first) or (not twice and expected_minutiae(first) >= SECOND_LOOK):
+            return first  # what shows nothing at all is a blank, not a poor print
         upside_down = self._minutiae(np.ascontiguousarray(pixels[::-1, ::-1]), position)
         return together(first, turned(upside_down))
 

@@ -25,6 +25,9 @@ MAX_PIXELS: Final = 16_000_000
 MAX_SIDE: Final = 5_000
 """A whole ten-print card at 1000 dpi stays below these three."""
 
+MAX_PRINT_PIXELS: Final = 1_000_000
+"""Of one finger at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38."""
+
 MIN_SIDE: Final = 32
 """1.6 mm at 500 dpi; less shows no minutiae."""
 
@@ -164,6 +167,21 @@ def read_raw(data: bytes, width: int, height: int, dpi: float, bits: int = 8) ->
 def _grey(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     weighted = colours @ np.array(_LUMA, np.uint32)
     return ((weighted + (1 << 15)) >> 16).astype(np.uint8)
+
+
+def check_print(image: Image) -> None:
+    """Refuse an image that covers more skin than one finger's, before anything is computed from its pixels.
+
+    Raises:
+        SizeError: at 500 dpi it would have more than :data:`MAX_PRINT_PIXELS`.
+
+    """
+    scale = DPI / image.dpi
+    if image.pixels.size * scale * scale > MAX_PRINT_PIXELS:
+        raise SizeError(
+            f"a print has at most {MAX_PRINT_PIXELS} pixels at 500 dpi; this one is {image.pixels.shape[1]} x "
+            f"{image.pixels.shape[0]} at {image.dpi:g} dpi: cut out the finger, or correct the resolution"
+        )
 
 
 def write_png(image: Image) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +36,7 @@ _AT_ONCE = 50
 """Persons stored in one transaction of a long list: each costs a wait for the disk."""
 
 LeaveOut = Annotated[
-    bool, typer.Option("--leave-out", help="Enrol the person without the prints that cannot be compared.")
+    bool, typer.Option("--leave-out", help="Enrol the person without the prints that cannot be enrolled.")
 ]
 
 
@@ -84,8 +85,10 @@ def enrol(
         )
     lines += [f"Left out: {plain(each)}" for each in ready.left_out]
     lines += [f"Forgiven: {plain(each)}" for each in ready.forgiven]
+    lines += [f"Note: {plain(each)}" for each in ready.notes]
     told = {"enrolled": name, "prints": count, "without_image": ready.without_image}
-    show(as_json, told | {"left_out": ready.left_out, "forgiven": ready.forgiven}, "\n".join(lines))
+    told |= {"left_out": ready.left_out, "forgiven": ready.forgiven, "notes": ready.notes}
+    show(as_json, told, "\n".join(lines))
 
 
 @app.command("enrol-list", rich_help_panel=GALLERY)
@@ -103,61 +106,118 @@ def enrol_list(
          "prints": [{"path": "card.eft"}, {"path": "right-index.png", "position": 2, "dpi": 500}]}
     """
     from contact_point import enrolment
+    from matcher.jail import JailError
 
     listed = list(enrolment.read_list(persons))
+    errors: list[str] = []
+    done: list[_Done] = []
     with opened(root) as here:
-        known = _enrolled(here)
+        with here.store.transaction() as tx:
+            known = tx.names()
         missing = [person for person in listed if person.name not in known]
-        errors, without, done = [], 0, 0
         with Progress(console=Console(stderr=True), disable=as_json, transient=True) as progress:
             task = progress.add_task("extracting minutiae and enrolling", total=len(missing))
-            for each in _stored(here, missing, leave_out=leave_out):
-                progress.advance(task)
-                if isinstance(each, enrolment.EnrolmentError):
-                    errors.append(str(each))
-                else:
-                    done += 1
-                    without += len(each.left_out)
-    passed_over = len(listed) - len(missing)
-    lines = [
-        f"Enrolled: {done}. Enrolled before: {passed_over}. Prints left out: {without}. Not enrolled: {len(errors)}."
-    ]
-    lines += [f"Not enrolled: {plain(error)}" for error in errors]
-    told: dict[str, Any] = {
-        "enrolled": done,
-        "enrolled_before": passed_over,
-        "left_out": without,
-        "not_enrolled": errors,
-    }
-    show(as_json, told, "\n".join(lines))
+            try:
+                for each in _stored(here, missing, leave_out=leave_out):
+                    progress.advance(task)
+                    if isinstance(each, enrolment.EnrolmentError):
+                        errors.append(str(each))
+                    else:
+                        done.append(_Done.of(each))
+            except JailError as error:
+                raise JailError(
+                    f"{error}. {len(done)} of {len(missing)} persons were enrolled before that: when files can be read again, "
+                    "repeat the command for the others"
+                ) from error
+    told = _told(done, len(listed) - len(missing), errors)
+    show(as_json, told, "\n".join(_lines(told)))
     if errors:
         raise typer.Exit(FAILED)
 
 
-def _enrolled(here: Installation) -> set[str]:
-    with here.store.transaction() as tx:
-        return {name for name, enrolled in tx.changed_since(0) if enrolled is not None}
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What remains to be told of a person who is stored; the pictures are let go."""
+
+    prints: int
+    without_image: int
+    left_out: int
+
+    @classmethod
+    def of(cls, ready: Ready) -> _Done:
+        return cls(len(ready.subject.impressions), ready.without_image, len(ready.left_out))
+
+
+def _told(done: Sequence[_Done], before: int, errors: Sequence[str]) -> dict[str, Any]:
+    """Return what a program is told of a list."""
+    return {
+        "enrolled": len(done),
+        "enrolled_before": before,
+        "left_out": sum(each.left_out for each in done),
+        "without_image": sum(each.without_image for each in done),
+        "not_searched": sum(each.without_image == each.prints for each in done),
+        "not_enrolled": errors,
+    }
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    """Return the same for a person."""
+    errors = told["not_enrolled"]
+    lines = [
+        f"Enrolled: {told['enrolled']}. Enrolled before: {told['enrolled_before']}. Prints left out: {told['left_out']}. Not "
+        f"enrolled: {len(errors)}."
+    ]
+    if told["without_image"]:
+        lines.append(
+            f"Prints without an image, so not searched: {told['without_image']}; persons with no other print: "
+            f"{told['not_searched']}. A match could not be shown (4(5)): enrol the images."
+        )
+    return [*lines, *(f"Not enrolled: {plain(error)}" for error in errors)]
 
 
 def _stored(here: Installation, persons: Sequence[Person], *, leave_out: bool) -> Iterator[Ready | EnrolmentError]:
-    """Yield persons when they are stored, some at a time, and those that cannot be, with the reason."""
-    from contact_point import enrolment, service
+    """Yield persons when they are stored, some at a time, and those that cannot be, with the reason.
+
+    Raises:
+        JailError: no file can be read at present; who was ready is stored, and was yielded.
+
+    """
+    from contact_point import enrolment
     from contact_point.prints import PrintReader
+    from matcher.jail import JailError
 
     cores = os.cpu_count() or 1
     reader = PrintReader(places=cores)
     waiting: list[Ready] = []
-    for each in enrolment.all_ready(persons, reader, at=now(), leave_out=leave_out, cores=cores):
-        if isinstance(each, enrolment.EnrolmentError):
-            yield each
-            continue
-        waiting.append(each)
-        if len(waiting) == _AT_ONCE:
-            service.enrol(here, [ready.subject for ready in waiting])
-            yield from waiting
-            waiting = []
-    if waiting:
+    try:
+        for each in enrolment.all_ready(persons, reader, at=now(), leave_out=leave_out, cores=cores):
+            if isinstance(each, enrolment.EnrolmentError):
+                yield each
+                continue
+            waiting.append(each)
+            if len(waiting) == _AT_ONCE:
+                yield from _stored_together(here, waiting)
+                waiting = []
+    except JailError:
+        yield from _stored_together(here, waiting)
+        raise
+    yield from _stored_together(here, waiting)
+
+
+def _stored_together(here: Installation, waiting: Sequence[Ready]) -> Iterator[Ready | EnrolmentError]:
+    """Store persons in one transaction; where one of them cannot be stored, each in one of its own."""
+    from contact_point import enrolment, service
+    from contact_point.store import SubjectError
+
+    try:
         service.enrol(here, [ready.subject for ready in waiting])
+    except SubjectError as error:
+        if len(waiting) == 1:
+            yield enrolment.EnrolmentError(str(error))
+            return
+        for each in waiting:  # somebody was enrolled meanwhile: the others are no worse for it
+            yield from _stored_together(here, [each])
+    else:
         yield from waiting
 
 

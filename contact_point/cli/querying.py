@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,9 @@ from contact_point.cli.terminal import (
 )
 from pcsc.errors import PrintQualityError
 from pcsc.messages import Conclusion, Search
+
+if TYPE_CHECKING:
+    from contact_point.prints import Print, PrintFile
 
 
 class Document(StrEnum):
@@ -70,7 +73,6 @@ def query(
 ) -> None:
     """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
     from contact_point import files, querying
-    from contact_point.prints import best_of_each_finger
 
     why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
     why = replace(why, search=Search.LATENT) if latent else why
@@ -79,12 +81,22 @@ def query(
             here.reader.read_file(files.load(path), at=now(), position=position, dpi=dpi)
             for path, position in map(positioned, prints)
         ]
-        probe = best_of_each_finger(each for file in found for each in file.prints)
+        probe = [each for file in found for each in _fitting(file, latent=why.search is Search.LATENT)]
         left_out = [reason for file in found for reason in file.left_out]
         if left_out and not probe:
             raise PrintQualityError("; ".join(left_out))
         exchange = querying.open_query(here, probe, why, now())
     show_exchange(exchange, as_json, "".join(f"Left out: {reason}\n" for reason in left_out))
+
+
+def _fitting(file: PrintFile, *, latent: bool) -> list[Print]:
+    """Return what a search of this type is made with, of one file: a finger that two files show may be two persons'.
+
+    Raises:
+        SearchKindError: all prints of the file were taken in the other way.
+
+    """
+    return file.probe(latent=latent) or [each.searched(latent=latent) for each in file.prints]
 
 
 @app.command(rich_help_panel=QUERYING)

@@ -300,3 +300,15 @@ def test_many_prints_come_back_in_their_order_and_a_bad_one_does_not_end_them(
     prints = [(poor, 1, False), (huge, 2, False), (blank, 3, False), (poor, 4, True)] * 2
     found = list(extractor.extract_many(prints, refused=lambda error: type(error).__name__))
     assert [each if isinstance(each, str) else each.position for each in found] == [1, "PrintTooLargeError", 3, 4] * 2
+
+
+def test_a_blank_is_not_looked_at_twice(extractor: Extractor) -> None:
+    looks = []
+
+    class Watched(Extractor):
+        def _minutiae(self, pixels: NDArray[np.uint8], position: int) -> Template:
+            looks.append(pixels.shape)
+            return super()._minutiae(pixels, position)
+
+    assert len(Watched().extract(Image(np.full((64, 96), 255, dtype=np.uint8), 500.0), twice=True)) == 0
+    assert looks == [(64, 96)]
