@@ -163,10 +163,8 @@ def _told(done: Sequence[_Done], before: int, errors: Sequence[str]) -> dict[str
 def _lines(told: dict[str, Any]) -> list[str]:
     """Return the same for a person."""
     errors = told["not_enrolled"]
-    lines = [
-        f"Enrolled: {told['enrolled']}. Enrolled before: {told['enrolled_before']}. Prints left out: {told['left_out']}. Not "
-        f"enrolled: {len(errors)}."
-    ]
+    enrolled = f"Enrolled: {told['enrolled']}. Enrolled before: {told['enrolled_before']}."
+    lines = [f"{enrolled} Prints left out: {told['left_out']}. Not enrolled: {len(errors)}."]
     if told["without_image"]:
         lines.append(
             f"Prints without an image, so not searched: {told['without_image']}; persons with no other print: "
@@ -209,6 +207,8 @@ def _stored_together(here: Installation, waiting: Sequence[Ready]) -> Iterator[R
     from contact_point import enrolment, service
     from contact_point.store import SubjectError
 
+    if not waiting:
+        return
     try:
         service.enrol(here, [ready.subject for ready in waiting])
     except SubjectError as error:

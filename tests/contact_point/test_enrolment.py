@@ -42,7 +42,7 @@ MINUTIAE = Template.of(np.arange(20, 180, 8), np.arange(20, 180, 8), np.zeros(20
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of files: a good print, a blank one, a card with both, a damaged one, and minutiae alone."""
+    """Return a folder of files: a good print, a blank one, cards, a damaged one, latent prints, and minutiae."""
     folder = tmp_path_factory.mktemp("files")
     good = Image(synthesis.Finger(7, person=1).image(0, width=SIDE, height=SIDE), 500.0)
     blank = Image(np.full((SIDE, SIDE), 255, np.uint8), 500.0)
@@ -51,13 +51,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "card.an2").write_bytes(transaction(good, blank))
     (folder / "misstated.an2").write_bytes(misstated(transaction(good)))
     (folder / "damaged.png").write_bytes(images.write_png(good)[:500])
+    (folder / "latent.an2").write_bytes(transaction(good, impressions=(4,)))
+    (folder / "scene.an2").write_bytes(transaction(good, good, impressions=(3, 4)))
+    (folder / "poor-and-latent.an2").write_bytes(transaction(blank, good, impressions=(3, 4)))
+    (folder / "poor-latent.an2").write_bytes(transaction(blank, impressions=(4,)))
+    (folder / "marked-card.an2").write_bytes(with_minutiae(transaction(good), of_image=0))
+    (folder / "marked-blank.an2").write_bytes(with_minutiae(transaction(blank), of_image=0))
     (folder / "minutiae.fmr").write_bytes(write_iso19794_2([MINUTIAE, replace(MINUTIAE, position=2)]))
     (folder / "letter.txt").write_bytes(b"Dear colleague,\n")
     return folder
 
 
-def transaction(*pictures: Image) -> bytes:
-    sent = [prints.finger_image(picture, position, impression=3) for position, picture in enumerate(pictures, 2)]
+def transaction(*pictures: Image, impressions: tuple[int, ...] = (3, 3)) -> bytes:
+    sent = [
+        prints.finger_image(picture, position, impression=impression)
+        for position, (picture, impression) in enumerate(zip(pictures, impressions, strict=False), 2)
+    ]
     said: dict[str, Any] = {"originator": "JP/NPA", "destination": "US/FBI", "delete_by": None, "now": AT}
     return prints.transaction(sent, kind=prints.SEARCH, control_number="1", **said)
 
@@ -67,6 +76,14 @@ def misstated(data: bytes) -> bytes:
     whole = traditional.read(data)
     fields = tuple(Field(6, b"200") if field.number == 6 else field for field in whole.records[2].fields)
     return traditional.write(replace(whole, records=(*whole.records[:2], Record(14, fields))))
+
+
+def with_minutiae(data: bytes, *, of_image: int) -> bytes:
+    """Return a transaction of one image with two Type-9 records of minutiae beside it."""
+    whole = traditional.read(data)
+    marked = replace(MINUTIAE, position=2)
+    sets = [minutiae.to_record(marked, of_image, impression=3) for _ in range(2)]
+    return traditional.write(replace(whole, records=(*whole.records, *sets)))
 
 
 def person(folder: Path, *names: str, name: str = "someone", position: int = 0) -> Person:

@@ -702,3 +702,49 @@ def test_what_the_parties_send_each_other_is_a_file_of_prints_too() -> None:
     assert (found.forgiven, found.faults, found.besides) == ((), (), ())
     latent = found.impressions[-1]
     assert (latent.position, latent.impression, len(latent.template or ())) == (2, 4, 3)
+
+
+def test_a_finger_that_is_stated_to_be_missing_is_no_print_to_be_taken_again() -> None:
+    found = read(transaction(tagged(1), tagged(2, f13=b"3", f18=b"3\x1fXX")))
+    assert where(found) == [2]
+    assert found.faults == ()
+    assert found.besides == ("record 4 (Type-14): finger 3 is stated to be missing or bandaged",)
+
+
+def test_a_second_set_of_marks_that_cannot_be_read_does_not_take_the_first_away() -> None:
+    marks = minutiae.write_m1(MINUTIAE, idc=1, impression=4)
+    wrong = Record(9, tuple(Field(130, b"7") if field.number == 130 else field for field in marks.fields))
+    found = read(transaction(tagged(1, kind=13), marks, wrong))
+    pictured = [each for each in found.impressions if each.image is not None]
+    assert [len(each.template or ()) for each in pictured] == [len(MINUTIAE)]
+    assert len(found.faults) == 1
+
+
+def test_minutiae_of_a_known_finger_that_cannot_be_read_are_no_fault_of_its_picture() -> None:
+    marks = minutiae.write_m1(MINUTIAE, idc=1, impression=0)
+    wrong = Record(9, tuple(Field(130, b"7") if field.number == 130 else field for field in marks.fields))
+    found = read(transaction(tagged(1), wrong))
+    assert found.faults == ()
+    assert "9.130 SLC" in found.besides[0]
+
+
+def test_pictures_beyond_what_a_file_may_hold_together_are_not_decoded() -> None:
+    huge = b"\xff" * (4000 * 1000)
+    found = files._Findings(pixels=files.MAX_PIXELS + 1)
+    picture = files._Picture("record 3", 2, 0, (4000, 1000), 500.0, huge, raw=True)
+    assert files._image(picture, found, files.reading.JAIL) is None
+    assert found.faults == [
+        "record 3: the pictures before it have more than 80000000 pixels together: divide the transaction"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stated", "dpi"), [(b"19.69", 500.0), (b"39.37", 1000.0), (b"20.00", 508.0), (b"22.40", 568.96)]
+)
+def test_the_native_resolution_is_a_multiple_of_fifty_only_where_it_was_rounded_from_one(
+    stated: bytes, dpi: float
+) -> None:
+    found = files._Findings()
+    head = Transaction((record(1, {11: stated}),))
+    assert files._native(head, "record 3", 500.0, found) == pytest.approx(dpi)
+    assert found.forgiven == []

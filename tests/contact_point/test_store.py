@@ -819,6 +819,18 @@ def test_many_are_enrolled_at_once(place: Place) -> None:
         assert sum(1 for _ in tx.changed_since(0)) == 60
 
 
+def test_the_names_of_the_enrolled_are_read_without_a_key(place: Place) -> None:
+    with place.store.transaction() as tx:
+        assert tx.names() == frozenset()
+        tx.enrol([person("person-1"), person("person-2"), person("人物-3")])
+        slot = tx.remove("person-1")
+    with place.store.transaction() as tx:
+        assert tx.names() == {"person-2", "人物-3"}
+    place.gallery.destroy([*place.gallery.live(), slot])  # what is under a key cannot be read any more
+    with place.store.transaction() as tx:
+        assert tx.names() == {"person-2", "人物-3"}
+
+
 def test_whoever_is_removed_is_gone_with_prints_and_particulars(place: Place) -> None:
     with place.store.transaction() as tx:
         tx.enrol([person("person-1"), person("person-2")])
