@@ -13,10 +13,14 @@ from contact_point import disposal, service, wire
 from contact_point.client import ClientError, RefusedError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
+from contact_point.nist.reading import JAIL
 from contact_point.nist.transaction import NistError
 from contact_point.store import StoreError
 from contact_point.tls import TlsError
 from contact_point.wire import WireError
+from matcher import images
+from matcher.images import ImageError
+from matcher.jail import JailError
 from pcsc import life, records
 from pcsc.duties import Content
 from pcsc.errors import NoPrintsError, OutOfOrderError, TreatyError
@@ -33,7 +37,9 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange
     from pcsc.messages import Answer, Message
 
-TROUBLE: Final = (ClientError, TlsError, WireError, NistError, TreatyError, StoreError, KeysError)
+TROUBLE: Final = (
+    ClientError, TlsError, WireError, NistError, ImageError, JailError, TreatyError, StoreError, KeysError,
+)  # fmt: skip
 """What can go wrong with one message and not with the next."""
 
 
@@ -44,6 +50,8 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
         OutOfOrderError: no contact point of the other Party is designated.
         RefusedError: the other contact point did not accept it; if that is final, the message is given up and recorded so.
         ClientError, TlsError, WireError: no answer came, or none that can be taken in; :func:`resume` sends it again.
+        NoPrintsError, NistError, ImageError: a match came with prints that no examiner could look at; as above.
+        JailError: nothing can be read here at present; as above.
 
     """
     other = transport(here)
@@ -55,6 +63,8 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
         raise
     if isinstance(message, Acceptance) and message.accepted is not isinstance(answer, Provision):
         raise WireError("an acceptance is answered with what was offered, and a declined offer with a receipt")
+    if isinstance(answer, Match):
+        _check_prints(here, control_number, answer)
     with here.store.transaction() as tx:
         exchange = tx.exchange(control_number)
         match answer:
@@ -117,7 +127,6 @@ def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: byte
     tx.step(life.answered(exchange, answer, now), before=exchange.state)
     service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
     if isinstance(answer, Match):
-        _check_prints(answer)
         tx.hold(exchange.control_number, Content.CANDIDATE, answer.prints)
 
 
@@ -130,13 +139,30 @@ def _recorded(tx: Transaction, exchange: Exchange, message: Message) -> bool:
     )
 
 
-def _check_prints(match: Match) -> None:
-    """Refuse a match that the examiner could not confirm, before it is taken in: Article 4(5)."""
-    result = agreed.read(match.prints)
-    if not result.images or result.control_reference != match.control_number:
+def _check_prints(here: Installation, control_number: str, match: Match) -> None:
+    """Refuse a match that the examiner could not confirm, before it is taken in: Article 4(5).
+
+    The prints are read and decoded in the jail, which takes its time: no transaction of the store is open meanwhile.
+    """
+    with here.store.transaction() as tx:
+        awaited = tx.exchange(control_number).state is State.SENT
+    if not awaited:
+        return  # nothing of it will be kept
+    result = agreed.read(match.prints, place=JAIL)
+    kinds = [each.record_type for each in result.images]
+    answered = (result.type_of_transaction, result.control_reference) == (agreed.RESULT, match.control_number)
+    if kinds != [14] or not answered:
+        what = f"{len(kinds)} images of Types {sorted(set(kinds))} in {'its result' if answered else 'another transaction'}"
         raise NoPrintsError(
-            f"a match is accompanied by the fingerprint data that lets us confirm it: expected the images that answer "
-            f"{match.control_number}; got {len(result.images)} that answer {result.control_reference}"
+            "a match is accompanied by the fingerprint data that lets us confirm it: expected one Type-14 image in the result "
+            f"of {match.control_number}; got {what}"
+        )
+    (sent,) = result.images
+    height, width = images.read(sent.data, dpi=sent.dpi, place=JAIL).pixels.shape
+    if (width, height) != (sent.width, sent.height):
+        raise NoPrintsError(
+            f"a match is accompanied by the fingerprint data that lets us confirm it: expected an image of {sent.width} x "
+            f"{sent.height} pixels, as its record says (14.006, 14.007); got {width} x {height}"
         )
 
 

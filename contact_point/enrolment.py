@@ -219,4 +219,4 @@ def _notes(found: PrintFile) -> Sequence[str]:
     """Return what of a file is not kept although nothing is wrong with it."""
     if not (found.contents.images and found.templates):
         return ()
-    return (f"minutiae beside pictures are not kept ({len(found.templates)} sets): our own are",)
+    return (f"minutiae beside pictures are not kept (sets: {len(found.templates)}): our own are",)

@@ -10,20 +10,23 @@ examiner marked on it: the ridges of a latent print are seldom clear enough for 
 What is written is strict: one way to say each thing, so that ``write(read(data)) == data`` for bytes written here. What
 is read may have leading zeros, short field tags, fields in any order and technical fields that say nothing of the
 person. Anything else unknown is refused, not dropped: the Parties' domain fixes what a transaction holds, and a name in
-field 2.018 that a reader steps over still rests in the stored bytes. Refusals name such a field but never show its
-value. What other systems send is read far more tolerantly, by :mod:`contact_point.files`.
+field 2.018 that a reader steps over still rests in the stored bytes. So each field that is known has a grammar as narrow
+as its use, none takes free text, and an image is a PNG of grey pixels without a comment, a time or a byte behind its end.
+Refusals name the field but never show a text that came in it. What other systems send is read far more tolerantly, by
+:mod:`contact_point.files`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from contact_point.nist import minutiae, reading, traditional
 from contact_point.nist import transaction as general
-from contact_point.nist.headers import Compression, compression_of
+from contact_point.nist.headers import Compression
 from contact_point.nist.transaction import (
     FieldError,
     LimitError,
@@ -47,11 +50,16 @@ DOMAIN: Final = "PCSC-JP-US"
 
 DOMAIN_VERSION: Final = "1.0"
 
+SEARCH: Final = "CPS"
+RESULT: Final = "SRE"
+"""Field 1.004: a print-to-print search and its result, as INTERPOL's INT-I names them; the Parties agreed on no other."""
+
 MAX_IMAGES: Final = 20
 MAX_SIDE: Final = 5_000  # pixels: a ten-print card at 1000 pixels per inch
 MAX_PIXELS: Final = 16_000_000
 MIN_DPI: Final = 250
 MAX_DPI: Final = 2_000
+MAX_CHUNKS: Final = 2_000  # of a PNG: writers make chunks of 8 KiB or more
 
 LATENT: Final = frozenset({4, 5, 6, 7})
 """Table 7: a latent impression, its tracing, photograph and lift; an image of one is a Type-13 record."""
@@ -59,7 +67,7 @@ LATENT: Final = frozenset({4, 5, 6, 7})
 IMPRESSIONS: Final = LATENT | {0, 1, 2, 3, 8, *range(20, 30), 41, 42}
 """Table 7: the impression types of a finger; 10-15 are palms, 30-35 soles."""
 
-_RS, _US = "\x1e", "\x1f"  # between subfields, between information items (Annex B)
+_US = "\x1f"  # between information items (Annex B)
 
 _IMAGE: Final = {
     2: "IDC", 3: "IMP", 4: "SRC", 6: "HLL", 7: "VLL", 8: "SLC", 9: "THPS", 10: "TVPS", 11: "CGA", 12: "BPX", 13: "FGP",
@@ -76,12 +84,35 @@ _FIELDS: Final = {
 }  # fmt: skip
 
 # Priority, scanner resolution, quality metrics and the scanner's profile: numbers about the process, not the person.
-# They are accepted and dropped; that they are numbers is checked, so that nothing else travels in them.
+# They are accepted and dropped; that each is what it should be is checked, so that nothing else travels in them.
 _TECHNICAL: Final = {
     1: {6: "PRY"},
     2: {},
     13: {16: "SHPS", 17: "SVPS"},
     14: {16: "SHPS", 17: "SVPS", 22: "NQM", 23: "SQM", 24: "FQM", 31: "FAP"},
+}
+_FINGER: Final = r"(?:0?[0-9]|10)"  # table 8, one finger
+_QUALITY: Final = rf"{_FINGER}\x1f(?:0?[0-9]{{1,2}}|100|254|255)\x1f[0-9A-F]{{4}}\x1f[0-9]{{1,5}}"
+_PRIORITY, _PER_UNIT, _NFIQ, _METRICS, _PROFILE = (
+    re.compile(pattern)
+    for pattern in (
+        r"[1-9]",
+        r"[0-9]{1,5}",
+        rf"{_FINGER}\x1f(?:[1-5]|254|255)(?:\x1e{_FINGER}\x1f(?:[1-5]|254|255)){{0,9}}",  # finger, NFIQ
+        rf"{_QUALITY}(?:\x1e{_QUALITY}){{0,9}}",  # finger, score, owner and product of the algorithm
+        r"[0-9]{2,3}",
+    )
+)
+_GRAMMAR: Final = {
+    (1, 6): (_PRIORITY, "a digit, 1-9"),
+    (13, 16): (_PER_UNIT, "1-5 digits"),
+    (13, 17): (_PER_UNIT, "1-5 digits"),
+    (14, 16): (_PER_UNIT, "1-5 digits"),
+    (14, 17): (_PER_UNIT, "1-5 digits"),
+    (14, 22): (_NFIQ, "at most 10 fingers, each with its NFIQ"),
+    (14, 23): (_METRICS, "at most 10 fingers, each with a score, an owner and a product"),
+    (14, 24): (_METRICS, "at most 10 fingers, each with a score, an owner and a product"),
+    (14, 31): (_PROFILE, "2-3 digits"),
 }
 
 _HARMLESS: Final = frozenset(
@@ -97,13 +128,22 @@ _HARMLESS: Final = frozenset(
 )
 """Other ways to say the same, and the version, which is looked at by itself; every other deviation is refused."""
 
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
-_LETTERS: Final = re.compile(r"[A-Za-z]{1,16}")
-_ASCII_TEXT: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
-_RESOLUTION: Final = re.compile(r"[0-9]{2}\.[0-9]{2}")
-_NUMBERS: Final = re.compile(r"[0-9A-F\x1e\x1f]{0,500}")
+_WIDTHS: Final = {2: 2, 3: 2, 6: 5, 7: 5, 8: 1, 9: 5, 10: 5, 12: 2, 13: 2}
+"""Digits of the numbers of an image's record, without leading zeros, of which there may be six."""
+
+_AGENCY: Final = re.compile(r"[A-Za-z0-9/.-]{1,32}")
+_NUMBER: Final = re.compile(r"[A-Z0-9/-]{1,36}")
+_RESOLUTIONS: Final = frozenset({"00.00", "19.69", "39.37"})  # of no Type-4 image; 500 and 1000 pixels per inch
+_CHARSET: Final = re.compile(
+    r"0{1,3}(?:\x1fASCII)?|0{0,2}3(?:\x1f(?:UTF-?8|utf-?8)(?:\x1f[0-9]{1,2}(?:\.[0-9]){0,2})?)?"
+)
+_SHOWN: Final = re.compile(r"-?[0-9]{1,5}|[0-9]{1,2}\.[0-9]{1,2}|WSQ20|JPEGB|JPEGL|JP2L?|NONE|PNG")
 _FOURTEEN: Final = re.compile(r"[0-9]{14}")
 _NO_DATE: Final = "00000000"
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_GREY: Final = bytes([8, 0, 0, 0, 0])  # IHDR: 8 bits, grey, deflate, adaptive filters, not interlaced
+_PER_METRE: Final = range(round((MIN_DPI - 1) / 0.0254), round((MAX_DPI + 1) / 0.0254))
 
 _DIVIDE: Final = "divide the transaction"
 _LIST: Final = "list every record in 1.003 CNT as it is"
@@ -113,15 +153,16 @@ _LIST: Final = "list every record in 1.003 CNT as it is"
 class FingerImage:
     """One impression of one finger, a Type-14 record, or Type-13 where it is latent; 8-bit grey pixels.
 
-    ``position`` is 1-10 from the right thumb to the left little finger, 0 where unknown (14.013, table 8). ``width``
-    and ``height`` in pixels and ``dpi`` in pixels per inch are what the sender claims (14.006-14.010): compare them
-    with the decoded image. ``impression`` is one of :data:`IMPRESSIONS` (14.003). ``captured`` (14.005) and ``source``,
-    the agency that took the print (14.004), are told only where the Parties agreed to: they are further information,
-    which Article 5 leaves to a request. ``None`` is written as eight zeros and as the originator. ``marked`` are the
-    minutiae that an examiner marked on a latent print, of this image at 500 dpi.
+    ``position`` is 1-10 from the right thumb to the left little finger, 0 where unknown (14.013, table 8). ``data`` is a
+    PNG (14.011, 14.999) that says nothing but its size, resolution and pixels. ``width`` and ``height`` in pixels and
+    ``dpi`` in pixels per inch are what the sender claims (14.006-14.010): compare them with the decoded image.
+    ``impression`` is one of :data:`IMPRESSIONS` (14.003). By whom and when the print was taken (14.004, 14.005) is not
+    said: it is further information, which Article 5 leaves to a request. ``marked`` are the minutiae that an examiner
+    marked on a latent print, of this image at 500 dpi.
 
     Raises:
-        FieldError: a value lies outside its range, or ``data`` is not what ``compression`` says.
+        FieldError: a value lies outside its range, or ``data`` is no such PNG.
+        UnsupportedError: ``compression`` is another than PNG.
         LimitError: the image has more than 16 million pixels.
 
     """
@@ -133,8 +174,6 @@ class FingerImage:
     height: int
     dpi: int
     impression: int = 0
-    captured: dt.date | None = None
-    source: str | None = None
     marked: Template | None = None
 
     @property
@@ -159,46 +198,21 @@ class FingerImage:
         )
         known = self.impression in IMPRESSIONS
         _check(known, f"{kind}.003 IMP", "the impression of a finger (table 7)", self.impression, "use its code")
-        _check_day(f"{kind}.005 {_FIELDS[kind][5]}", self.captured)
-        _check(
-            self.source is None or _is_text(self.source),
-            f"{kind}.004 SRC",
-            "1-255 characters without control characters or a space at either end",
-            _quoted(self.source),
-            "send the code of the agency",
-        )
         apart = self.marked is None or self.impression in LATENT
         _check(apart, "Type-9", "minutiae marked on a latent print", f"impression {self.impression}", "leave them out")
         marked = self.position if self.marked is None else self.marked.position
         _check(marked == self.position, "9.134 FGP", f"the {self.position} of the image", marked, "name one finger")
-        self._check_data()
-
-    def _check_data(self) -> None:
-        """Refuse data of another kind than 14.011 CGA says, and raw pixels that are too few or too many."""
-        length, name = len(self.data), f"{self.record_type}.999 DATA"
-        if self.compression == Compression.NONE:
-            pixels = self.width * self.height
-            _check(length == pixels, name, f"{pixels} pixels of a byte (CGA is NONE)", length, "name the compression")
-            return
-        found = compression_of(self.data)
-        as_said = found == self.compression or (found, self.compression) == (Compression.JP2L, Compression.JP2)
-        got = f"{length} bytes that begin {self.data[:4].hex()} and look like {found}"
-        _check(
-            as_said,
-            name,
-            f"a {self.compression} image ({self.record_type}.011 CGA)",
-            got,
-            "name the compression of the image",
-        )
+        _check_compression(f"{kind}.011 CGA", self.compression)
+        _check_png(f"{kind}.999 DATA", self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One transaction: a search, or its result.
 
-    ``type_of_transaction`` is 1-16 letters (1.004): CPS asks for a search, SRE gives its result. The control number
-    (1.009), in a result the number of the search it answers (1.010), and the agencies (1.007, 1.008) are 1-255
-    printable ASCII characters: the standard keeps all of Type-1 in 7-bit ASCII so that every system reads it (5.5).
+    ``type_of_transaction`` is :data:`SEARCH` or :data:`RESULT` (1.004). The control number (1.009) and, in a result, the
+    number of the search it answers (1.010) are 1-36 capital letters, digits, / and -; the agencies (1.007, 1.008) are codes
+    of 1-32 letters, digits and / . -, as in JP/NCP: no text that could name a person.
     ``date`` is the sender's local date (1.005), ``made_at`` the same moment in UTC, kept in whole seconds (1.014).
     ``delete_by`` is 2.092 EXP of INTERPOL's INT-I: the last day on which the receiver may hold the prints (Article
     8(1), 8(2)). There is no field for a name or anything else about the person.
@@ -221,31 +235,22 @@ class Transaction:
 
     def __post_init__(self) -> None:
         """Refuse what a Type-1 or Type-2 record of this domain may not say."""
-        letters = _LETTERS.fullmatch(self.type_of_transaction) is not None
-        _check(letters, "1.004 TOT", "1-16 letters", _quoted(self.type_of_transaction), "use CPS, SRE")
-        for name, text in (
-            ("1.007 DAI", self.destination),
-            ("1.008 ORI", self.originator),
-            ("1.009 TCN", self.control_number),
-            ("1.010 TCR", self.control_reference),
+        known = self.type_of_transaction in {SEARCH, RESULT}
+        got = _shown(self.type_of_transaction)
+        _check(known, "1.004 TOT", f"{SEARCH} (a search) or {RESULT} (its result)", got, "send one of these")
+        agency, number = "1-32 letters, digits and / . -", "1-36 capital letters, digits, / and -"
+        for name, text, grammar, expected in (
+            ("1.007 DAI", self.destination, _AGENCY, agency),
+            ("1.008 ORI", self.originator, _AGENCY, agency),
+            ("1.009 TCN", self.control_number, _NUMBER, number),
+            ("1.010 TCR", self.control_reference, _NUMBER, number),
         ):
-            sound = text is None or _ASCII_TEXT.fullmatch(text) is not None
-            expected = "1-255 printable ASCII characters, no space at either end (section 5.5: Type-1 is 7-bit)"
-            _check(sound, name, expected, _quoted(text), "use the code or number of the agency")
+            sound = text is None or grammar.fullmatch(text) is not None
+            _check(sound, name, expected, _shown(text or ""), "use the code or number of the agency")
         _check_day("1.005 DAT", self.date)
         _check_day("2.092 EXP", self.delete_by)
         count = len(self.images)
         _check(count <= MAX_IMAGES, "1.003 CNT", f"at most {MAX_IMAGES} images", count, _DIVIDE, LimitError)
-        for image in self.images:
-            # An absent source is written as the originator; given as such it would come back absent.
-            sound = image.source != self.originator
-            _check(
-                sound,
-                f"{image.record_type}.004 SRC",
-                "none, or another agency than 1.008 ORI",
-                _quoted(image.source),
-                "leave it out",
-            )
         if self.made_at is not None:
             utc = self.made_at.utcoffset() == dt.timedelta(0)
             _check(utc, "1.014 GMT", "a time in UTC", self.made_at.isoformat(), "convert it with astimezone(UTC)")
@@ -339,10 +344,11 @@ class _Fields:
         return self.fields[number]
 
     def whole(self, number: int) -> int:
-        """Return a whole number of at most nine digits; leading zeros do not matter."""
-        text = self.text(number)
-        if not _DIGITS.fullmatch(text):
-            raise FieldError(_message(self.name(number), "1-9 digits", _quoted(text), "send a number"))
+        """Return a whole number; leading zeros do not matter."""
+        text, most = self.text(number), _WIDTHS[number]
+        if not re.fullmatch(rf"0{{0,6}}[0-9]{{1,{most}}}", text):
+            expected = "a digit" if most == 1 else f"1-{most} digits"
+            raise FieldError(_message(self.name(number), expected, _shown(text), "send a number"))
         return int(text)
 
     def day(self, number: int) -> dt.date:
@@ -350,7 +356,7 @@ class _Fields:
         text = self.text(number)
         moment = _moment(text + "000000")
         if moment is None:
-            raise FieldError(_message(self.name(number), "a date YYYYMMDD", _quoted(text), "correct the date"))
+            raise FieldError(_message(self.name(number), "a date YYYYMMDD", _shown(text), "correct the date"))
         return moment.date()
 
 
@@ -378,8 +384,8 @@ def _image_record(image: FingerImage, idc: str, originator: str) -> general.Reco
     fields = [
         (2, idc),
         (3, str(image.impression)),
-        (4, image.source or originator),
-        (5, _eight_digits(image.captured) if image.captured else _NO_DATE),
+        (4, originator),
+        (5, _NO_DATE),
         (6, str(image.width)),
         (7, str(image.height)),
         (8, "1"),  # pixels per inch
@@ -417,7 +423,8 @@ def _fields(place: int, record: general.Record, charset: str) -> _Fields:
             )
             raise FieldError(_message(name, f"{charset} text", got, advice)) from None
         if field.number in _TECHNICAL[record.type]:
-            _check(_NUMBERS.fullmatch(value) is not None, name, "numbers only", "text", "leave the field out")
+            grammar, expected = _GRAMMAR[record.type, field.number]
+            _check(grammar.fullmatch(value) is not None, name, expected, "something else", "leave the field out")
         elif field.number not in _FIELDS[record.type]:
             advice = "leave it out; what is known of a person is asked for under Article 5"
             raise FieldError(_message(name, f"only fields of domain {DOMAIN} {DOMAIN_VERSION}", "this field", advice))
@@ -431,14 +438,15 @@ def _check_agreed(head: _Fields) -> None:
     """Refuse another edition of the standard and another domain; check what says nothing new."""
     known = head.text(2) in {"0500", "0501", VERSION}
     expected = f"{VERSION}, ANSI/NIST-ITL 1-2011 Update 2015 (or 0500, 0501)"
-    _check(known, head.name(2), expected, _quoted(head.text(2)), "write it by that edition", UnsupportedError)
-    domain, got = f"{DOMAIN}{_US}{DOMAIN_VERSION}", _quoted(head.text(13))
+    _check(known, head.name(2), expected, _shown(head.text(2)), "write it by that edition", UnsupportedError)
+    domain, got = f"{DOMAIN}{_US}{DOMAIN_VERSION}", "another"
     advice = "user-defined fields have a meaning in their domain only, write it for this one"
-    _check(head.text(13) == domain, head.name(13), _quoted(domain), got, advice, UnsupportedError)
+    _check(head.text(13) == domain, head.name(13), ascii(domain), got, advice, UnsupportedError)
     _check_charset(head)
     for number in (11, 12):
-        sound = _RESOLUTION.fullmatch(head.text(number)) is not None
-        _check(sound, head.name(number), "00.00 or pixels per millimetre", _quoted(head.text(number)), "send 00.00")
+        sound = head.text(number) in _RESOLUTIONS
+        expected = "00.00, 19.69 or 39.37 pixels per millimetre"
+        _check(sound, head.name(number), expected, _shown(head.text(number)), "send 00.00")
 
 
 def _check_types(types: list[int]) -> None:
@@ -456,13 +464,10 @@ def _check_types(types: list[int]) -> None:
 
 
 def _check_charset(head: _Fields) -> None:
-    """Refuse text in another character set than ASCII and UTF-8 (1.015 DCS, table 4)."""
-    if 15 not in head.fields:
-        return
-    index = head.text(15).split(_US, 1)[0]
-    known = _DIGITS.fullmatch(index) is not None and int(index) in {0, 3}
-    advice = "write text in UTF-8"
-    _check(known, head.name(15), "000 (ASCII) or 003 (UTF-8)", _quoted(index), advice, UnsupportedError)
+    """Refuse text in another character set than ASCII and UTF-8 (1.015 DCS, table 4), and anything said beside it."""
+    known = 15 not in head.fields or _CHARSET.fullmatch(head.text(15)) is not None
+    expected, advice = "000 (ASCII), or 003 with UTF-8 and a version, and nothing else", "write text in UTF-8"
+    _check(known, head.name(15), expected, "something else", advice, UnsupportedError)
 
 
 def _check_designations(records: list[_Fields]) -> None:
@@ -503,36 +508,40 @@ def _transaction(
 
 def _image(record: _Fields, originator: str) -> FingerImage:
     """Return the image that a Type-13 or Type-14 record holds."""
-    source, compression, bits = record.text(4), record.text(11), record.whole(12)
-    expected, advice = f"one of {', '.join(Compression)}", "use WSQ at 500 pixels per inch, JPEG 2000 above"
-    _check(compression in set(Compression), record.name(11), expected, _quoted(compression), advice, UnsupportedError)
+    _check_provenance(record, originator)
+    compression, bits = record.text(11), record.whole(12)
+    _check_compression(record.name(11), compression)
     _check(bits == 8, record.name(12), "8 bits a pixel", bits, "send 8-bit grey pixels")
     position, width, height, impression = (record.whole(number) for number in (13, 6, 7, 3))
     fits = (impression in LATENT) == (record.type == 13)
     expected = "a latent impression (4-7)" if record.type == 13 else "the impression of a known finger (table 7)"
     _check(fits, record.name(3), expected, impression, "send a latent as Type-13, any other print as Type-14")
-    captured = None if record.text(5) == _NO_DATE else record.day(5)
     try:
         return FingerImage(
             position=position,
             data=record.data,
-            compression=Compression(compression),
+            compression=Compression.PNG,
             width=width,
             height=height,
             dpi=_dpi(record),
             impression=impression,
-            captured=captured,
-            source=None if source == originator else source,
         )
     except NistError as error:
         raise type(error)(f"{record}, {error}") from None
+
+
+def _check_provenance(record: _Fields, originator: str) -> None:
+    """Refuse to be told by whom or when a print was taken: it is further information, and comes under Article 5 or not."""
+    advice = "leave it to a request under Article 5"
+    _check(record.text(4) == originator, record.name(4), "the originator, 1.008 ORI", "another", advice)
+    _check(record.text(5) == _NO_DATE, record.name(5), "no date, 00000000", "something else", advice)
 
 
 def _mark(images: list[FingerImage], designations: list[int], place: int, record: general.Record) -> None:
     """Give the image of the same designation the minutiae of a Type-9 record, which says them as we would and no more."""
     name = f"record {place} (Type-9)"
     idc = record.get(2) or b""
-    known = _DIGITS.fullmatch(idc.decode("latin-1")) is not None and int(idc) in designations
+    known = re.fullmatch(rb"[0-9]{1,2}", idc) is not None and int(idc) in designations
     _check(known, f"{name}, 9.002 IDC", "that of a Type-13 record", "another", "number it as its image")
     at = designations.index(int(idc))
     image = images[at]
@@ -563,7 +572,7 @@ def _made_at(head: _Fields) -> dt.datetime | None:
         return None
     moment = _moment(text[:-1]) if text.endswith("Z") else None
     if moment is None:
-        raise FieldError(_message(head.name(14), "a time in UTC, YYYYMMDDHHMMSSZ", _quoted(text), "correct the time"))
+        raise FieldError(_message(head.name(14), "a time in UTC, YYYYMMDDHHMMSSZ", _shown(text), "correct the time"))
     return moment
 
 
@@ -578,13 +587,61 @@ def _moment(digits: str) -> dt.datetime | None:
         return None
 
 
+def _check_compression(name: str, compression: str) -> None:
+    """Refuse all but PNG: the other codecs have room for comments, and both Parties' programs send PNG."""
+    advice = "send 8-bit grey pixels as PNG"
+    _check(compression == Compression.PNG, name, "PNG", _shown(compression), advice, UnsupportedError)
+
+
+def _check_png(name: str, data: bytes) -> None:
+    """Refuse a PNG (ISO/IEC 15948, 5) that is not IHDR, at most one pHYs, IDAT and IEND, and then over; decode nothing.
+
+    The check sums are compared too: unread, each would have room for four characters.
+    """
+    got = f"{len(data)} bytes that begin {data[:4].hex()}"
+    _check(data.startswith(_PNG), name, "a PNG image (CGA is PNG)", got, "send the image as PNG")
+    at, kinds, expected = len(_PNG), [b""], "the chunks IHDR, pHYs, IDAT and IEND of a PNG, in this order, and no more"
+    advice = "leave out comments, times and other additions"
+    while kinds[-1] != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        end = at + 12 + length
+        _check(end <= len(data), name, expected, "a chunk that is cut short", "send the whole file")
+        content = data[at + 8 : end - 4]
+        _check(_may_follow(kind, kinds[-1]), name, expected, _chunk(kind), advice)
+        _check(_is_plain(kind, content), name, expected, f"{_chunk(kind)} with other content", advice)
+        sums = zlib.crc32(kind + content) == int.from_bytes(data[end - 4 : end])
+        _check(sums, name, expected, f"{_chunk(kind)} with a wrong check sum", "send the file again")
+        kinds.append(kind)
+        _check(
+            len(kinds) <= MAX_CHUNKS, name, f"at most {MAX_CHUNKS} chunks", "more", "write longer chunks", LimitError
+        )
+        at = end
+    _check(at == len(data), name, expected, f"{len(data) - at} bytes behind IEND", advice)
+
+
+def _may_follow(kind: bytes, before: bytes) -> bool:
+    """Return whether a chunk of one type comes after one of another in a PNG of ours; nothing comes before the first."""
+    followers = {b"": [b"IHDR"], b"IHDR": [b"pHYs", b"IDAT"], b"pHYs": [b"IDAT"], b"IDAT": [b"IDAT", b"IEND"]}
+    return kind in followers[before]
+
+
+def _is_plain(kind: bytes, content: bytes) -> bool:
+    """Return whether a chunk says what it should and no more: grey pixels, a resolution per metre, some data, nothing."""
+    if kind == b"IHDR":
+        return len(content) == 13 and content[8:] == _GREY
+    if kind == b"pHYs":
+        same = len(content) == 9 and content[:4] == content[4:8] and content[8:] == b"\x01"
+        return same and int.from_bytes(content[:4]) in _PER_METRE
+    return (kind == b"IDAT") == bool(content)
+
+
+def _chunk(kind: bytes) -> str:
+    """Return how a message names a chunk: by its type where that can be one."""
+    return f"a chunk {kind.decode()}" if re.fullmatch(rb"[A-Za-z]{4}", kind) else "a chunk of no type"
+
+
 def _eight_digits(day: dt.date) -> str:
     return f"{day.year:04}{day.month:02}{day.day:02}"
-
-
-def _is_text(text: str) -> bool:
-    """Return whether this is one line of text; the ideographic space of Japanese counts as a space."""
-    return 1 <= len(text) <= 255 and text == text.strip() and text.replace("\u3000", " ").isprintable()
 
 
 def _check_day(name: str, day: dt.date | None) -> None:
@@ -605,6 +662,6 @@ def _message(name: str, expected: str, got: object, advice: str) -> str:
     return f"{name}: expected {expected}, got {got}: {advice}"
 
 
-def _quoted(text: str | None) -> str:
-    """Return what came from outside as a message may show it: short, in ASCII, on one line."""
-    return ascii(text if text is None else text[:60])
+def _shown(text: str) -> str:
+    """Return what came from outside as a message may show it: a short number or a known code, else only how long it is."""
+    return repr(str(text)) if _SHOWN.fullmatch(text) else f"{len(text)} other characters"

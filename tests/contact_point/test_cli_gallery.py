@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,14 @@ import numpy as np
 import pytest
 
 from annex.parameters import Party
-from contact_point import cli, prints
+from contact_point import cli, prints, service
 from contact_point.nist import agreed, traditional
 from contact_point.nist.transaction import Field, Record, Transaction
+from contact_point.store import Impression, Subject, SubjectError
 from matcher import images, synthesis
 from matcher.formats import read_iso19794_2, write_iso19794_2
 from matcher.images import Image
+from matcher.jail import Jail
 from matcher.template import Template
 from pcsc.duties import Content
 from pcsc.exchange import State
@@ -73,10 +77,11 @@ def blank() -> Image:
 
 @pytest.fixture
 def folder(tmp_path: Path, pictures: Mapping[int, tuple[Image, Image]], blank: Image) -> Path:
-    """Return a folder of files: a card, a print, one without ridges, minutiae alone, particulars and a basis."""
+    """Return a folder of files: cards, a print, one without ridges, minutiae alone, particulars and a basis."""
     folder = tmp_path / "files"
     folder.mkdir()
     (folder / "card.an2").write_bytes(card(pictures))
+    (folder / "scene.an2").write_bytes(scene(pictures))
     (folder / "good.png").write_bytes(images.write_png(pictures[2][0]))
     (folder / "blank.png").write_bytes(images.write_png(blank))
     (folder / "minutiae.fmr").write_bytes(write_iso19794_2([MINUTIAE]))
@@ -116,6 +121,22 @@ def card(pictures: Mapping[int, tuple[Image, Image]]) -> bytes:
     return traditional.write(Transaction((*rolled.records, *later), rolled.charset))
 
 
+def scene(pictures: Mapping[int, tuple[Image, Image]]) -> bytes:
+    """Return a transaction with a latent print of a finger and a rolled one of the same finger, which shows more."""
+    rolled, small = pictures[2]
+    said: dict[str, Any] = {"originator": "JP/NPA", "destination": "US/FBI", "delete_by": None, "now": AT}
+    sent = [prints.finger_image(small, 3, impression=4), prints.finger_image(rolled, 2, impression=3)]
+    whole = traditional.read(prints.transaction(sent, kind=prints.SEARCH, control_number="1", **said))
+    # Between the Parties a transaction has one print of a finger: the finger of the latent one is changed here.
+    records = [
+        Record(13, tuple(Field(13, b"2") if each.number == 13 else each for each in record.fields))
+        if record.type == 13
+        else record
+        for record in whole.records
+    ]
+    return traditional.write(replace(whole, records=tuple(records)))
+
+
 def _changed(field: Field, designation: int) -> Field:
     return {2: Field(2, b"%02d" % designation), 6: Field(6, b"130")}.get(field.number, field)
 
@@ -150,7 +171,14 @@ def test_a_whole_card_is_enrolled_with_all_its_prints(run: Run, parties: Parties
         f"{folder / 'card.an2'}: record {number} (Type-14): stated to be 130 x 128 pixels; the image has 128 x 128"
         for number in (5, 6)
     ]
-    assert told == {"enrolled": "someone", "prints": 4, "without_image": 0, "left_out": [], "forgiven": forgiven}
+    assert told == {
+        "enrolled": "someone",
+        "prints": 4,
+        "without_image": 0,
+        "left_out": [],
+        "forgiven": forgiven,
+        "notes": [],
+    }
     assert enrolled(parties.us) == {"someone": [(2, True), (3, True), (2, True), (3, True)]}
 
 
@@ -162,7 +190,7 @@ def test_nothing_of_a_person_is_enrolled_whose_prints_cannot_all_be_compared(
     code, said = run("enrol", "someone", *given, *rest)
     assert code == cli.FAILED
     assert (
-        f"pcsc: someone: 1 of the prints cannot be compared: {folder / 'blank.png'}: the image: a print needs" in said
+        f"pcsc: someone: 1 of the prints cannot be enrolled: {folder / 'blank.png'}: the image: a print needs" in said
     )
     assert "say --leave-out to enrol the person without them" in said
     assert enrolled(parties.us) == {}
@@ -242,7 +270,7 @@ def test_the_good_persons_of_a_list_are_enrolled_and_the_bad_ones_reported(
     told = act(run, "enrol-list", path, *at(parties.us), code=cli.FAILED)
     assert (told["enrolled"], told["enrolled_before"], told["left_out"]) == (3, 0, 0)
     poor, unknown = told["not_enrolled"]
-    assert poor.startswith(f"without ridges: 1 of the prints cannot be compared: {folder / 'blank.png'}: the image")
+    assert poor.startswith(f"without ridges: 1 of the prints cannot be enrolled: {folder / 'blank.png'}: the image")
     assert unknown.startswith(f"no print: {folder / 'letter.txt'}: a file of prints is an ANSI/NIST-ITL transaction")
     assert enrolled(parties.us) == {"first": [(0, True)], "second": [(7, False)], "third": [(0, True)]}
 
@@ -261,16 +289,90 @@ def test_a_list_can_be_repeated(run: Run, parties: Parties, folder: Path) -> Non
         "enrolled": 2,
         "enrolled_before": 0,
         "left_out": 0,
+        "without_image": 1,
+        "not_searched": 1,
         "not_enrolled": [],
     }
     assert act(run, "enrol-list", path, *at(parties.us)) == {
         "enrolled": 0,
         "enrolled_before": 2,
         "left_out": 0,
+        "without_image": 0,
+        "not_searched": 0,
         "not_enrolled": [],
     }
     run("remove", "first", *at(parties.us))
     assert act(run, "enrol-list", path, *at(parties.us))["enrolled"] == 1
+
+
+def test_4_5_a_list_says_how_many_prints_and_persons_are_not_searched(run: Run, parties: Parties, folder: Path) -> None:
+    persons: dict[str, str | tuple[str, ...]] = {
+        "first": ("good.png", "minutiae.fmr"),
+        "second": "minutiae.fmr",
+        "third": ("minutiae.fmr", "minutiae.fmr"),
+        "fourth": "good.png",
+    }
+    code, said = run("enrol-list", listed(folder, persons), *at(parties.us))
+    assert code == 0
+    assert said.rstrip() == (
+        "Enrolled: 4. Enrolled before: 0. Prints left out: 0. Not enrolled: 0.\n"
+        "Prints without an image, so not searched: 4; persons with no other print: 2. A match could not be shown (4(5)): enrol "
+        "the images."
+    )
+
+
+def test_somebody_enrolled_meanwhile_is_reported_and_the_others_are_enrolled(
+    run: Run, parties: Parties, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meanwhile(prints.PrintReader):
+        """Reads files while somebody else enrols a person of the same list."""
+
+        def read_file(self, *given: Any, **said: Any) -> prints.PrintFile:
+            template = Impression(write_iso19794_2([MINUTIAE]))
+            with suppress(SubjectError):
+                service.enrol(parties.us, [Subject("second", json.dumps(KNOWN), (template, template))])
+            return super().read_file(*given, **said)
+
+    monkeypatch.setattr(prints, "PrintReader", Meanwhile)
+    path = listed(folder, {"first": "minutiae.fmr", "second": "minutiae.fmr", "third": "minutiae.fmr"})
+    told = act(run, "enrol-list", path, *at(parties.us), code=cli.FAILED)
+    assert told["enrolled"] == 2
+    assert told["not_enrolled"] == [
+        "'second' is enrolled already: remove the person first, or choose another name",
+    ]
+    alone = [(7, False)]
+    assert enrolled(parties.us) == {"first": alone, "second": alone * 2, "third": alone}
+
+
+def test_a_jail_that_does_not_work_ends_a_list_with_those_before_it_enrolled(
+    run: Run, parties: Parties, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = listed(folder, {"first": "minutiae.fmr", "second": "good.png", "third": "minutiae.fmr"})
+    broken = Jail(program="raise SystemExit")
+    with monkeypatch.context() as patched:
+        patched.setattr(prints, "JAIL", broken)
+        told = act(run, "enrol-list", path, *at(parties.us), code=cli.FAILED)
+    broken.close()
+    assert told["error"].startswith("the jail does not start: its process ended")
+    assert told["error"].endswith(
+        ". 1 of 3 persons were enrolled before that: when files can be read again, repeat the command for the others"
+    )
+    assert enrolled(parties.us) == {"first": [(7, False)]}
+    again = act(run, "enrol-list", path, *at(parties.us))
+    assert (again["enrolled"], again["enrolled_before"]) == (2, 1)
+
+
+def test_a_list_is_compared_with_the_names_and_no_particulars_are_read_for_it(
+    run: Run, parties: Parties, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = listed(folder, {"first": "minutiae.fmr"})
+    run("enrol-list", path, *at(parties.us))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("nothing of a person is read")
+
+    monkeypatch.setattr("contact_point.store.unseal", refuse)
+    assert act(run, "enrol-list", path, *at(parties.us))["enrolled_before"] == 1
 
 
 def test_nobody_of_a_list_with_a_bad_line_is_enrolled(run: Run, parties: Parties, folder: Path) -> None:
@@ -342,6 +444,53 @@ def test_4_3_prints_of_two_unknown_fingers_are_no_query(
     assert code == cli.REFUSED
     assert "Art. 4(3): a query is about one individual" in said
     assert "got positions [0, 0]" in said
+
+
+def test_4_3_one_finger_in_two_files_may_be_of_two_persons_and_is_no_query(
+    run: Run, parties: Parties, folder: Path, basis: Path, pictures: Mapping[int, tuple[Image, Image]]
+) -> None:
+    (folder / "another.png").write_bytes(images.write_png(pictures[3][0]))
+    given = ("--print", f"2={folder / 'good.png'}", "--print", f"2={folder / 'another.png'}", "--basis", basis)
+    code, said = run("query", *given, *at(parties.jp))
+    assert code == cli.REFUSED
+    assert "Art. 4(3): a query is about one individual" in said
+    assert "got positions [2, 2]" in said
+    with parties.jp.store.transaction() as tx:
+        assert tx.exchanges() == []
+
+
+def test_4_3_different_fingers_in_two_files_are_one_query(
+    run: Run, parties: Parties, folder: Path, basis: Path, pictures: Mapping[int, tuple[Image, Image]]
+) -> None:
+    (folder / "another.png").write_bytes(images.write_png(pictures[3][0]))
+    given = ("--print", f"2={folder / 'good.png'}", "--print", f"3={folder / 'another.png'}", "--basis", basis)
+    assert run("query", *given, *at(parties.jp))[0] == cli.UNREACHED
+    assert [each.position for each in probe(parties.jp)] == [2, 3]
+
+
+@pytest.mark.parametrize(("search", "impression"), [(("--latent",), 4), ((), 3)])
+def test_4_7_of_a_file_with_a_latent_print_and_a_known_one_the_search_takes_its_own_kind(
+    run: Run,
+    parties: Parties,
+    folder: Path,
+    basis: Path,
+    search: tuple[str, ...],
+    impression: int,
+) -> None:
+    """The known print is the larger and better one, and does not displace the latent one of the same finger."""
+    query = ("query", *search, "--print", folder / "scene.an2", "--basis", basis, *at(parties.jp))
+    assert run(*query)[0] == cli.UNREACHED
+    (sent,) = probe(parties.jp)
+    assert (sent.position, sent.impression) == (2, impression)
+
+
+def test_4_7_a_file_with_nothing_of_the_kind_is_refused_beside_one_that_fits(
+    run: Run, parties: Parties, folder: Path, basis: Path
+) -> None:
+    given = ("--print", f"4={folder / 'good.png'}", "--print", folder / "card.an2", "--basis", basis)
+    code, said = run("query", "--latent", *given, *at(parties.jp))
+    assert code == cli.REFUSED
+    assert "Art. 4(7): a latent search carries prints left at a scene (Article 4(7)); this one is of impression" in said
 
 
 def test_4_4_where_no_print_can_be_compared_the_reasons_are_told(

@@ -14,11 +14,12 @@ from annex.eligibility import Case, Disposition, Standing
 from contact_point import enrolment, prints
 from contact_point.enrolment import EnrolmentError, FileOf, Person, Ready
 from contact_point.holdings import Particulars, read_particulars
-from contact_point.nist import traditional
+from contact_point.nist import minutiae, traditional
 from contact_point.nist.transaction import Field, Record
 from matcher import images, synthesis
 from matcher.formats import read_iso19794_2, write_iso19794_2
 from matcher.images import Image
+from matcher.jail import Jail, JailError
 from matcher.template import Template
 
 if TYPE_CHECKING:
@@ -55,9 +56,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scene.an2").write_bytes(transaction(good, good, impressions=(3, 4)))
     (folder / "poor-and-latent.an2").write_bytes(transaction(blank, good, impressions=(3, 4)))
     (folder / "poor-latent.an2").write_bytes(transaction(blank, impressions=(4,)))
-    (folder / "marked-card.an2").write_bytes(with_minutiae(transaction(good), of_image=0))
-    (folder / "marked-blank.an2").write_bytes(with_minutiae(transaction(blank), of_image=0))
-    (folder / "minutiae.fmr").write_bytes(write_iso19794_2([MINUTIAE, replace(MINUTIAE, position=2)]))
+    (folder / "marked-card.an2").write_bytes(with_minutiae(transaction(good)))
+    (folder / "marked-blank.an2").write_bytes(with_minutiae(transaction(blank)))
+    (folder / "large.png").write_bytes(images.write_png(Image(np.full((1001, 1000), 255, np.uint8), 500.0)))
+    both = write_iso19794_2([MINUTIAE, replace(MINUTIAE, position=2)])
+    (folder / "latent.fmr").write_bytes(said_latent(write_iso19794_2([MINUTIAE])))
+    (folder / "mixed.fmr").write_bytes(said_latent(both))
+    (folder / "minutiae.fmr").write_bytes(both)
     (folder / "letter.txt").write_bytes(b"Dear colleague,\n")
     return folder
 
@@ -78,12 +83,20 @@ def misstated(data: bytes) -> bytes:
     return traditional.write(replace(whole, records=(*whole.records[:2], Record(14, fields))))
 
 
-def with_minutiae(data: bytes, *, of_image: int) -> bytes:
-    """Return a transaction of one image with two Type-9 records of minutiae beside it."""
+def with_minutiae(data: bytes) -> bytes:
+    """Return a transaction of one image with a Type-9 record of minutiae beside it, in both its forms."""
     whole = traditional.read(data)
-    marked = replace(MINUTIAE, position=2)
-    sets = [minutiae.to_record(marked, of_image, impression=3) for _ in range(2)]
-    return traditional.write(replace(whole, records=(*whole.records, *sets)))
+    forms = minutiae.write_standard(MINUTIAE, idc=1, impression=3), minutiae.write_m1(MINUTIAE, idc=1, impression=3)
+    fields = {field.number: field for form in forms for field in form.fields}
+    both = Record(9, tuple(fields[number] for number in sorted(fields)))
+    return traditional.write(replace(whole, records=(*whole.records, both)))
+
+
+def said_latent(record: bytes) -> bytes:
+    """Return a record of minutiae whose first view says that it is of a latent print (ISO/IEC 19794-2:2005, 7.4.2.3)."""
+    at = 24 + 1  # the record's header, and the finger position of the view
+    assert record[24] == MINUTIAE.position
+    return record[:at] + bytes([record[at] & 0xF0 | 7]) + record[at + 1 :]
 
 
 def person(folder: Path, *names: str, name: str = "someone", position: int = 0) -> Person:
@@ -128,7 +141,7 @@ def test_one_print_that_cannot_be_compared_stops_the_person(reader: PrintReader,
         ready(reader, person(folder, "good.png", "card.an2"))
     told = str(caught.value)
     assert told.startswith(
-        f"someone: 1 of the prints cannot be compared: {folder / 'card.an2'}: record 4 (Type-14): a print"
+        f"someone: 1 of the prints cannot be enrolled: {folder / 'card.an2'}: record 4 (Type-14): a print"
     )
     assert told.endswith("Take them again, or say --leave-out to enrol the person without them")
 
@@ -143,7 +156,7 @@ def test_it_is_left_out_where_that_is_said(reader: PrintReader, folder: Path) ->
 def test_a_person_of_whom_nothing_is_left_is_not_enrolled(reader: PrintReader, folder: Path) -> None:
     with pytest.raises(EnrolmentError) as caught:
         ready(reader, person(folder, "blank.png"), leave_out=True)
-    assert str(caught.value) == "someone: no print is left that can be compared: enrol at least one"
+    assert str(caught.value) == "someone: no print is left that can be enrolled: enrol at least one"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +192,68 @@ def test_4_5_minutiae_without_a_picture_are_kept_and_counted(reader: PrintReader
 def test_4_5_the_minutiae_of_a_card_that_was_read_count_as_minutiae(reader: PrintReader, shared_data: Path) -> None:
     made = ready(reader, person(shared_data / "cbeff", "gsa_01_Golden_PIV.bin"))
     assert (stored(made), made.without_image) == ([(7, False), (2, False)], 2)
-    assert "the container's signature: the digest holds" in made.forgiven[0]
+    assert "the container's signature is not proven: the digest holds" in made.forgiven[0]
+
+
+def test_4_5_of_a_print_with_a_picture_our_own_minutiae_are_kept_and_no_others(
+    reader: PrintReader, folder: Path
+) -> None:
+    made = ready(reader, person(folder, "marked-card.an2"))
+    assert (stored(made), made.without_image, made.left_out) == ([(2, True)], 0, ())
+    assert made.notes == (
+        f"{folder / 'marked-card.an2'}: minutiae beside pictures are not kept (sets: 2): our own are",
+    )
+    (impression,) = made.subject.impressions
+    (template,) = read_iso19794_2(impression.template)
+    assert len(template) != len(MINUTIAE)
+    assert ready(reader, person(folder, "good.png", "minutiae.fmr")).notes == ()
+
+
+def test_4_5_a_picture_that_was_left_out_leaves_no_minutiae_behind(reader: PrintReader, folder: Path) -> None:
+    made = ready(reader, person(folder, "good.png", "marked-blank.an2"), leave_out=True)
+    assert (stored(made), made.without_image, len(made.left_out)) == ([(0, True)], 0, 1)
+    with pytest.raises(EnrolmentError, match="someone: no print is left that can be enrolled: enrol at least one"):
+        ready(reader, person(folder, "marked-blank.an2"), leave_out=True)
+
+
+# --- prints left at a scene
+
+
+OF_NOBODY = "a print left at a scene is of nobody yet: it is searched for, not enrolled"
+
+
+def test_a_print_that_was_left_at_a_scene_is_not_enrolled(reader: PrintReader, folder: Path) -> None:
+    who = person(folder, "scene.an2")
+    with pytest.raises(EnrolmentError) as caught:
+        ready(reader, who)
+    reason = f"{folder / 'scene.an2'}: record 4 (Type-13): {OF_NOBODY}"
+    assert str(caught.value).startswith(
+        f"someone: 1 of the prints cannot be enrolled: {reason}. Take them again, or say"
+    )
+    made = ready(reader, who, leave_out=True)
+    assert (stored(made), made.left_out) == ([(2, True)], (reason,))
+
+
+@pytest.mark.parametrize("leave_out", [False, True])
+@pytest.mark.parametrize("name", ["latent.an2", "poor-latent.an2", "latent.fmr"])
+def test_a_file_of_prints_left_at_a_scene_stops_the_person_whatever_is_left_out(
+    reader: PrintReader, folder: Path, name: str, leave_out: bool
+) -> None:
+    with pytest.raises(EnrolmentError) as caught:
+        ready(reader, person(folder, "good.png", name), leave_out=leave_out)
+    assert str(caught.value) == f"someone: {folder / name}: {OF_NOBODY}; leave the file out"
+
+
+def test_where_only_what_was_left_at_a_scene_can_be_compared_nobody_is_enrolled(
+    reader: PrintReader, folder: Path
+) -> None:
+    with pytest.raises(EnrolmentError, match="someone: no print is left that can be enrolled"):
+        ready(reader, person(folder, "poor-and-latent.an2"), leave_out=True)
+
+
+def test_minutiae_that_were_left_at_a_scene_are_not_enrolled(reader: PrintReader, folder: Path) -> None:
+    made = ready(reader, person(folder, "mixed.fmr"), leave_out=True)
+    assert (stored(made), made.left_out) == ([(2, False)], (f"{folder / 'mixed.fmr'}: view 1: {OF_NOBODY}",))
 
 
 # --- many
@@ -215,6 +289,29 @@ def test_few_persons_are_taken_from_a_long_list_ahead_of_need(reader: PrintReade
         assert each.subject.name == f"person-{number}"
         assert taken <= number + 5
     made.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_a_jail_that_does_not_work_ends_a_list_after_those_before_it(
+    reader: PrintReader, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Jail(program="raise SystemExit")
+    monkeypatch.setattr(prints, "JAIL", broken)
+    kinds = ("minutiae.fmr", "good.png", "minutiae.fmr")  # minutiae are tables of numbers, and need no jail
+    people = [person(folder, kind, name=f"person-{number}") for number, kind in enumerate(kinds)]
+    made = enrolment.all_ready(people, reader, at=AT, leave_out=False, cores=1)
+    first = next(made)
+    assert isinstance(first, Ready)
+    with pytest.raises(JailError, match="the jail does not start: its process ended"):
+        next(made)
+    broken.close()
+
+
+def test_a_print_that_is_too_large_is_left_out_and_the_list_goes_on(reader: PrintReader, folder: Path) -> None:
+    people = [person(folder, name, name=name) for name in ("large.png", "good.png")]
+    large, good = enrolment.all_ready(people, reader, at=AT, leave_out=False, cores=2)
+    assert isinstance(large, EnrolmentError)
+    assert "the image: a print has at most 1000000 pixels at 500 dpi" in str(large)
+    assert isinstance(good, Ready)
 
 
 # --- lists

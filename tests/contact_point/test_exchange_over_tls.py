@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
@@ -37,12 +38,14 @@ from contact_point.settings import write_termination
 from contact_point.store import ContentGoneError, Impression
 from matcher import synthesis
 from matcher.formats import write_iso19794_2
-from matcher.images import Image
+from matcher.images import DecodeError, Image
+from matcher.jail import JailError
 from matcher.template import Template
 from pcsc.agreement import Termination
 from pcsc.duties import Content
 from pcsc.errors import (
     NoCircumstancesError,
+    NoPrintsError,
     NotSeriousCrimeError,
     OutOfOrderError,
     PoliticalOffenceError,
@@ -58,10 +61,12 @@ from pcsc.use import Purpose
 from .parties import Listening, events, held, justification, notification, subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     from contact_point.service import Installation
+    from matcher.jail import Jail
     from pcsc.messages import Message
 
     from .parties import Finger, Parties
@@ -443,6 +448,127 @@ def test_a_person_enrolled_while_the_service_runs_is_found_and_one_removed_is_no
                 service.remove(parties.us, "someone")
 
 
+# --- the prints of a match
+
+
+class Answering:
+    """The way to the other contact point, which answers with other prints than it did."""
+
+    def __init__(self, here: Installation, change: Callable[[bytes], bytes]) -> None:
+        assert here.other is not None
+        self.other, self.change = here.other, change
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        answer, answer_body = self.other.post(message, body, now)
+        if not isinstance(answer, Match):
+            return answer, answer_body
+        answer = replace(answer, prints=self.change(answer.prints))
+        return answer, wire.encode(answer)
+
+
+def _two_prints(sent: agreed.Transaction) -> agreed.Transaction:
+    return replace(sent, images=sent.images * 2)
+
+
+def _latent(sent: agreed.Transaction) -> agreed.Transaction:
+    return replace(sent, images=(replace(sent.images[0], impression=4),))
+
+
+def _wider(sent: agreed.Transaction) -> agreed.Transaction:
+    return replace(sent, images=(replace(sent.images[0], width=200),))
+
+
+def _broken(sent: agreed.Transaction) -> agreed.Transaction:
+    """Return a picture whose chunks are sound and whose pixels are not."""
+    at = sent.images[0].data.index(b"IDAT")
+    idat = b"IDAT" + b"no pixels"
+    data = sent.images[0].data[: at - 4] + (9).to_bytes(4) + idat + zlib.crc32(idat).to_bytes(4)
+    end = (0).to_bytes(4) + b"IEND" + zlib.crc32(b"IEND").to_bytes(4)
+    return replace(sent, images=(replace(sent.images[0], data=data + end),))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (_two_prints, NoPrintsError, r"Art\. 4\(5\): .*expected one Type-14 image .*got 2 images of Types \[14\] in its"),
+        (_latent, NoPrintsError, r"got 1 images of Types \[13\] in its result"),
+        (lambda sent: replace(sent, images=()), NoPrintsError, r"got 0 images of Types \[\] in its result"),
+        (lambda sent: replace(sent, control_reference="JP-1"), NoPrintsError, "in another transaction"),
+        (lambda sent: replace(sent, type_of_transaction=agreed.SEARCH), NoPrintsError, "in another transaction"),
+        (_wider, NoPrintsError, r"expected an image of 200 x \d+ pixels, as its record says \(14\.006, 14\.007\); got"),
+        (_broken, DecodeError, "PNG: "),
+    ],
+)  # fmt: skip
+def test_4_5_a_match_whose_print_could_not_be_confirmed_is_not_taken_in(
+    parties: Parties,
+    fingers: tuple[Finger, ...],
+    change: Callable[[agreed.Transaction], agreed.Transaction],
+    error: type[Exception],
+    says: str,
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    way = Answering(parties.jp, lambda data: agreed.write(change(agreed.read(data))))
+    jp = replace(parties.jp, other=way)
+    with parties.answering(Party.US), pytest.raises(error, match=says):
+        querying.open_query(jp, [fingers[0].later_print], justification(Party.JP), clock())
+    with jp.store.transaction() as tx:
+        (exchange,) = tx.exchanges()
+    assert exchange.state is State.SENT  # and not taken in by halves
+    assert Content.CANDIDATE not in held(jp, exchange.control_number)
+    assert Content.MESSAGE in held(jp, exchange.control_number)
+
+
+def test_one_match_that_cannot_be_read_does_not_keep_the_other_messages_back(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The pictures of the first match are broken, nothing can be decoded at the second, the third is sound."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
+    came: list[bytes] = []
+
+    def change(data: bytes) -> bytes:
+        came.append(data)
+        if len(came) == 2:
+            raise JailError("nothing can be decoded at present")
+        return agreed.write(_broken(agreed.read(data))) if len(came) == 1 else data
+
+    with parties.answering(Party.US):
+        jp = replace(parties.jp, other=Answering(parties.jp, change))
+        first, second, third = delivery.resume(jp, clock)
+        assert isinstance(first, DecodeError)
+        assert isinstance(second, JailError)
+        assert not isinstance(third, Exception)
+        assert third.state is State.MATCH
+        # The other side answers once, so that the two get the same answers again.
+        again = delivery.resume(jp, clock)
+    assert [isinstance(each, Exception) or each.state for each in again] == [State.MATCH] * 2
+    parties.records_agree()
+
+
+def test_the_prints_of_a_match_are_read_while_the_store_is_free(
+    parties: Parties, fingers: tuple[Finger, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading takes its time in the jail: meanwhile others may write."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    read, free = agreed.read, []
+
+    def slow(data: bytes, *, place: Jail) -> agreed.Transaction:
+        if b"1.004:SRE" in data:
+            with closing(sqlite3.connect(parties.jp.settings.folder.database, timeout=0.2)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                other.rollback()
+            free.append(len(data))
+        return read(data, place=place)
+
+    with parties.answering(Party.US):
+        monkeypatch.setattr(agreed, "read", slow)
+        exchange = querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
+    assert exchange.state is State.MATCH
+    assert free
+
+
 # --- files of the national systems
 
 
@@ -467,7 +593,7 @@ def marked(finger: Finger) -> bytes:
         height=found.height,
     )
     latent = prints.finger_image(finger.later_print.image, 0, impression=6, marked=marks)
-    made = agreed.Transaction("LFFS", "1", "JP/NPA", "JP/NPA", clock().date(), (latent,))
+    made = agreed.Transaction(agreed.SEARCH, "1", "JP/NPA", "JP/NPA", clock().date(), (latent,))
     return agreed.write(made)
 
 
