@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
 
-SEARCH: Final = "CPS"
-RESULT: Final = "SRE"
-"""Types of transaction: a print-to-print search and its result, as INTERPOL's INT-I names them."""
-
+SEARCH, RESULT = agreed.SEARCH, agreed.RESULT
 
 UNKNOWN_IMPRESSION: Final = 29
 LATENT_IMPRESSION: Final = 4
@@ -234,10 +231,6 @@ class PrintReader:
 
     def _of_record(self, image: agreed.FingerImage) -> Print:
         """Return the print in a Type-13 or Type-14 record."""
-        if image.compression is Compression.NONE:
-            raise images.UnknownFormatError(
-                "an image travels as PNG, WSQ or JPEG 2000 (14.011 CGA); this one is raw pixels"
-            )
         picture = images.read(image.data, dpi=image.dpi, place=JAIL)
         height, width = picture.pixels.shape
         if (width, height) != (image.width, image.height):

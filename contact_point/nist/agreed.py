@@ -34,6 +34,7 @@ from contact_point.nist.transaction import (
     NistError,
     UnsupportedError,
 )
+from matcher import images
 from matcher.formats.scaling import nominal_dpi
 from matcher.template import Template
 
@@ -57,8 +58,8 @@ RESULT: Final = "SRE"
 MAX_IMAGES: Final = 20
 MAX_SIDE: Final = 5_000  # pixels: a ten-print card at 1000 pixels per inch
 MAX_PIXELS: Final = 16_000_000
-MIN_DPI: Final = 250
-MAX_DPI: Final = 2_000
+MIN_DPI: Final = images.MIN_DPI
+MAX_DPI: Final = images.MAX_DPI
 MAX_CHUNKS: Final = 2_000  # of a PNG: writers make chunks of 8 KiB or more
 
 LATENT: Final = frozenset({4, 5, 6, 7})

@@ -22,7 +22,7 @@ _SIZ_BYTES: Final = 38
 
 
 class Compression(StrEnum):
-    """How the pixels are encoded, with the codes of field 14.011 CGA (table 15), as far as the Parties agreed on them."""
+    """How the pixels are encoded, with the codes of field 14.011 CGA (table 15)."""
 
     NONE = "NONE"
     WSQ = "WSQ20"

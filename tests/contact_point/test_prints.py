@@ -11,7 +11,6 @@ import pytest
 
 from contact_point import files, prints
 from contact_point.nist import agreed, minutiae, traditional
-from contact_point.nist.headers import Compression
 from contact_point.nist.transaction import Field, Record, Transaction
 from contact_point.prints import LATENT_IMPRESSION, UNKNOWN_IMPRESSION, Print, best_of_each_finger, check_individual
 from matcher import images, synthesis
@@ -200,12 +199,6 @@ def test_a_transaction_without_prints_is_told_apart_from_one_that_cannot_be_read
 def test_4_3_two_prints_of_one_finger_are_refused_before_they_are_read(reader: PrintReader) -> None:
     with pytest.raises(BulkQueryError, match=r"got positions \[2, 2\]"):
         reader.of_transaction(transaction(image(BLANK, 2), image(BLANK, 2)))
-
-
-def test_raw_pixels_do_not_travel(reader: PrintReader) -> None:
-    raw = image(BLANK, data=BLANK.pixels.tobytes(), compression=Compression.NONE)
-    with pytest.raises(images.UnknownFormatError, match=r"travels as PNG, WSQ or JPEG 2000 .* this one is raw pixels"):
-        reader.of_transaction(transaction(raw))
 
 
 def test_an_image_of_another_size_than_its_record_says_is_refused(reader: PrintReader) -> None:

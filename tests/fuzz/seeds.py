@@ -247,7 +247,7 @@ def _finger_image_records() -> list[bytes]:
 # --- transactions ----------------------------------------------------------------------------------------------------
 
 _HEAD: Final = (
-    (4, b"CAR"),
+    (4, b"CPS"),
     (5, b"20261122"),
     (7, b"JPNPA0000"),
     (8, b"USFBI0000"),
@@ -292,7 +292,7 @@ def _agreed() -> bytes:
     image = agreed.FingerImage(2, encoded("PNG"), headers.Compression.PNG, *_SIZE, 500)
     return agreed.write(
         agreed.Transaction(
-            type_of_transaction="CAR",
+            type_of_transaction="CPS",
             control_number="JP261122-AAAABBBB",
             control_reference=None,
             originator="JPNPA",
