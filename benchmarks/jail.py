@@ -1,19 +1,24 @@
 """What the jail costs beside the decoding: ``python -m benchmarks.jail [FOLDER...] [--json]``.
 
-Each image below the folders is decoded in three ways in turn: in this process, by a child of the jail that waited for it, and
-by one forked on demand. Counted is CPU time, all of it: of this process, of the jail's, and of the child from its fork to its
-end. The overhead of an image is what a way takes more than this process alone; the figures are medians over the images, each
-of which is the mean of a few runs. Times by the clock are from the request to the last byte of the answer.
+Each image below the folders is decoded in three ways in turn: in this process, by a jail as it is, whose children wait and
+serve again where they may, and by a jail that keeps no child from one request to the next. Counted is CPU time, all of it: of
+this process, of the jail's, and of its children from their forks to their ends or to now. The overhead of an image is what a
+way takes more than this process alone; the figures are medians over the images, each of which is the mean of a few runs, and
+for the jail as it is their mean, too, which has in it the children that end after their last request. Times by the clock are
+from the request to the last byte of the answer. The last lines are medians over all images, and those read by each kind of
+task: again, by a child that may serve again, and once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,15 +26,17 @@ from benchmarks import machine
 from benchmarks.folders import IMAGES
 from matcher import _decoding
 from matcher.images import MAX_PIXELS, MAX_SIDE, MIN_SIDE, codec_of
-from matcher.jail import Jail
+from matcher.jail import OTHER, PLAIN, Jail, Limits
+from matcher.jail_terms import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FOLDERS: Final = (Path("../shared/data"),)
-LIMITS: Final = {"min_side": MIN_SIDE, "max_side": MAX_SIDE, "max_pixels": MAX_PIXELS}
+LIMITS: Final = Limits(MIN_SIDE, MAX_SIDE, MAX_PIXELS)
+_TASKS: Final = {"plain": _decoding.plain, "decode": _decoding.decode}
 RUNS: Final = 5
-_ROW: Final = "{:6}{:>8}" + "{:>14}" * 6
+_ROW: Final = "{:6}{:>8}" + "{:>13}" * 7
 SETTLED: Final = 0.02
 """Seconds in which the jail has forked the next child."""
 
@@ -42,49 +49,68 @@ class Cost:
     clock: float
 
 
+Costs = tuple[Cost, Cost, Cost]
+"""In this process, in the jail, and in one that keeps no child."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Medians over the images of one codec, in milliseconds."""
+    """Medians over the images of one codec, or of one kind of task, in milliseconds; one figure is a mean."""
 
-    codec: str
+    images_of: str
     images: int
     in_process_cpu: float
-    warm_overhead: float
-    on_demand_overhead: float
+    jail_overhead: float
+    jail_mean_overhead: float
+    fork_each_overhead: float
     in_process_clock: float
-    warm_clock: float
-    on_demand_clock: float
+    jail_clock: float
+    fork_each_clock: float
 
 
 def measured(paths: list[Path]) -> Iterator[Line]:
-    """Measure every image and yield a line for each codec, then one for all."""
-    costs: dict[str, list[tuple[Cost, Cost, Cost]]] = defaultdict(list)
+    """Measure every image and yield a line for each codec, for each kind of task, and one for all."""
+    costs: dict[str, list[Costs]] = defaultdict(list)
+    kinds: dict[str, list[Costs]] = defaultdict(list)
     _decoding.warm()
-    warm, on_demand = Jail(), Jail(warm=0)
-    for path in paths:
-        data = path.read_bytes()
-        codec = codec_of(data)
-        if codec is None:
-            continue
-        arguments = {"codec": codec, **LIMITS}
-        here = _cost(lambda arguments=arguments, data=data: _decoding.decode(arguments, data), None)  # type: ignore[misc]
-        there = [
-            _cost(
-                lambda place=place, arguments=arguments, data=data: place.ask(  # type: ignore[misc]
-                    "decode", arguments, data, most=MAX_PIXELS
-                ),
-                place,
+    with contextlib.closing(Jail()) as jail, contextlib.closing(_KeepsNone(warm=0)) as fork_each:
+        for path in paths:
+            data = path.read_bytes()
+            codec = codec_of(data)
+            if codec is None:
+                continue
+            task = _task(codec, data)
+            each = (
+                _cost(partial(_TASKS[task], {"codec": codec, **asdict(LIMITS)}, data), None),
+                _cost(partial(jail.decode, codec, data, LIMITS), jail),
+                _cost(partial(fork_each.decode, codec, data, LIMITS), fork_each),
             )
-            for place in (warm, on_demand)
-        ]
-        costs[codec].append((here, there[0], there[1]))
-    for place in (warm, on_demand):
-        place.close()
+            costs[codec].append(each)
+            kinds["again" if task in _decoding.AGAIN else "once"].append(each)
     if not costs:
         raise SystemExit("no images found: name folders with files of " + ", ".join(sorted(IMAGES)))
-    for codec in sorted(costs):
-        yield _line(codec, costs[codec])
+    for part in (costs, kinds):
+        for name in sorted(part):
+            yield _line(name, part[name])
     yield _line("all", [cost for each in costs.values() for cost in each])
+
+
+class _KeepsNone(Jail):
+    """A jail in which each child serves one request, whatever the task."""
+
+    def _keep(self, _child: object) -> bool:
+        return False
+
+
+def _task(codec: str, data: bytes) -> str:
+    """Return the task that reads an image."""
+    if codec not in PLAIN:
+        return "decode"
+    try:
+        _decoding.plain({"codec": codec, **asdict(LIMITS)}, data)
+    except RefusalError as refusal:
+        return "decode" if refusal.letter == OTHER else "plain"
+    return "plain"
 
 
 def _cost(decode: Callable[[], object], place: Jail | None) -> Cost:
@@ -108,13 +134,14 @@ def _settled(place: Jail | None) -> float:
     return place.spent()
 
 
-def _line(codec: str, costs: list[tuple[Cost, Cost, Cost]]) -> Line:
+def _line(name: str, costs: list[Costs]) -> Line:
     return Line(
-        codec,
+        name,
         len(costs),
         statistics.median(here.cpu for here, _, _ in costs),
-        statistics.median(warm.cpu - here.cpu for here, warm, _ in costs),
-        statistics.median(on_demand.cpu - here.cpu for here, _, on_demand in costs),
+        statistics.median(jail.cpu - here.cpu for here, jail, _ in costs),
+        statistics.fmean(jail.cpu - here.cpu for here, jail, _ in costs),
+        statistics.median(fork_each.cpu - here.cpu for here, _, fork_each in costs),
         *(statistics.median(cost[way].clock for cost in costs) for way in range(3)),
     )
 
@@ -139,11 +166,11 @@ def main() -> None:
         for line in measured(paths):
             print(json.dumps(asdict(line)))
         return
-    print(_ROW.format("", "", "CPU ms:", "", "", "clock ms:", "", ""))
-    print(_ROW.format("codec", "images", "in process", "+ warm", "+ on demand", "in process", "warm", "on demand"))
+    print(_ROW.format("", "", "CPU ms:", "", "", "", "clock ms:", "", ""))
+    print(_ROW.format("", "images", "in process", "+ jail", "(mean)", "+ fork each", "in process", "jail", "fork each"))
     for line in measured(paths):
-        codec, images, *times = asdict(line).values()
-        print(_ROW.format(codec, images, *(f"{each:.2f}" for each in times)))
+        name, images, *times = asdict(line).values()
+        print(_ROW.format(name, images, *(f"{each:.2f}" for each in times)))
     print(machine.describe())
 
 

@@ -1,9 +1,12 @@
-"""Decoding an image file: the task that the jail was built for. What it loads is C, and is loaded nowhere else.
+"""Decoding an image file: the tasks that the jail was built for. What :func:`decode` loads is C, and is loaded nowhere else.
 
-:func:`decode` holds what the header states to the limits it is given, then checks what the decoder does not check by itself
-(where WSQ, JPEG and JPEG 2000 end, how many tiles and components there are), and only then decodes. It gives 8-bit grey
-values where there is one way to read the file as such, and refuses else: T for too large or small, D for damaged, U for a
-kind of picture that is not read here.
+:func:`plain` runs nothing but Python and numpy on a file, for the kinds that need no more: WSQ (:mod:`matcher.wsq`) and
+pictures without compression (:mod:`matcher._plain_pictures`). So a child may do it again (:data:`AGAIN`).
+
+:func:`decode` has Pillow do it. It holds what the header states to the limits it is given, then checks what the decoder does
+not check by itself (where JPEG and JPEG 2000 end, how many tiles and components there are), and only then decodes. It gives
+8-bit grey values where there is one way to read the file as such, and refuses else: T for too large or small, D for damaged, U
+for a kind of picture that is not read here.
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from matcher import _jpeg_grammar, wsq
+from matcher import _jpeg_grammar, _plain_pictures, wsq
+from matcher._plain_pictures import check_size
 from matcher.jail_terms import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matcher._plain_pictures import Picture
     from matcher.jail_terms import Task
 
 # Not Image.open, which loads the decoders of forty formats more.
@@ -43,8 +48,17 @@ _MAX_TILES: Final = 64
 _ENOUGH: Final = 10
 _PHOTOMETRIC: Final = 262  # TIFF tag PhotometricInterpretation
 
-Picture = tuple[tuple[int, int], tuple[float, float], bytes]
-"""Width and height, the file's own resolution across and down in dpi (0 if none), and the grey pixels."""
+
+def plain(arguments: dict[str, Any], data: bytes) -> tuple[list[float], bytes]:
+    """Read ``data`` by the ``codec`` in the arguments, with Python and numpy only; return what :func:`decode` does.
+
+    Raises:
+        RefusalError: the file is not read; T, D, U, or C where :func:`decode` may read it.
+
+    """
+    codec = arguments["codec"]
+    size, dpi, pixels = _wsq(data, arguments) if codec == "WSQ" else _plain_pictures.read(codec, data, arguments)
+    return [*size, *dpi], pixels
 
 
 def decode(arguments: dict[str, Any], data: bytes) -> tuple[list[float], bytes]:
@@ -54,12 +68,12 @@ def decode(arguments: dict[str, Any], data: bytes) -> tuple[list[float], bytes]:
         RefusalError: the file is not read; T, D or U.
 
     """
-    decoder = _wsq if arguments["codec"] == "WSQ" else _pillow
-    size, dpi, pixels = decoder(data, arguments)
+    size, dpi, pixels = _pillow(data, arguments)
     return [*size, *dpi], pixels
 
 
-TASKS: Final[Mapping[str, Task]] = {"decode": decode}
+TASKS: Final[Mapping[str, Task]] = {"plain": plain, "decode": decode}
+AGAIN: Final = frozenset({"plain"})
 
 
 def warm() -> None:
@@ -74,6 +88,8 @@ def warm() -> None:
             Image.new(mode, (32, 32)).save(file, kind.format)
             for _ in range(_ENOUGH):
                 decode({"codec": codec, **limits}, file.getvalue())
+                if codec in _plain_pictures.CODECS and mode == "L":
+                    plain({"codec": codec, **limits}, file.getvalue())
 
 
 # --- WSQ -------------------------------------------------------------------------------------------------------------
@@ -82,7 +98,7 @@ def warm() -> None:
 def _wsq(data: bytes, limits: dict[str, int]) -> Picture:
     try:
         size = wsq.size(data)
-        _check_size(size, limits)
+        check_size(size, limits)
         if size[0] * size[1] > wsq.MAX_PIXELS_PER_BYTE * len(data):
             raise RefusalError(
                 "T",
@@ -103,27 +119,16 @@ def _pillow(data: bytes, arguments: dict[str, Any]) -> Picture:
     if codec == "JP2":
         _check_codestream(data)
     elif codec == "JPEG":
-        _jpeg_grammar.check(data, partial(_check_size, limits=arguments))
+        _jpeg_grammar.check(data, partial(check_size, limits=arguments))
     try:
         with _PILLOW[codec](io.BytesIO(data)) as image:
-            _check_size(image.size, arguments)
+            check_size(image.size, arguments)
             _check_kind(image)
             image.load()
             across, down = image.info.get("dpi", (0.0, 0.0))
             return image.size, (float(across), float(down)), _grey(image)
     except SyntaxError:  # Pillow's word for a header that it does not read
         raise RefusalError("D", "the header is damaged, or of a variant that is not read") from None
-
-
-def _check_size(size: tuple[int, int], limits: dict[str, int]) -> None:
-    width, height = size
-    smallest, largest, pixels = limits["min_side"], limits["max_side"], limits["max_pixels"]
-    if not (smallest <= width <= largest and smallest <= height <= largest and width * height <= pixels):
-        raise RefusalError(
-            "T",
-            f"a side has {smallest} to {largest} pixels and a picture at most {pixels}; the header states "
-            f"{width} x {height}",
-        )
 
 
 def _check_codestream(data: bytes) -> None:

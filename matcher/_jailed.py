@@ -1,22 +1,29 @@
-"""The program inside the jail: it loads the tasks once and keeps children waiting, each confined already, each for one request.
+"""The program inside the jail: it loads the tasks once and keeps children waiting, each confined already.
 
 It runs with ``python -I`` and loads nothing of the server but the task modules that its arguments name. The parent end is
 :mod:`matcher.jail`, what the two agree on :mod:`matcher.jail_terms`; they talk over file descriptor 0, a Unix socket. This
-program first says "ready", how children are confined and which tasks there are, or "failed" and why. Then each "+" that
-comes down is answered with a token and the descriptor of a socket to a waiting child, and another child is forked in its
-place; each "?" with the CPU seconds used so far by this program and by the children that have ended.
+program first says "ready", how children are confined, which tasks there are and which of them a child may do again, or "failed"
+and why. Then each "+" that comes down is answered with a token and the descriptor of a socket to a waiting child, and another
+child is forked in its place; each "?" with the CPU seconds used so far by this program and by its children.
 
 A child is forked, closes what is not its own, confines itself, and only then begins to read its socket. It reads one request
-to its end, answers and exits. This program kept the child's end of the socket too: when the child is dead it adds the token
-and the exit status, negative for a signal. The token was drawn after the child was forked, so that no child can forge that
-last word. When the parent hangs up before, the child is killed: so it is the parent that keeps the time. This program ends
-when the parent does, and its children with it.
+to its end and answers; then it exits, or, where the task is one of those, waits for the next. When the parent hangs up, the
+child is killed: so it is the parent that keeps the time, and that says which child serves again. This program kept the child's
+end of the socket too: when the child is dead it adds the token and the exit status, negative for a signal. The token was drawn
+after the child was forked, so that no child can forge that last word. This program ends when the parent does, and its children
+with it.
 
 A task module offers ``TASKS``, functions by their names, each taking arguments (whatever JSON has) and data (bytes) and
 giving the same two; and, where a task loads or builds something when it is first used, ``warm()``, which does that, since
 a child can open no file. A task refuses by raising :class:`~matcher.jail_terms.RefusalError`; any other exception is
-answered as damage to the data. The answer is a letter, a line of JSON and data: O with what the task gave, any other with
-the reason for refusing.
+answered as damage to the data. The answer is a letter, a line of JSON and data, with their lengths before them: O with what
+the task gave, any other with the reason for refusing.
+
+``AGAIN``, where a module has it, names those of its tasks that run nothing but memory-safe code on arguments and data: Python,
+and what numpy and Python's own modules do within the bounds of their arrays; no decoder or parser in C. No file can take over
+the child that did one, so it is the same child as before, and may do another. What the last one's sender sent lies at most in
+freed memory then, which memory-safe code does not read before it has written it, and a child has no way out but its answers.
+The modules are read before there is any file, so that no file has a say in what they declare.
 
 What a request costs beside its task is the fork, and the memory pages that the child writes to, each copied or new. So what
 a child does is prepared before, and it makes few copies of anything.
@@ -42,12 +49,23 @@ import time
 import warnings
 from collections import deque
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from matcher.jail_terms import ADDRESS_SPACE, CPU_SECONDS, LENGTHS, SPENT, STATUS, TOKEN_BYTES, RefusalError
+from matcher.jail_terms import (
+    ADDRESS_SPACE,
+    ANSWER,
+    CPU_SECONDS,
+    END,
+    LENGTHS,
+    SPENT,
+    STATUS,
+    TOKEN_BYTES,
+    RefusalError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import FrameType
 
     from matcher.jail_terms import Task
@@ -66,27 +84,33 @@ def main() -> None:
     control = socket.socket(fileno=0)
     try:
         warnings.simplefilter("ignore")  # to print one, Python would open the source file
-        tasks = _loaded(sys.argv[2:])
+        tasks, again = _loaded(sys.argv[2:])
         confinement, seccomp = _prepare()
     except Exception as error:  # noqa: BLE001  whatever it is, only this line can tell the parent
         control.sendall(f"failed {type(error).__name__}: {error}\n".encode())
         return
-    pool = _Pool(control, tasks, seccomp=seccomp, warm=int(sys.argv[1]))
-    control.sendall(b"ready " + _line({"confinement": confinement, "tasks": sorted(tasks)}))
+    pool = _Pool(control, tasks, again, seccomp=seccomp, warm=int(sys.argv[1]))
+    told = {"confinement": confinement, "tasks": sorted(tasks), "again": sorted(again)}
+    control.sendall(b"ready " + _line(told))
     pool.serve()
 
 
-def _loaded(modules: list[str]) -> dict[str, Task]:
-    """Import the task modules and return their tasks by name."""
+def _loaded(modules: list[str]) -> tuple[dict[str, Task], frozenset[str]]:
+    """Import the task modules; return their tasks by name, and the names of those that a child may do again."""
     # What modules do after a fork is renew the locks of threads, of which there are none; it costs each child 90 pages.
     os.register_at_fork = _nothing_after_forks
     tasks: dict[str, Task] = {}
+    again: set[str] = set()
     for name in modules:
         module = importlib.import_module(name)
         offered: Mapping[str, Task] = module.TASKS
         if twice := tasks.keys() & offered.keys():
             raise ValueError(f"a task has one module; {sorted(twice)} of {name} are there already")
         tasks.update(offered)
+        safe: frozenset[str] = getattr(module, "AGAIN", frozenset())
+        if strange := safe - offered.keys():
+            raise ValueError(f"AGAIN names tasks of its module; {sorted(strange)} of {name} are none")
+        again |= safe
         getattr(module, "warm", lambda: None)()
     # A collection in a child would touch, and so copy, every page that it shares with this process; and each page that
     # this process holds, even of freed memory, costs each fork.
@@ -95,7 +119,7 @@ def _loaded(modules: list[str]) -> dict[str, Task]:
     gc.freeze()
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
-    return tasks
+    return tasks, frozenset(again)
 
 
 def _nothing_after_forks(**_functions: object) -> None:
@@ -119,9 +143,18 @@ class _Child:
 class _Pool:
     """Children that wait, children that work, and the loop that looks after both."""
 
-    def __init__(self, control: socket.socket, tasks: Mapping[str, Task], *, seccomp: Filter | None, warm: int) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        tasks: Mapping[str, Task],
+        again: frozenset[str],
+        *,
+        seccomp: Filter | None,
+        warm: int,
+    ) -> None:
         self._control = control
         self._tasks = tasks
+        self._again = again
         self._seccomp = seccomp
         self._warm = warm
         self._waiting: deque[_Child] = deque()
@@ -171,7 +204,7 @@ class _Pool:
         if question == b"+":
             self._hand_up()
         elif question == b"?":
-            self._control.sendall(SPENT.pack(_spent()))
+            self._control.sendall(SPENT.pack(_spent(self._alive)))
         return question != b""
 
     def _hand_up(self) -> None:
@@ -248,28 +281,41 @@ class _Pool:
         return child
 
     def _live(self, descriptor: int, parent: int) -> None:
-        """Confine this child, answer one request and exit; nothing of other requests stays open."""
+        """Confine this child and answer requests until one is of a task that is done once, or there are no more."""
         os.dup2(descriptor, _CHILD_SOCKET)
         os.dup2(1, 0)
         os.closerange(_CHILD_SOCKET + 1, 1 << 16)
         signal.set_wakeup_fd(-1)
         _die_with(parent)
         confine(seccomp=self._seccomp)
+        for number in count(1):
+            if not self._served(number):
+                os._exit(0)
+            gc.collect()  # of this request only: what was there before the fork is frozen
+
+    def _served(self, number: int) -> bool:
+        """Answer a request and let go of all that came with it; tell whether its task is one to be done again."""
         lengths = LENGTHS.unpack(_read(LENGTHS.size))
         question, data = (_read(length) for length in lengths)
-        for part in answer(self._tasks, question, data):
-            _write(part)
-        os._exit(0)
+        content, produced = answer(self._tasks, question, data)
+        _write(ANSWER.pack(number, len(content), len(produced), time.process_time()) + content)
+        _write(produced)
+        _write(END)
+        return _JSON.raw_decode(question.decode())[0][0] in self._again
 
 
 def _nothing(_signal: int, _frame: FrameType | None) -> None:
     """Let the wake-up descriptor tell."""
 
 
-def _spent() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
+def _spent(alive: Iterable[int]) -> float:
+    """Return the CPU seconds of this process and of its children, the living ones by their process ids."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    seconds = sum(one.ru_utime + one.ru_stime for one in used)
+    for pid in alive:
+        with contextlib.suppress(OSError):  # one that dies at this moment, or a system without such clocks
+            seconds += time.clock_gettime(~pid << 3 | 2)  # Linux's clock of a process's CPU time (clock_getcpuclockid)
+    return seconds
 
 
 # --- what a child does -----------------------------------------------------------------------------------------------

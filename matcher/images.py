@@ -108,7 +108,8 @@ def read(data: bytes, *, dpi: float | None = None, place: jail.Jail = jail.SHARE
 
     The resolution is ``dpi`` where given (a record's own header knows best), else the file's own where that is possible
     for a print, else 500. JPEG 2000's resolution boxes are passed over: they are often wrong. Thread-safe; costs a
-    process of its own, some milliseconds beyond the decoding.
+    process of its own, some milliseconds beyond the decoding, where a decoder in C is needed: PNG, JPEG, JPEG 2000, and
+    the compressed and rarer kinds of TIFF, BMP and PGM.
 
     Raises:
         UnknownFormatError: the format or the kind of picture is not read.

@@ -1,10 +1,14 @@
-"""Reading hostile files in a jail: a child process with no rights, one for each file, because decoders are written in C.
+"""Reading hostile files in a jail: child processes with no rights, because decoders are written in C.
 
 Of 110,000 damaged WSQ files one in 160 killed the process that decoded it. So a :class:`Jail` keeps a small process that has
 loaded the decoders and nothing of the server (:mod:`matcher._jailed`), and that process keeps children waiting which have
-given up files, network, processes, time and memory. Each serves one request and dies, so that nothing of one person's file
-is there when the next one's comes. What it may do is a task, by its name: :meth:`Jail.ask`; the one to begin with is
-:meth:`Jail.decode`. What comes back is held to a length and otherwise believed to be no more than JSON and bytes.
+given up files, network, processes, time and memory. What a child may do is a task, by its name: :meth:`Jail.ask`; the one to
+begin with is :meth:`Jail.decode`. What comes back is held to a length and otherwise believed to be no more than JSON and bytes.
+
+A child that has run a decoder in C serves one request and dies, so that nothing of one person's file is there when the next
+one's comes. A fork, and the end of a process, cost more than most files do; so a child that has run nothing but memory-safe
+code, which no file can take over, is kept for the next request of that kind, up to :data:`MAX_SERVED`. Which tasks those are,
+their modules declare before there is any file, and this side decides by the task's name, never by what a child says.
 """
 
 from __future__ import annotations
@@ -25,12 +29,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.jail_terms import CPU_SECONDS, LENGTHS, MAX_CONTENT, SPENT, STATUS, TOKEN_BYTES
+from matcher.jail_terms import ANSWER, CPU_SECONDS, END, LENGTHS, MAX_CONTENT, SPENT, STATUS, TOKEN_BYTES
 
 PROGRAM: Final = "from matcher import _jailed; _jailed.main()"
 MODULES: Final = ("matcher._decoding",)
 WALL_SECONDS: Final = 20.0
 """From the moment a child is handed over; CPU time ends it before, unless the machine is very busy."""
+
+MAX_SERVED: Final = 32
+"""Requests that a child serves in its life, of tasks that it may do again."""
+
+MAX_SPENT: Final = 0.5
+"""CPU seconds after which a child serves no more."""
+
+PLAIN: Final = frozenset({"WSQ", "PGM", "BMP", "TIFF"})
+"""The codecs of which some or all files need no decoder in C: the task "plain" is tried before "decode"."""
+
+OTHER: Final = "C"
+"""The letter with which "plain" leaves a file to "decode"."""
 
 _HERE: Final = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})"
 _START_SECONDS: Final = 60.0
@@ -46,7 +62,7 @@ class JailError(RuntimeError):
 class RefusedError(ValueError):
     """The task was not done, because of its data; ``letter`` tells why.
 
-    For pictures: T too large or small, D damaged, U a kind not read, K killed (:class:`KilledError`).
+    For pictures: T too large or small, D damaged, U a kind not read, K killed (:class:`KilledError`), C (:data:`OTHER`).
     """
 
     def __init__(self, letter: str, reason: str) -> None:
@@ -80,12 +96,35 @@ class Decoded:
     pixels: bytes
 
 
+class _GarbledError(RefusedError):
+    """What a child said is no answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("D", reason)
+
+
+class _GoneError(Exception):
+    """A child ended and nobody said how: the jail has ended, too."""
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A child that is ours to ask: our end of its socket, the token that its last word begins with, and whose child it is."""
+
+    connection: socket.socket
+    token: bytes
+    parent: subprocess.Popen[bytes] | None
+    served: int = 0
+    spent: float = 0.0  # CPU seconds, as it says
+
+
 class Jail:
     """A place to do tasks in; thread-safe. The process starts with the first task and again whenever it is gone.
 
-    ``places`` is how many tasks may run at once, each in up to 512 MiB of memory and 2 seconds of CPU time; ``warm`` is how
-    many children wait for one, as many if not given; ``wall_seconds`` is when an answer is given up; ``modules`` name the
-    modules of tasks (:mod:`matcher._jailed` says what they offer); ``program`` is what runs inside, as Python text.
+    ``places`` is how many tasks may run at once, each in up to 512 MiB of memory and 2 seconds of CPU time, and how many
+    children are kept at most that may serve again; ``warm`` is how many new ones wait, as many if not given; ``wall_seconds``
+    is when an answer is given up; ``modules`` name the modules of tasks (:mod:`matcher._jailed` says what they offer);
+    ``program`` is what runs inside, as Python text.
     """
 
     def __init__(
@@ -101,12 +140,15 @@ class Jail:
         self._modules = modules
         waiting = places if warm is None else warm
         self._command = [sys.executable, "-I", "-c", f"{_HERE}\n{program}", str(waiting), *modules]
+        self._most_kept = places
         self._places = threading.BoundedSemaphore(places)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._confinement = ""
         self._tasks: frozenset[str] = frozenset()
+        self._again: frozenset[str] = frozenset()
+        self._kept: list[_Child] = []
         atexit.register(self.close)
 
     @property
@@ -122,10 +164,12 @@ class Jail:
         return self._confinement
 
     def ask(self, task: str, arguments: Any, data: bytes, *, most: int) -> tuple[Any, bytes]:
-        """Do a task in a child of its own; return what it gives: a value as JSON has them, and at most so many bytes.
+        """Do a task in a child; return what it gives: a value as JSON has them, and at most so many bytes.
 
-        Nothing in it is to be trusted: whoever wrote the data may have taken the child over and written the answer.
-        Costs about a hundredth of a second beside the task itself, and memory for the answer twice.
+        The child is new, and is ended afterwards, unless the task's module declares that it may be done again. Nothing in
+        the answer is to be trusted: whoever wrote the data may have taken the child over and written it. Costs some
+        milliseconds of CPU time beside the task itself with a new child, a fraction of one with another, and memory for the
+        answer twice.
 
         Raises:
             RefusedError: the task refused the data, or answered with more or with something else.
@@ -136,29 +180,31 @@ class Jail:
         question = json.dumps([task, arguments]).encode()
         request = LENGTHS.pack(len(question), len(data)) + question + data
         with self._places:
-            answer = self._answer(task, request, most)
-            if answer is None:  # somebody ended the jail, which no child can do: start another
-                answer = self._answer(task, request, most)
-        if answer is None:
-            raise JailError("the jail ended before it answered; the next file starts it again")
-        return _read(answer, most)
+            try:
+                return self._done(task, request, most)
+            except TimeoutError:
+                raise KilledError(f"no answer in {self._wall_seconds:g} seconds") from None
 
     def decode(self, codec: str, data: bytes, limits: Limits) -> Decoded:
-        """Decode a file in a child of its own; ``codec`` is one of WSQ, JP2, JPEG, TIFF, PNG, BMP, PGM.
+        """Decode a file in a child; ``codec`` is one of WSQ, JP2, JPEG, TIFF, PNG, BMP, PGM.
+
+        The task "plain" is asked where it may do and the jail has it, "decode" for all that it leaves.
 
         Raises:
             RefusedError: the decoder refused the file, or was killed at it.
             JailError: the jail does not start, or ended while it worked.
 
         """
-        content, pixels = self.ask("decode", {"codec": codec, **asdict(limits)}, data, most=limits.max_pixels)
-        if not _is_header(content, limits) or len(pixels) != content[0] * content[1]:
-            raise RefusedError("D", "the decoder answered with something else than a picture within the limits")
-        width, height, across, down = content
-        return Decoded(width, height, (float(across), float(down)), pixels)
+        if codec in PLAIN and self._has("plain"):
+            try:
+                return self._decoded("plain", codec, data, limits)
+            except RefusedError as refusal:
+                if refusal.letter != OTHER:
+                    raise
+        return self._decoded("decode", codec, data, limits)
 
     def spent(self) -> float:
-        """Return the CPU seconds that the jail's process and its children that have ended have used.
+        """Return the CPU seconds that the jail's process and its children have used; those that wait where the system tells.
 
         Raises:
             JailError: the jail does not start, or does not answer.
@@ -179,28 +225,75 @@ class Jail:
         with self._lock:
             self._end()
 
-    def _answer(self, task: str, request: bytes, most: int) -> bytearray | None:
-        """Return a child's answer to a request, None where the jail ended before there was one."""
-        connection, token = self._child(task)
-        with connection:
-            deadline = time.monotonic() + self._wall_seconds
-            connection.settimeout(self._wall_seconds)
-            try:
-                with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
-                    connection.sendall(request)
-                received = _received(connection, token, most, deadline)
-            except TimeoutError:
-                raise KilledError(f"no answer in {self._wall_seconds:g} seconds") from None
-        if received[-STATUS.size : -STATUS.size + TOKEN_BYTES] != token:
-            return None
-        status = STATUS.unpack_from(received, len(received) - STATUS.size)[1]
-        if status != 0:
-            raise KilledError(_how_it_died(status))
-        del received[-STATUS.size :]
-        return received
+    def _has(self, task: str) -> bool:
+        with self._lock:
+            self._started()
+            return task in self._tasks
 
-    def _child(self, task: str) -> tuple[socket.socket, bytes]:
-        """Return our end of a child's socket and the token that will end its answer, starting the jail where need be."""
+    def _decoded(self, task: str, codec: str, data: bytes, limits: Limits) -> Decoded:
+        content, pixels = self.ask(task, {"codec": codec, **asdict(limits)}, data, most=limits.max_pixels)
+        if not _is_header(content, limits) or len(pixels) != content[0] * content[1]:
+            raise RefusedError("D", "the decoder answered with something else than a picture within the limits")
+        width, height, across, down = content
+        return Decoded(width, height, (float(across), float(down)), pixels)
+
+    def _done(self, task: str, request: bytes, most: int) -> tuple[Any, bytes]:
+        """Have a request done by a child that was kept, where there is one and it may; else, or if it dies, by a new one."""
+        child = self._kept_one(task)
+        if child is not None:
+            # What others' files left it of its time and memory may have been too little; or it was dead already. Only of
+            # a child that has served nobody else is it certain that what goes wrong comes of this file.
+            with contextlib.suppress(_GoneError, KilledError, _GarbledError):
+                return self._answered(child, task, request, most)
+        for _ in range(2):  # somebody may end the jail, which no child can do: start another
+            with contextlib.suppress(_GoneError):
+                return self._answered(self._new_one(task), task, request, most)
+        raise JailError("the jail ended before it answered; the next file starts it again")
+
+    def _answered(self, child: _Child, task: str, request: bytes, most: int) -> tuple[Any, bytes]:
+        """Have a child do a request; keep it where it may serve again, else hang up, which ends it.
+
+        Raises:
+            RefusedError: as in :meth:`ask`.
+            TimeoutError: it did not answer in time.
+            _GoneError: there is no answer, and no word on why.
+
+        """
+        keep = False
+        try:
+            deadline = time.monotonic() + self._wall_seconds
+            child.connection.settimeout(self._wall_seconds)
+            with contextlib.suppress(ConnectionError):  # a child that died unread has left its status to read
+                child.connection.sendall(request)
+            letter, content, data = _read(*_received(child, most, deadline))
+            keep = letter != "K" and task in self._again and child.served < MAX_SERVED and child.spent < MAX_SPENT
+        finally:
+            if not keep or not self._keep(child):
+                child.connection.close()
+        if letter == "O":
+            return content, data
+        raise KilledError(_plain(content)) if letter == "K" else RefusedError(letter, _plain(content))
+
+    def _keep(self, child: _Child) -> bool:
+        """Keep a child for the next request, if there is a place and the jail is still the one that it is of."""
+        with self._lock:
+            kept = child.parent is self._process and len(self._kept) < self._most_kept
+            if kept:
+                self._kept.append(child)
+            return kept
+
+    def _kept_one(self, task: str) -> _Child | None:
+        """Return the child kept last that is alive, where the task is one to be done again."""
+        with self._lock:
+            while task in self._again and self._kept:
+                child = self._kept.pop()
+                if _is_silent(child.connection):
+                    return child
+                child.connection.close()
+        return None
+
+    def _new_one(self, task: str) -> _Child:
+        """Return a child that has served nobody, starting the jail where need be."""
         with self._lock:
             for _ in range(2):
                 control = self._started()
@@ -208,7 +301,8 @@ class Jail:
                     raise JailError(f"the jail has no task {task!r}; it has {', '.join(sorted(self._tasks))}")
                 token, descriptors = _handed_up(control)
                 if descriptors:
-                    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0]), token
+                    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0])
+                    return _Child(connection, token, self._process)
                 if token:
                     raise JailError("the system grants no process to decode in; try again later")
                 self._end()
@@ -237,10 +331,13 @@ class Jail:
                 f"'import {', '.join(self._modules)}'"
             )
         told = json.loads(rest)
-        self._confinement, self._tasks = told["confinement"], frozenset(told["tasks"])
+        self._confinement = told["confinement"]
+        self._tasks, self._again = frozenset(told["tasks"]), frozenset(told["again"])
         return ours
 
     def _end(self) -> None:
+        while self._kept:
+            self._kept.pop().connection.close()
         if self._control is not None:
             self._control.close()  # the process ends when it reads the end
         if self._process is not None:
@@ -276,22 +373,70 @@ def _handed_up(control: socket.socket) -> tuple[bytes, list[int]]:
     return token, descriptors
 
 
-def _received(connection: socket.socket, token: bytes, most: int, deadline: float) -> bytearray:
-    """Read to the token and the status behind it, or to the end; no more than fits and not beyond the deadline."""
-    most += MAX_CONTENT + STATUS.size
+def _is_silent(connection: socket.socket) -> bool:
+    """Tell whether nothing came from a child since its answer: neither more of it, nor word of its end."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _received(child: _Child, most: int, deadline: float) -> tuple[bytes, bytes]:
+    """Read an answer: as long as it says that it is, no longer than it can be, and not beyond the deadline.
+
+    Raises:
+        RefusedError: it is no answer, or too long.
+        KilledError: the child ended with a status.
+        TimeoutError: the deadline came first.
+        _GoneError: the child ended without.
+
+    """
+    child.served += 1
     received = bytearray()
-    while received[-STATUS.size : -STATUS.size + TOKEN_BYTES] != token:
-        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    content = end = ANSWER.size  # until the answer tells
+    while len(received) < end:
+        child.connection.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
-            part = connection.recv(1 << 20)
+            part = child.connection.recv(min(end - len(received), 1 << 20))
         except ConnectionError:
-            break
+            part = b""
         if not part:
-            break
+            raise _last_word(child, received)
         received += part
-        if len(received) > most:
-            raise RefusedError("D", "the answer is longer than it can be")
-    return received
+        if end == ANSWER.size == len(received):
+            content, end = _ends(child, received, most)
+    if not received.endswith(END):
+        raise _no_answer()
+    with memoryview(received) as view:
+        return bytes(view[ANSWER.size : content]), bytes(view[content : -len(END)])
+
+
+def _ends(child: _Child, received: bytearray, most: int) -> tuple[int, int]:
+    """Return where, by an answer's first word, its JSON and itself end; note what the child has spent."""
+    number, content, data, spent = ANSWER.unpack_from(received)
+    if content > MAX_CONTENT or data > most:
+        raise _GarbledError("the answer is longer than it can be")
+    if number != child.served or content == 0 or not spent >= 0.0:
+        raise _no_answer()
+    child.spent = spent
+    return ANSWER.size + content, ANSWER.size + content + data + len(END)
+
+
+def _last_word(child: _Child, received: bytearray) -> Exception:
+    """Return what to raise for a child that ended before its answer did."""
+    word = received[-STATUS.size :]
+    if word[:TOKEN_BYTES] != child.token or len(word) < STATUS.size:
+        return _GoneError()
+    status = STATUS.unpack(word)[1]
+    return KilledError(_how_it_died(status)) if status else _no_answer()
+
+
+def _no_answer() -> _GarbledError:
+    return _GarbledError("the answer is not one that the task gives")
 
 
 def _how_it_died(status: int) -> str:
@@ -306,21 +451,21 @@ def _how_it_died(status: int) -> str:
     return f"{reasons.get(-status, 'the decoder crashed')} ({name})"
 
 
-def _read(answer: bytearray, most: int) -> tuple[Any, bytes]:
-    """Read a child's answer, trusting nothing: whoever damaged the child may have written it."""
-    end = answer.find(b"\n", 1, MAX_CONTENT)
-    letter, data = chr(answer[0]) if end > 0 else "", bytes(memoryview(answer)[end + 1 :])
+def _read(line: bytes, data: bytes) -> tuple[str, Any, bytes]:
+    """Read a child's answer, trusting nothing: whoever damaged the child may have written it.
+
+    Raises:
+        RefusedError: it is none.
+
+    """
+    letter = chr(line[0])
     try:
-        content = json.loads(answer[1:end], parse_constant=_no_number) if end > 0 else None
+        content = json.loads(line[1:], parse_constant=_no_number)
     except (ValueError, RecursionError):
-        letter, content = "", None
-    if letter == "O" and len(data) <= most:
-        return content, data
-    if letter == "K" and isinstance(content, str):
-        raise KilledError(_plain(content))
-    if "A" <= letter <= "Z" and letter != "O" and isinstance(content, str):
-        raise RefusedError(letter, _plain(content))
-    raise RefusedError("D", "the answer is not one that the task gives")
+        raise _no_answer() from None
+    if letter == "O" or ("A" <= letter <= "Z" and isinstance(content, str)):
+        return letter, content, data
+    raise _no_answer()
 
 
 def _no_number(name: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 CPU_SECONDS: Final = 2
-"""Of one child, for one request."""
+"""Of one child, in its life."""
 
 ADDRESS_SPACE: Final = 512 << 20
 """Bytes of one child, with all that it has loaded."""
@@ -18,12 +18,19 @@ ADDRESS_SPACE: Final = 512 << 20
 LENGTHS: Final = struct.Struct("<II")
 """The first word of a request: how many bytes of JSON follow, the task's name and its arguments, and then of data."""
 
+ANSWER: Final = struct.Struct("<IIId")
+"""The first word of an answer: which of the child's answers it is, from 1, how many bytes follow of a letter and JSON and then
+of data, and the CPU seconds that the child has used in its life."""
+
+END: Final = b"answered"
+"""The last bytes of an answer, so that the status of a child that died amid an answer is not taken for the rest of it."""
+
 MAX_CONTENT: Final = 1 << 20
-"""Bytes of JSON in an answer, which is a letter, a line of JSON and data: as Python objects they may take thirty times that."""
+"""Bytes of a letter and JSON in an answer: as Python objects they may take thirty times that."""
 
 TOKEN_BYTES: Final = 8
 STATUS: Final = struct.Struct(f"<{TOKEN_BYTES}si")
-"""The last word of an answer: the token that no child can know, and the exit status, negative for a signal."""
+"""The last word of a child that died: the token that no child can know, and the exit status, negative for a signal."""
 
 SPENT: Final = struct.Struct("<d")
 """CPU seconds."""

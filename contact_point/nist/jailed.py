@@ -54,3 +54,4 @@ def described(transaction: Transaction) -> tuple[Any, bytes]:
 
 
 TASKS: Final[Mapping[str, Callable[[Any, bytes], tuple[Any, bytes]]]] = {"nist": read}
+# There is no AGAIN here: the parser of XML (expat) is written in C, so each transaction has a child of its own.

@@ -6,6 +6,7 @@ import importlib
 import io
 import random
 import struct
+import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from matcher import _jpeg_grammar
+from matcher import _decoding, _jpeg_grammar
 from matcher.images import (
     DecodeError,
     DecoderKilledError,
@@ -23,6 +24,7 @@ from matcher.images import (
     SizeError,
     UnknownFormatError,
     at_500,
+    codec_of,
     read,
     read_raw,
     write_png,
@@ -520,6 +522,208 @@ def test_a_jpeg_says_its_resolution() -> None:
     assert read(encoded(RIDGES, "JPEG", dpi=(1000, 1000))).dpi == 1000
 
 
+# --- without a decoder in C -------------------------------------------------------------------------------------------
+
+LIMITS = {"min_side": 1, "max_side": 5000, "max_pixels": 16_000_000}
+
+
+def tiff(
+    picture: NDArray[np.uint8] = RIDGES,
+    rows: int = 200,
+    *,
+    order: str = "<",
+    gap: int = 0,
+    backwards: bool = False,
+    short: bool = False,
+    **changes: Any,
+) -> bytes:
+    """An uncompressed grey TIFF, written out by TIFF 6.0, section 3; ``changes`` are fields by number, as (type, values)."""
+    height, width = picture.shape
+    strips = [picture[at : at + rows].tobytes() for at in range(0, height, rows)]
+    body, offsets = bytearray(), [0] * len(strips)
+    for at in reversed(range(len(strips))) if backwards else range(len(strips)):
+        offsets[at] = 8 + len(body)
+        body += strips[at] + bytes(gap)
+    fields = {
+        256: (3, [width]),
+        257: (4, [height]),
+        258: (3, [8]),
+        262: (3, [1]),
+        273: (3 if short else 4, offsets),
+        278: (3, [rows]),
+        279: (4, [len(strip) for strip in strips]),
+    }
+    fields |= {int(name.removeprefix("f")): value for name, value in changes.items()}
+    entries = b""
+    for tag, (kind, values) in sorted((tag, field) for tag, field in fields.items() if field):
+        packed = b"".join(struct.pack(order + " BBHII"[kind], value) for value in values)
+        if len(packed) > 4:
+            entries += struct.pack(order + "HHII", tag, kind, len(values) // (2 if kind == 5 else 1), 8 + len(body))
+            body += packed
+        else:
+            entries += struct.pack(order + "HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(body))
+    return head + body + struct.pack(order + "H", len(entries) // 12) + entries + bytes(4)
+
+
+def bmp(
+    picture: NDArray[np.uint8],
+    *,
+    bits: int = 8,
+    palette: bytes | None = None,
+    height: int | None = None,
+    **changes: int,
+) -> bytes:
+    """A BMP without compression, the rows as they are given: from the bottom, unless its height is negative."""
+    rows = b"".join(row.tobytes() + bytes(-row.size % 4) for row in picture)
+    entries = bytes(value for grey in range(256) for value in (grey, grey, grey, 0)) if palette is None else palette
+    entries = entries if bits == 8 else b""
+    stated = {"planes": 1, "compression": 0, "across": 39370, "down": 39370, "colours": 0, "offset": 54 + len(entries)}
+    stated |= changes
+    header = struct.pack(
+        "<IIiHHIIIIII",
+        40,
+        picture.shape[1] * 8 // bits,
+        len(picture) if height is None else height,
+        stated["planes"],
+        bits,
+        stated["compression"],
+        0,
+        stated["across"],
+        stated["down"],
+        stated["colours"],
+        0,
+    )
+    return struct.pack("<2sIHHI", b"BM", 0, 0, 0, stated["offset"]) + header + entries + rows
+
+
+NOISE = np.random.default_rng(5).integers(0, 256, (41, 37), dtype=np.uint8)
+INVERTED = bytes(value for grey in range(255, -1, -1) for value in (grey, grey, grey, 0))
+PLAIN = {
+    "pgm": encoded(NOISE, "PPM"),
+    "pgm with comments": b"P5 # made by\n#\r 37\t# wide\n041\v255\n" + NOISE.tobytes(),
+    "pgm with more behind it": encoded(NOISE, "PPM") + b"P5",
+    "bmp": encoded(NOISE, "BMP", dpi=(500, 400)),
+    "bmp colour": encoded(PIL.Image.fromarray(np.dstack([NOISE, NOISE[::-1], NOISE[:, ::-1]])), "BMP"),
+    "bmp from the top": bmp(NOISE, height=-41),
+    "bmp colour from the top": bmp(np.ascontiguousarray(np.hstack([NOISE] * 3)), bits=24, height=-41),
+    "bmp that counts from white": bmp(NOISE, palette=INVERTED),
+    "bmp of few greys": bmp(NOISE % 16, palette=INVERTED[::-1][1 : 4 * 16 + 1], colours=16),
+    "bmp without padding in its last row": bmp(NOISE)[:-3],
+    "bmp that does not say where it begins": bmp(NOISE, offset=0),
+    "bmp that begins at its palette": bmp(NOISE, offset=54),
+    "bmp with one resolution": bmp(NOISE, down=0),
+    "bmp without resolution": bmp(NOISE, across=0, down=0),
+    "tiff": encoded(NOISE, "TIFF"),
+    "tiff with a resolution": encoded(NOISE, "TIFF", dpi=(500, 1000)),
+    "tiff by the centimetre": encoded(NOISE, "TIFF", resolution_unit=3, x_resolution=196.85, y_resolution=197),
+    "tiff without unit": encoded(NOISE, "TIFF", resolution_unit=1, x_resolution=500, y_resolution=500),
+    "tiff that counts from white": encoded(NOISE, "TIFF", tiffinfo={262: 0}),
+    "tiff with names": encoded(NOISE, "TIFF", software="a program", description="a print", artist="a person"),
+    "tiff in one strip": tiff(NOISE, 41),
+    "tiff in a strip for more rows": tiff(NOISE, 5000),
+    "tiff in strips": tiff(NOISE, 4),
+    "tiff in strips of a row": tiff(NOISE, 1, short=True),
+    "tiff in strips with gaps": tiff(NOISE, 7, gap=5),
+    "tiff in strips from the last": tiff(NOISE, 7, backwards=True),
+    "tiff of the other order": tiff(NOISE, 7, order=">", f282=(5, [1000, 3]), f283=(5, [500, 1])),
+    "tiff with a resolution of nothing": tiff(NOISE, 41, f282=(5, [0, 1]), f283=(5, [500, 1])),
+}
+OTHERS = {
+    "pgm of other white": encoded(NOISE, "PPM").replace(b"255", b"254", 1),
+    "bmp of a bit": encoded(PIL.Image.fromarray(NOISE > 99), "BMP"),
+    "bmp of colours": encoded(PIL.Image.fromarray(np.dstack([NOISE, NOISE[::-1], NOISE])).convert("P"), "BMP"),
+    "bmp of 32 bits": encoded(PIL.Image.fromarray(NOISE).convert("RGBA"), "BMP"),
+    "tiff turned": tiff(NOISE, 41, f274=(3, [6])),
+    "tiff turned round": tiff(NOISE, 41, f274=(3, [3])),
+    "tiff in colour": encoded(PIL.Image.fromarray(NOISE).convert("RGB"), "TIFF"),
+    "tiff of 16 bits": encoded(NOISE.astype(np.uint16) * 257, "TIFF"),
+    "tiff compressed": encoded(NOISE, "TIFF", compression="tiff_lzw"),
+    "tiff without lengths": tiff(NOISE, 41, f279=None),
+    "tiff with lengths of nothing": tiff(NOISE, 41, f279=(4, [0])),
+    "tiff with a strip too many": tiff(NOISE, 41, f273=(4, [8, 8])),
+    "tiff with a field that nobody knows": tiff(NOISE, 41, f65000=(3, [1])),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_picture_without_compression_is_what_the_decoder_in_c_makes_of_it(name: str) -> None:
+    arguments = {"codec": name.partition(" ")[0].upper(), **LIMITS}
+    assert _decoding.plain(arguments, PLAIN[name]) == _decoding.decode(arguments, PLAIN[name])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_picture_of_another_kind_is_left_to_the_decoder_in_c(name: str) -> None:
+    arguments = {"codec": name.partition(" ")[0].upper(), **LIMITS}
+    with pytest.raises(RefusalError, match="it needs another decoder") as caught:
+        _decoding.plain(arguments, OTHERS[name])
+    assert caught.value.letter == "C"
+    content, pixels = _decoding.decode(arguments, OTHERS[name])
+    decoded = read(OTHERS[name], dpi=500).pixels
+    assert (decoded.shape[::-1], decoded.tobytes()) == ((content[0], content[1]), pixels)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (PLAIN["pgm"][:-1], "PGM: the pixels end at byte 1530; the file has 1529 bytes: it is cut short"),
+        (bmp(NOISE)[:-4], "BMP: the pixels end at byte .*: it is cut short"),
+        (bmp(NOISE)[:50], "BMP: a BMP .* has headers of 54 bytes; this file has 50"),
+        (bmp(NOISE, colours=0xFFFFFFFF, offset=54), "BMP: the pixels end at byte .*: it is cut short"),
+        (bmp(NOISE, offset=0xFFFFFFFF), "BMP: the pixels end at byte .*: it is cut short"),
+        (tiff(NOISE, 41, f273=(4, [5000])), "TIFF: the pixels end at byte 6517; the file has .* it is cut short"),
+        (tiff(NOISE, 41, f273=(4, [0xFFFFFFFF])), "TIFF: the pixels end at byte .* it is cut short"),
+        (tiff(NOISE, 41, f273=(4, [])), "41 rows, 41 a strip, are 1 strips; the file has 0"),
+        (tiff(NOISE, 7, f273=(4, [8])), "41 rows, 7 a strip, are 6 strips; the file has 1"),
+        (tiff(NOISE, 41, f278=(3, [0])), "a strip has one row or more; the header states 0"),
+        (tiff(NOISE, 21, f273=(4, [8, 8])), "each strip has bytes of its own; here two overlap"),
+        (tiff(NOISE, 21, f273=(4, [600, 8])), "each strip has bytes of its own; here two overlap"),
+        (tiff(NOISE, 41, f273=(4, [0])), "each strip has bytes of its own; here two overlap, or one and the header"),
+        (tiff(NOISE, 1)[:-1], "the directory ends behind byte .*; the file has"),
+        (b"II*\0\xff\xff\xff\xff" + bytes(40), "the directory ends behind byte 4294967295; the file has 48 bytes"),
+        (b"II*\0" + bytes(3), "the directory ends behind byte 4; the file has 7 bytes"),
+    ],
+)
+def test_a_picture_without_compression_that_is_damaged_is_refused_with_the_reason(data: bytes, message: str) -> None:
+    with pytest.raises(DecodeError, match=message):
+        read(data)
+
+
+def test_counts_beyond_all_memory_cost_nothing() -> None:
+    data = bytearray(tiff(NOISE, 7))
+    at = data.index(struct.pack("<HHI", 273, 4, 6))
+    data[at + 4 : at + 8] = struct.pack("<I", 0xFFFFFFFF)
+    with pytest.raises(ImageError, match="TIFF: "):
+        read(bytes(data))
+    with pytest.raises(SizeError, match="states 4294967295 x 41"):
+        read(tiff(NOISE, 41, f256=(4, [0xFFFFFFFF])))
+    with pytest.raises(DecodeError, match="TIFF: the values of field 273 end at byte"):
+        read(bytes(data[: at + 4] + struct.pack("<II", 6, 0xFFFFFFF0) + data[at + 12 :]))
+
+
+def test_damage_makes_no_other_picture_than_the_decoder_in_c_would() -> None:
+    rng = random.Random(8)  # noqa: S311  reproducible damage, no secret
+    names = [*PLAIN]
+    seen = set()
+    for _ in range(3000):
+        name = rng.choice(names)
+        codec, data = name.partition(" ")[0].upper(), bytearray(PLAIN[name])
+        header = len(data) if codec == "TIFF" else 60
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            data[rng.randrange(2, min(header, len(data)))] = rng.randrange(256)
+        arguments = {"codec": codec, **LIMITS}
+        try:
+            ours = _decoding.plain(arguments, bytes(data))
+        except RefusalError as refusal:
+            assert refusal.letter in "TDC"  # noqa: PT017  which letter, is what differs
+            seen.add(refusal.letter)
+            continue
+        with warnings.catch_warnings(action="ignore"):
+            assert ours == _decoding.decode(arguments, bytes(data))
+        seen.add("O")
+    assert seen == set("TDCO")
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 
@@ -635,3 +839,12 @@ def test_a_jpeg_without_a_height_is_refused_by_its_grammar() -> None:
     data = file.getvalue()[: frame + 5] + b"\0\0" + file.getvalue()[frame + 7 :]
     with pytest.raises(RefusalError, match=r"states its height and width in the frame \(SOF\)"):
         _jpeg_grammar.check(data, lambda *_: None)
+
+
+def test_every_picture_without_compression_is_read_as_the_decoder_in_c_reads_it(shared_data: Path) -> None:
+    files = [path.read_bytes() for path in sorted(shared_data.rglob("*")) if path.is_file()]
+    plain = [(codec, data) for data in files if (codec := codec_of(data)) in {"TIFF", "BMP", "PGM"}]
+    assert len(plain) == 328
+    for codec, data in plain:
+        arguments = {"codec": codec, **LIMITS}
+        assert _decoding.plain(arguments, data) == _decoding.decode(arguments, data)

@@ -28,15 +28,27 @@ PGM = b"P5 4 2 255\n" + bytes(range(8))
 
 # Tasks of a decoder that has been taken over. What goes past its caller is written by the task itself, as it could.
 HOSTILE = """
-import ctypes, json, os, socket, time
-from matcher.jail_terms import RefusalError
+import ctypes, json, os, socket, struct, time
+from matcher.jail_terms import ANSWER, END, RefusalError
 
 served = 0
+name = None
 
-def say(answer):
+def write(answer):
     view = memoryview(answer)
     while view: view = view[os.write(3, view):]
-    os._exit(0)
+def say(answer, number=1, content=None, more=0, cpu=0.0, then=lambda: os._exit(0)):
+    end = answer.find(b"\\n") + 1 or len(answer)
+    write(ANSWER.pack(number, end if content is None else content, len(answer) - end + more, cpu) + answer + END)
+    then()
+def who():
+    global name
+    name = name or os.urandom(8).hex()
+    return [name, b""]
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+    return who()
 
 def refuse(text): raise RefusalError("D", text)
 def loop():
@@ -57,8 +69,19 @@ def wait():
 def forge():
     say(b'O"done"\\n' + bytes(8) + (0).to_bytes(4, "little"))
 def leave():
-    os.write(3, b'O"half')
+    os.write(3, ANSWER.pack(1, 10, 10, 0.0) + b'O"half')
     os._exit(7)
+def forge_end():
+    os.write(3, ANSWER.pack(1, 8, 50, 0.0) + b'O"done"\\n' + bytes(12))
+    os._exit(7)
+def learn():
+    global AGAIN
+    AGAIN = frozenset({"deed"})
+    from matcher import _jailed
+    import gc
+    for each in gc.get_objects():
+        if isinstance(each, _jailed._Pool): each._again = AGAIN
+    return who()
 
 DEEDS = {
     "open": lambda: open("/etc/hostname"), "socket": socket.socket, "fork": os.fork,
@@ -67,7 +90,15 @@ DEEDS = {
     "crash": lambda: ctypes.string_at(0), "loop": loop, "memory": memory, "leave": leave, "wait": wait, "count": count,
     "some memory": some_memory,
     "fault": lambda: 1 // 0, "recurse": lambda: json.dumps(deep(100_000)),
-    "half": lambda: say(b"O[4, 2"), "noise": lambda: say(bytes(range(256))), "silence": lambda: say(b""),
+    "half": lambda: say(b"O[4, 2"), "noise": lambda: [write(bytes(range(256))), os._exit(0)], "who": who, "learn": learn,
+    "silence": lambda: os._exit(0), "nothing": lambda: say(b""), "some time": lambda: burn(0.3), "forge end": forge_end,
+    "most time": lambda: burn(1.8),
+    "extra": lambda: say(b"O1\\n" + END + bytes(50), more=-58, then=lambda: None),
+    "unended": lambda: say(b"O1\\n", more=8),
+    "missing": lambda: say(b"O1\\n" + bytes(90), more=10), "other": lambda: say(b"O1\\n", number=2),
+    "lines": lambda: say(b"O1\\n", content=1 << 31), "no line": lambda: say(b"O1\\n", content=0, more=3),
+    "no time": lambda: say(b"O1\\n", cpu=-1.0), "never": lambda: say(b"O1\\n", cpu=float("nan")),
+    "late": lambda: say(b'O"late"\\n', then=lambda: write(b"O" * 30)),
     "letter": lambda: say(b'o"?"\\n'), "kind": lambda: say(b"D7\\n"), "endless": lambda: say(b"O" + bytes(3_000_000)),
     "flood": lambda: say(b"O1\\n" + bytes(20_000_000)), "long": lambda: say(b"O1\\n" + bytes(101)),
     "nested": lambda: say(b"O" + b"[" * 500_000 + b"\\n"), "digits": lambda: say(b"O" + b"7" * 900_000 + b"\\n"),
@@ -83,7 +114,8 @@ def deed(name, data):
 def echo(arguments, data):
     return arguments, data
 
-TASKS = {"deed": deed, "echo": echo}
+TASKS = {"deed": deed, "echo": echo, "again": deed, "echo again": echo}
+AGAIN = frozenset({"again", "echo again"})
 """
 
 QUICK = "from matcher import _jailed; _jailed.CPU_SECONDS = 1; _jailed.main()"
@@ -95,8 +127,8 @@ def jail(folder: Path, program: str = PROGRAM, **options: Any) -> Jail:
     return Jail(modules=(*MODULES, "hostile"), program=f"sys.path.append({str(folder)!r}); {program}", **options)
 
 
-def do(place: Jail, deed: str) -> Any:
-    return place.ask("deed", deed, b"", most=100)[0]
+def do(place: Jail, deed: str, task: str = "deed") -> Any:
+    return place.ask(task, deed, b"", most=100)[0]
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +174,15 @@ def test_a_task_is_given_arguments_and_data_and_gives_the_same_two(place: Jail, 
 
 
 def test_an_answer_is_no_longer_than_asked_for(place: Jail) -> None:
-    with pytest.raises(RefusedError, match="the answer is not one that the task gives") as caught:
+    with pytest.raises(RefusedError, match="the answer is longer than it can be") as caught:
         place.ask("echo", None, bytes(101), most=100)
     assert caught.value.letter == "D"
 
 
 def test_a_task_that_the_jail_has_not_is_the_askers_fault(place: Jail) -> None:
-    with pytest.raises(JailError, match="the jail has no task 'encode'; it has decode, deed, echo"):
+    with pytest.raises(
+        JailError, match="the jail has no task 'encode'; it has again, decode, deed, echo, echo again, plain"
+    ):
         place.ask("encode", None, b"", most=0)
 
 
@@ -227,14 +261,22 @@ def test_a_decoder_that_is_killed_is_told_from_one_that_refuses(hostile: Jail, d
     ("deed", "message"),
     [
         ("half", "not one that the task gives"),
-        ("noise", "not one that the task gives"),
         ("silence", "not one that the task gives"),
+        ("nothing", "not one that the task gives"),
+        ("missing", "not one that the task gives"),
+        ("unended", "not one that the task gives"),
+        ("other", "not one that the task gives"),
+        ("no line", "not one that the task gives"),
+        ("no time", "not one that the task gives"),
+        ("never", "not one that the task gives"),
         ("letter", "not one that the task gives"),
         ("kind", "not one that the task gives"),
-        ("long", "not one that the task gives"),
         ("nested", "not one that the task gives"),
         ("digits", "not one that the task gives"),
         ("infinite", "not one that the task gives"),
+        ("long", "longer than it can be"),
+        ("lines", "longer than it can be"),
+        ("noise", "longer than it can be"),
         ("endless", "longer than it can be"),
         ("flood", "longer than it can be"),
     ],
@@ -246,8 +288,17 @@ def test_a_decoder_taken_over_harms_only_its_own_file(hostile: Jail, deed: str, 
 
 
 def test_a_decoder_taken_over_cannot_forge_its_last_word(hostile: Jail) -> None:
-    # It wrote a token and a status; behind them come the real ones, and what it wrote is data.
+    # It wrote a token and a status: that is data, and where it does not answer to the end, the real ones count.
     assert hostile.ask("deed", "forge", b"", most=100) == ("done", bytes(12))
+    with pytest.raises(KilledError, match="it ended with exit code 7 and no answer"):
+        do(hostile, "forge end")
+
+
+def test_a_child_that_dies_amid_the_last_bytes_of_its_answer_gave_none(hostile: Jail) -> None:
+    # The status that follows is as long as what is missing.
+    for _ in range(20):
+        with pytest.raises(RefusedError, match="not one that the task gives"):
+            do(hostile, "missing")
 
 
 def test_a_decoder_taken_over_has_its_own_socket_and_nothing_else_open(hostile: Jail) -> None:
@@ -315,6 +366,165 @@ def test_two_hundred_requests_of_sixteen_threads_get_each_its_own_answer(hostile
         assert answer == ("killed" if number % 10 == 0 else (number, number.to_bytes(2) * 30_000))
 
 
+def test_a_child_of_memory_safe_tasks_serves_again(place: Jail) -> None:
+    assert [do(place, "count", "again") for _ in range(4)] == [1, 2, 3, 4]
+    assert len({do(place, "who", "again") for _ in range(4)}) == 1
+    assert place.ask("echo again", 7, b"seven", most=5) == (7, b"seven")
+    assert do(place, "count", "again") == 5
+
+
+def test_a_task_that_is_done_once_shares_no_child_with_any_other(place: Jail) -> None:
+    names = [do(place, "who", task) for task in ("deed", "again", "deed", "again", "deed", "again", "deed")]
+    assert names[1] == names[3] == names[5]
+    assert len(set(names)) == 5
+
+
+def test_a_child_has_no_say_in_which_tasks_are_done_again(place: Jail) -> None:
+    names = [do(place, "learn"), do(place, "who"), do(place, "learn", "again"), do(place, "who"), do(place, "who")]
+    assert len(set(names)) == 5
+
+
+def test_a_module_declares_only_its_own_tasks(tmp_path: Path) -> None:
+    tmp_path.joinpath("boastful.py").write_text("TASKS = {'task': None}\nAGAIN = frozenset({'decode'})")
+    place = Jail(modules=(*MODULES, "boastful"), program=f"sys.path.append({str(tmp_path)!r}); {PROGRAM}")
+    with pytest.raises(JailError, match=r"AGAIN names tasks of its module; \['decode'\] of boastful are none"):
+        place.confinement  # noqa: B018  reading it starts the jail
+
+
+def test_only_what_runs_no_decoder_or_parser_in_c_is_done_again() -> None:
+    place = Jail(modules=(*MODULES, "contact_point.nist.jailed"), warm=0)
+    place.confinement  # noqa: B018  reading it starts the jail
+    assert place._tasks - place._again == {"decode", "nist"}
+    assert place._again == {"plain"}
+    place.close()
+
+
+def test_a_child_serves_thirty_two_requests_at_most(place: Jail) -> None:
+    assert [do(place, "count", "again") for _ in range(70)] == [*range(1, 33), *range(1, 33), *range(1, 7)]
+    assert until(lambda: len(children_of(keeper(place))) == 5), "four wait, one is kept"
+
+
+def test_a_child_that_has_spent_half_a_second_serves_no_more(place: Jail) -> None:
+    names = [do(place, "some time", "again") for _ in range(4)]
+    assert names[0] == names[1] != names[2] == names[3]
+
+
+def test_what_others_left_of_a_childs_time_is_no_reason_to_refuse(place: Jail) -> None:
+    kept = do(place, "some time", "again")
+    assert do(place, "most time", "again") != kept
+
+
+def test_a_child_killed_at_its_second_request_is_replaced_and_nobody_learns_of_it(place: Jail) -> None:
+    kept = do(place, "who", "again")
+    child = only_kept(place)
+    os.kill(child, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(do, place, "who", "again")
+        until(lambda: not place._kept)
+        os.kill(child, signal.SIGKILL)
+        assert asked.result() != kept
+
+
+def test_a_deed_that_kills_a_kept_child_kills_a_new_one_too_and_is_told(place: Jail) -> None:
+    for deed, message in (("loop", "CPU time"), ("crash", "crashed"), ("memory", "512 MiB")):
+        kept = do(place, "who", "again")
+        with pytest.raises(KilledError, match=message):
+            do(place, deed, "again")
+        assert do(place, "who", "again") != kept
+
+
+@pytest.mark.parametrize("deed", ["half", "noise", "letter", "missing", "unended", "other", "endless", "infinite"])
+def test_a_child_that_answers_with_something_else_is_never_used_again(place: Jail, deed: str) -> None:
+    with pytest.raises(RefusedError):
+        do(place, deed, "again")
+    assert place._kept == []
+    assert do(place, "count", "again") == 1
+
+
+@pytest.mark.parametrize("deed", ["extra", "late"])
+def test_a_child_that_says_more_than_its_answer_is_never_used_again(place: Jail, deed: str) -> None:
+    answers = {"extra": 1, "late": "late"}
+    kept = do(place, "who", "again")
+    assert do(place, deed, "again") != kept  # its first answer counts as the second only where it is a new child's
+    for _ in range(3):
+        assert do(place, deed, "again") == answers[deed]
+        assert do(place, "count", "again") == 1
+        assert do(place, "count", "again") == 2
+
+
+def test_a_refusal_is_no_reason_to_end_a_child(place: Jail) -> None:
+    kept = do(place, "who", "again")
+    with pytest.raises(RefusedError, match="ZeroDivisionError"):
+        do(place, "fault", "again")
+    assert do(place, "who", "again") == kept
+
+
+def test_a_kept_child_that_was_killed_is_replaced_and_nobody_learns_of_it(place: Jail) -> None:
+    for _ in range(3):
+        kept = do(place, "who", "again")
+        child = only_kept(place)
+        os.kill(child, signal.SIGKILL)
+        assert until(partial(dead, child))
+        assert do(place, "who", "again") != kept
+    assert len(place._kept) == 1
+
+
+def test_no_more_children_are_kept_than_there_are_places(place: Jail) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda _: do(place, "who", "again"), range(200)))
+    assert 1 <= len(place._kept) <= 4
+    kept = len(place._kept)
+    assert until(lambda: len(children_of(keeper(place))) == 4 + kept)
+
+
+def test_two_hundred_mixed_requests_of_sixteen_threads_get_each_its_own_answer(place: Jail) -> None:
+    def ask(number: int) -> tuple[Any, bytes] | str:
+        try:
+            if number % 17 == 0:
+                return do(place, "crash", "again" if number % 2 else "deed"), b""
+            data = number.to_bytes(2) * (1 + number * 150)
+            return place.ask("echo" if number % 3 == 0 else "echo again", number, data, most=60_400)
+        except KilledError:
+            return "killed"
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(ask, range(200)))
+    for number, answer in enumerate(answers):
+        assert answer == ("killed" if number % 17 == 0 else (number, number.to_bytes(2) * (1 + number * 150)))
+
+
+def test_kept_children_end_with_their_jail_and_leave_nothing_open(place: Jail) -> None:
+    place.confinement  # noqa: B018  reading it starts the jail
+    place.close()
+    before = len(open_files(os.getpid()))
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: do(place, "who", "again"), range(20)))
+        children = children_of(keeper(place))
+        place.close()
+        assert place._kept == []
+        assert not any(alive(child) for child in children)
+    assert len(open_files(os.getpid())) == before
+
+
+def test_a_kept_child_whose_jail_was_killed_is_not_asked(place: Jail) -> None:
+    kept = do(place, "who", "again")
+    child = only_kept(place)
+    os.kill(keeper(place), signal.SIGKILL)
+    assert until(partial(dead, child))
+    assert do(place, "who", "again") != kept
+    assert len(place._kept) == 1
+
+
+def test_a_picture_that_needs_no_decoder_is_read_by_a_kept_child_and_another_is_not(place: Jail) -> None:
+    place.decode("PGM", PGM, LIMITS)
+    assert len(place._kept) == 1
+    kept = place._kept[0]
+    assert place.decode("PGM", b"P5 4 2 128\n" + bytes(8), LIMITS).pixels == bytes(8)  # white is 128: Pillow's to read
+    assert place._kept == [kept]
+    assert kept.served == 2
+
+
 def test_children_wait_confined_and_idle(place: Jail) -> None:
     children = waiting(place)
     assert len(children) == 4
@@ -361,7 +571,7 @@ def test_a_child_that_dies_at_a_request_says_so_even_if_the_system_killed_it(pla
 
 def test_a_child_whose_asker_has_gone_is_killed(place: Jail) -> None:
     waiting(place)
-    connection, _token = place._child("deed")
+    connection = place._new_one("deed").connection
     question = json.dumps(["deed", "wait"]).encode()
     connection.sendall(jail_terms.LENGTHS.pack(len(question), 0) + question)
     assert until(lambda: len(children_of(keeper(place))) == 5)
@@ -382,6 +592,7 @@ def test_nothing_is_left_behind_by_five_hundred_requests(hostile: Jail) -> None:
     def held() -> list[int]:
         return [len(open_files(pid)) for pid in (os.getpid(), keeper(hostile))]
 
+    hostile.close()  # with whom it keeps
     waiting(hostile)
     before = held()
     for number in range(500):
@@ -396,7 +607,7 @@ def test_nothing_is_left_behind_by_five_hundred_requests(hostile: Jail) -> None:
 
 def test_a_killed_jail_is_started_again(place: Jail) -> None:
     place.decode("PGM", PGM, LIMITS)
-    children = waiting(place)
+    children = waiting(place, 5)
     os.kill(keeper(place), signal.SIGKILL)
     assert place.decode("PGM", PGM, LIMITS).width == 4
     assert until(lambda: not any(alive(child) for child in children))
@@ -416,7 +627,7 @@ def test_a_closed_jail_leaves_no_process_and_opens_again(place: Jail) -> None:
     place.decode("PGM", PGM, LIMITS)
     process = place._process
     assert process is not None
-    children = waiting(place)
+    children = waiting(place, 5)
     place.close()
     assert process.returncode == 0
     assert not any(alive(child) for child in children)
@@ -459,6 +670,13 @@ def waiting(place: Jail, count: int = 4) -> list[int]:
 
     until(lambda: len(idle()) == count)
     return idle()
+
+
+def only_kept(place: Jail) -> int:
+    """The process id of the one child that is kept: the oldest, where four wait and nobody else is asked."""
+    assert len(place._kept) == 1
+    until(lambda: len(children_of(keeper(place))) == 5)
+    return children_of(keeper(place))[0]
 
 
 def working(children: list[int]) -> list[int]:
@@ -523,7 +741,7 @@ def test_a_module_that_cannot_be_loaded_is_told() -> None:
 BRIEF = """
 import socket
 control = socket.socket(fileno=0)
-control.sendall(b'ready {"confinement": "none", "tasks": ["decode"]}\\n')
+control.sendall(b'ready {"confinement": "none", "tasks": ["decode"], "again": []}\\n')
 control.recv(1)
 """
 
