@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,11 +125,34 @@ def _pillow(data: bytes, arguments: dict[str, Any]) -> Picture:
         with _PILLOW[codec](io.BytesIO(data)) as image:
             check_size(image.size, arguments)
             _check_kind(image)
+            if codec == "PNG":
+                _check_stream(data, image.size)
             image.load()
             across, down = image.info.get("dpi", (0.0, 0.0))
             return image.size, (float(across), float(down)), _grey(image)
     except SyntaxError:  # Pillow's word for a header that it does not read
         raise RefusalError("D", "the header is damaged, or of a variant that is not read") from None
+
+
+def _check_stream(data: bytes, size: tuple[int, int]) -> None:
+    """Check that the pixels of an 8-bit grey PNG are all that its compressed data hold.
+
+    Decoders stop at the last row. What comes behind it would travel, and be kept, unseen.
+    """
+    depth, colour, _, _, interlaced = data[24:29]
+    if (depth, colour, interlaced) != (8, 0, 0):
+        return
+    stream, at = [], 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            stream.append(data[at + 8 : at + 8 + length])
+        at += 12 + length
+    whole = (size[0] + 1) * size[1]  # a byte for the filter before each row
+    inflating = zlib.decompressobj()
+    held = inflating.decompress(b"".join(stream), whole + 1)
+    if len(held) != whole or inflating.unused_data or inflating.unconsumed_tail:
+        raise RefusalError("D", "the compressed data of a PNG hold its rows and nothing else (ISO/IEC 15948, 10.1)")
 
 
 def _check_codestream(data: bytes) -> None:

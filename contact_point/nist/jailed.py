@@ -30,13 +30,17 @@ def looks_like_xml(data: bytes) -> bool:
     return data[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<")
 
 
-def read(_arguments: Any, data: bytes) -> tuple[Any, bytes]:
-    """Read a transaction in either encoding; return its description and the values of its fields, one after the other."""
-    try:
-        transaction = niem.read(data) if looks_like_xml(data) else traditional.read(data)
-    except NistError as error:
-        raise RefusalError(LETTERS.get(type(error), "D"), str(error)) from None
-    return described(transaction)
+def _task(read: Callable[[bytes], Transaction]) -> Callable[[Any, bytes], tuple[Any, bytes]]:
+    """Return a task that reads a transaction, and gives its description and the values of its fields, one after the other."""
+
+    def task(_arguments: Any, data: bytes) -> tuple[Any, bytes]:
+        try:
+            transaction = read(data)
+        except NistError as error:
+            raise RefusalError(LETTERS.get(type(error), "D"), str(error)) from None
+        return described(transaction)
+
+    return task
 
 
 def described(transaction: Transaction) -> tuple[Any, bytes]:
@@ -53,5 +57,9 @@ def described(transaction: Transaction) -> tuple[Any, bytes]:
     return content, b"".join(field.value for record in transaction.records for field in record.fields)
 
 
-TASKS: Final[Mapping[str, Callable[[Any, bytes], tuple[Any, bytes]]]] = {"nist": read}
-# There is no AGAIN here: the parser of XML (expat) is written in C, so each transaction has a child of its own.
+TASKS: Final[Mapping[str, Callable[[Any, bytes], tuple[Any, bytes]]]] = {
+    "traditional": _task(traditional.read),
+    "xml": _task(niem.read),
+}
+AGAIN: Final = frozenset({"traditional"})
+"""The parser of XML (expat) is written in C, so each document has a child of its own."""

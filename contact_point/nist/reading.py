@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from annotated_types import Ge, Len
 from pydantic import TypeAdapter, ValidationError
 
+from contact_point.nist.jailed import looks_like_xml
 from contact_point.nist.transaction import (
     MAX_BYTES,
     MAX_FIELDS,
@@ -79,7 +80,7 @@ def read(data: bytes, *, place: Jail = JAIL) -> Transaction:
             f"the transaction: expected at most {MAX_BYTES} bytes, got {len(data)}: divide the transaction"
         )
     try:
-        content, values = place.ask("nist", None, data, most=MAX_BYTES)
+        content, values = place.ask("xml" if looks_like_xml(data) else "traditional", None, data, most=MAX_BYTES)
         described = _DESCRIBED.validate_python(content)
     except RefusedError as refusal:
         raise _ERRORS.get(refusal.letter, NistError)(str(refusal)) from refusal

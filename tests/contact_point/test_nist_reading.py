@@ -50,7 +50,7 @@ def read(_arguments, data):
 def decode(arguments, data):
     while True: pass
 
-TASKS = {"nist": read, "decode": decode}
+TASKS = {"traditional": read, "xml": read, "decode": decode}
 """
 QUICK = "from matcher import _jailed; _jailed.CPU_SECONDS = 1; _jailed.main()"
 

@@ -848,3 +848,27 @@ def test_every_picture_without_compression_is_read_as_the_decoder_in_c_reads_it(
     for codec, data in plain:
         arguments = {"codec": codec, **LIMITS}
         assert _decoding.plain(arguments, data) == _decoding.decode(arguments, data)
+
+
+def png(rows: bytes, after: bytes = b"") -> bytes:
+    """Return a PNG of 40 x 40 grey pixels with these compressed rows, and bytes behind them in the same chunk."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40, 40, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows) + after)
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_what_hides_behind_the_rows_of_a_png_is_refused() -> None:
+    rows = (b"\0" + bytes(range(40))) * 40
+    assert read(png(rows)).pixels.shape == (40, 40)
+    for hidden in (png(rows + b"YAMADA"), png(rows, b"YAMADA"), png(rows + rows)):
+        with pytest.raises(DecodeError, match="hold its rows and nothing else") as caught:
+            read(hidden)
+        assert "YAMADA" not in str(caught.value)
