@@ -42,7 +42,9 @@ _PLAIN_THUMBS: Final = {11: 1, 12: 6}
 _LATENT_TYPE: Final = 13
 _DEFAULT_DPI: Final = 500.0
 
-_IMAGE_TYPES: Final = {3: "low-resolution grey image", 4: "fingerprint", 13: "latent print", 14: "fingerprint"}
+_IMAGE_TYPES: Final = (3, 4, 13, 14)
+"""Records of grey images of fingers: of low resolution, of 500 dpi or more, latent, of variable resolution."""
+
 _OTHER_TYPES: Final = {
     5: "a low-resolution binary image, on which no minutiae show",
     6: "a binary image, whose ridges have no grey",

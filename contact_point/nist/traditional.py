@@ -76,7 +76,7 @@ def read(data: bytes) -> Transaction:
     head, end = tagged.read(data, 0, 1, content.Listing(None), found)
     listing = content.listing(head.get(content.CNT), found)
     records = [head]
-    while not tagged.only_padding(data, end):
+    while not _at_end(data, end, listing):
         if len(records) == MAX_RECORDS:
             got = f"another one at byte {end}"
             raise LimitError(_message("the transaction", f"at most {MAX_RECORDS} records", got, _DIVIDE))
@@ -89,6 +89,13 @@ def read(data: bytes) -> Transaction:
     _note_version(head, found)
     charset = _charset(records, found)
     return Transaction(tuple(records), charset, Encoding.TRADITIONAL, found.deviations())
+
+
+def _at_end(data: bytes, at: int, listing: content.Listing) -> bool:
+    """Tell whether no record is left; one of binary layout, where another is listed, may look like padding."""
+    length = int.from_bytes(data[at : at + 4])
+    another = listing.binary_left and 0 < length <= len(data) - at
+    return tagged.only_padding(data, at) and not another
 
 
 def write(transaction: Transaction) -> bytes:

@@ -294,6 +294,7 @@ RULES: Final = {
     ),
     "4-6.NO_EXPLANATION": Term("it explains no purpose", "照会の目的が説明されていない。"),
     "4-7.NO_ARRANGEMENT": Term("no arrangement is in force", "適用すべき実施取決めがない。"),
+    "4-7.SEARCH": Term("the prints are not of the announced type of search", "指紋が申告された照会の種別に属しない。"),
     "4-7.QUOTA": Term("the number of queries of the day is used up", "一日に行うことができる照会の件数を超えている。"),
     "5-1.NO_MATCH": Term(
         "further information follows a match",

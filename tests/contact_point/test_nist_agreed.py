@@ -751,7 +751,7 @@ def test_more_images_pixels_or_bytes_than_agreed_are_not_written() -> None:
     ("change", "message"),
     [
         ({"position": 11}, r"14\.013 FGP: expected 0-10, got 11: send each finger"),
-        ({"dpi": 249}, r"14\.009 THPS: expected 250-2000, got 249"),
+        ({"dpi": 199}, r"14\.009 THPS: expected 200-1300, got 199"),
         ({"impression": 12}, r"14\.003 IMP: expected the impression of a finger \(table 7\), got 12"),
         (
             {"data": b"GIF89a"},

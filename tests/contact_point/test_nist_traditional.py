@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nistitl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contact_point import nist
@@ -914,7 +914,17 @@ def transactions(draw: st.DrawFn) -> Transaction:
     return Transaction((one, *whole[1:]), "utf-8")
 
 
+LIKE_PADDING = Record(8, (*tuple(Field(number, b"0") for number in range(2, 8)), Field(8, b"\x00")))
+"""Its 13 bytes are NUL and, as the length, a carriage return."""
+
+
 @given(transactions())
+@example(
+    Transaction(
+        (Record(1, (Field(2, b"0502"), Field(3, b"1\x1f1\x1e8\x1f00"), Field(15, b"003\x1fUTF-8"))), LIKE_PADDING),
+        "utf-8",
+    )
+)
 @settings(max_examples=300)
 def test_what_is_written_is_read_the_same(transaction: Transaction) -> None:
     again = read(write(transaction))
