@@ -555,7 +555,7 @@ def survivors(count: int, seed: int) -> int:
 
 
 def test_damaged_files_are_refused_or_whole_pictures_and_nothing_else() -> None:
-    assert 0 < survivors(5_000, seed=1) < 2_000  # of these, most are damaged in their remarks or tables of numbers
+    assert 0 < survivors(2_000, seed=1) < 800  # of these, most are damaged in their remarks or tables of numbers
 
 
 @pytest.mark.long
