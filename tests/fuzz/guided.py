@@ -27,8 +27,7 @@ _SECONDS: Final = 30
 _MOST_SECONDS_A_FILE: Final = 10  # of the wall clock; instrumented code is slow
 _MEMORY_MIB: Final = 2048
 _MOST_FILES: Final = {"jpeg": 1000}
-"""Its grammar compares numbers of thousands of digits, and the instrumentation keeps a megabyte of each file. Without it the
-same files take no memory that stays."""
+"""The instrumentation keeps about a megabyte of each file; without it the same files take no memory that stays."""
 
 _LONGEST: Final = 16_384
 _EXECUTIONS: Final = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
