@@ -11,8 +11,6 @@ of a file in which no picture can be read are kept, and not searched, because a 
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -26,10 +24,10 @@ from contact_point.nist import agreed
 from contact_point.parsing import first_fault
 from contact_point.store import Impression, Subject
 from matcher.formats import write_iso19794_2
+from matcher.in_order import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Future
     from datetime import datetime
 
     from contact_point.prints import PrintFile, PrintReader
@@ -171,23 +169,13 @@ def all_ready(
         except EnrolmentError as error:
             return error
 
-    with ThreadPoolExecutor(cores, thread_name_prefix="enrolment") as pool:
-        ahead: deque[Future[Ready | EnrolmentError]] = deque()
-        try:
-            for person in persons:
-                ahead.append(pool.submit(one, person))
-                if len(ahead) > 2 * cores:  # few pictures are held at a time, however long the list
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for waiting in ahead:
-                waiting.cancel()
+    # Few pictures are held at a time, however long the list.
+    return in_order(one, persons, at_once=cores)
 
 
 def _is_left_at_a_scene(contents: files.Contents) -> bool:
     """Tell whether a file shows nothing else than what was left at a scene."""
-    shown = [each for each in contents.impressions if each.image is not None] or contents.impressions
+    shown = contents.shown
     return bool(shown) and all(each.impression in agreed.LATENT for each in shown)
 
 

@@ -119,6 +119,11 @@ class Contents:
     besides: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> tuple[Impression, ...]:
+        """The impressions that have a picture, or all where none has: a latent print and the marks on it are one print."""
+        return tuple(each for each in self.impressions if each.image is not None) or self.impressions
+
 
 @dataclass(slots=True)
 class _Findings:

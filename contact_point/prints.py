@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from contact_point import files
 from contact_point.nist import agreed
 from contact_point.nist.headers import Compression
 from contact_point.nist.reading import JAIL
 from matcher import images
 from matcher.extraction import Extractor
+from matcher.formats.scaling import scaled
 from matcher.images import Image
 from matcher.quality import Quality, Reason, measure
 from matcher.template import DPI, LEAST_MINUTIAE, Template
@@ -156,9 +155,7 @@ class PrintReader:
 
         """
         contents = files.read(data, at=at, dpi=dpi, place=JAIL)
-        # A latent print and the minutiae that were marked on it are one print.
-        shown = [each for each in contents.impressions if each.image is not None] or contents.impressions
-        positions = [each.position for each in shown]
+        positions = [each.position for each in contents.shown]
         if position and positions not in ([0], [position]):
             holds = f"prints of {positions}" if positions else f"none, but {'; '.join(contents.besides) or 'nothing'}"
             raise ValueError(
@@ -278,16 +275,16 @@ def best_of_each_finger(prints: Iterable[Print]) -> list[Print]:
 
 def _framed(marked: Template, image: Image) -> Template:
     """Return minutiae in the frame of an image whose resolution is sent in whole dpi."""
-    height, width = (max(1, round(side * DPI / round(image.dpi))) for side in image.pixels.shape)
-    x, y = (values * (image.dpi / round(image.dpi)) for values in (marked.x, marked.y))
-    return Template.of(
-        np.minimum(np.rint(x), width - 1),
-        np.minimum(np.rint(y), height - 1),
+    height, width = (side * DPI / image.dpi for side in image.pixels.shape)
+    by = image.dpi / round(image.dpi)
+    return scaled(
+        marked.x,
+        marked.y,
         marked.direction,
         kind=marked.kind,
         quality=marked.quality,
-        width=width,
-        height=height,
+        size=(width, height),
+        scale=(by, by),
         position=marked.position,
     )
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
@@ -25,24 +23,21 @@ import onnxruntime
 
 from matcher import _leader
 from matcher._leader import WeightsError
-from matcher.images import MAX_PRINT_PIXELS, SizeError, at_500, check_print
+from matcher.images import SizeError, at_500, check_print
+from matcher.in_order import in_order
 from matcher.template import MAX_MINUTIAE, MinutiaKind, Template, expected_minutiae
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
     from matcher.images import Image
 
-__all__ = ["MAX_PIXELS", "THRESHOLD", "ExtractionError", "Extractor", "PrintTooLargeError", "WeightsError"]
+__all__ = ["THRESHOLD", "ExtractionError", "Extractor", "PrintTooLargeError", "WeightsError"]
 
 THRESHOLD: Final = 0.6
 """A peak of the quality map from here on is a minutia (the authors' working point)."""
-
-MAX_PIXELS: Final = MAX_PRINT_PIXELS
-"""Largest image at 500 dpi. The network needs about 1 kB a pixel."""
 
 SECOND_LOOK: Final = 20.0
 """A print with fewer expected minutiae, the sum of their probabilities, is looked at a second time."""
@@ -93,7 +88,7 @@ class Extractor:
         time in proportion to the area, about 0.25 s a look for 384 x 384.
 
         Raises:
-            PrintTooLargeError: the image at 500 dpi has more than :data:`MAX_PIXELS`.
+            PrintTooLargeError: the image covers more skin than one finger's (:func:`matcher.images.check_print`).
             TemplateError: ``position`` is no finger position.
 
         """
@@ -113,33 +108,22 @@ class Extractor:
     ) -> Iterator[Template | _Refused]:
         """Yield the minutiae of many prints, each an image, its finger position, and whether to look twice, in their order.
 
-        As many are worked on at once as there are places, each on a core of its own; a few more are taken from ``prints``
-        ahead of need, so that a long run holds few images. For a print without minutiae to be had what ``refused`` makes
-        of the error is yielded, so that one bad print does not end a long run.
+        As many are worked on at once as there are places, each on a core of its own. For a print without minutiae to be
+        had what ``refused`` makes of the error is yielded, so that one bad print does not end a long run.
 
         Raises:
             TemplateError: a position is no finger position.
 
         """
 
-        def one(image: Image, position: int, twice: bool) -> Template | _Refused:
+        def one(print_: tuple[Image, int, bool]) -> Template | _Refused:
+            image, position, twice = print_
             try:
                 return self.extract(image, position=position, twice=twice)
             except ExtractionError as error:
                 return refused(error)
 
-        with ThreadPoolExecutor(self._width, thread_name_prefix="extraction") as pool:
-            ahead: deque[Future[Template | _Refused]] = deque()
-            try:
-                for image, position, twice in prints:
-                    ahead.append(pool.submit(one, image, position, twice))
-                    if len(ahead) > 2 * self._width:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for waiting in ahead:
-                    waiting.cancel()
+        return in_order(one, prints, at_once=self._width)
 
     def _minutiae(self, pixels: NDArray[np.uint8], position: int) -> Template:
         height, width = pixels.shape
@@ -198,14 +182,15 @@ def together(first: Template, second: Template) -> Template:
         summed[to] += float(both["quality"][at])
         if to == at:
             seen.append(at)
-    quality = np.minimum(np.rint(summed[seen] / 2.0), 100.0)
-    best = np.array(seen, dtype=np.int64)[np.argsort(-quality, kind="stable")[:MAX_MINUTIAE]]
+    quality = np.minimum(np.rint(summed / 2.0), 100.0)
+    chosen = np.array(seen, dtype=np.int64)
+    best = chosen[np.argsort(-quality[chosen], kind="stable")[:MAX_MINUTIAE]]
     return Template.of(
         both["x"][best],
         both["y"][best],
         both["direction"][best],
         kind=both["kind"][best],
-        quality=np.minimum(np.rint(summed[best] / 2.0), 100.0),
+        quality=quality[best],
         width=first.width,
         height=first.height,
         position=first.position,

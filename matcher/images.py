@@ -26,7 +26,7 @@ MAX_SIDE: Final = 5_000
 """A whole ten-print card at 1000 dpi stays below these three."""
 
 MAX_PRINT_PIXELS: Final = 1_000_000
-"""Of one finger at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38."""
+"""Of one finger at 500 dpi: 50 x 50 mm, where a rolled thumb takes 40 x 38. Extraction needs about 1 kB a pixel."""
 
 MIN_SIDE: Final = 32
 """1.6 mm at 500 dpi; less shows no minutiae."""

@@ -56,8 +56,8 @@ RESULT: Final = "SRE"
 """Field 1.004: a print-to-print search and its result, as INTERPOL's INT-I names them; the Parties agreed on no other."""
 
 MAX_IMAGES: Final = 20
-MAX_SIDE: Final = 5_000  # pixels: a ten-print card at 1000 pixels per inch
-MAX_PIXELS: Final = 16_000_000
+MAX_SIDE: Final = images.MAX_SIDE
+MAX_PIXELS: Final = images.MAX_PIXELS
 MIN_DPI: Final = images.MIN_DPI
 MAX_DPI: Final = images.MAX_DPI
 MAX_CHUNKS: Final = 2_000  # of a PNG: writers make chunks of 8 KiB or more

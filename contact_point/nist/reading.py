@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from annotated_types import Ge, Len
 from pydantic import TypeAdapter, ValidationError
 
-from contact_point.nist.jailed import looks_like_xml
+from contact_point.nist.jailed import LETTERS, looks_like_xml
 from contact_point.nist.transaction import (
     MAX_BYTES,
     MAX_FIELDS,
@@ -22,11 +22,9 @@ from contact_point.nist.transaction import (
     Encoding,
     Field,
     LimitError,
-    MalformedError,
     NistError,
     Record,
     Transaction,
-    UnsupportedError,
 )
 from matcher.jail import Jail, RefusedError
 
@@ -38,12 +36,7 @@ class KilledError(NistError):
     """The child that read the transaction was killed: over its limits, or it did what reading does not need."""
 
 
-_ERRORS: Final[dict[str, type[NistError]]] = {
-    "T": LimitError,
-    "U": UnsupportedError,
-    "D": MalformedError,
-    "K": KilledError,
-}
+_ERRORS: Final[dict[str, type[NistError]]] = {letter: error for error, letter in LETTERS.items()} | {"K": KilledError}
 
 
 _Count = Annotated[int, Ge(0)]
