@@ -20,10 +20,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-ba
 help:
 	@sed -n 's/^# //p' Makefile
 
-demo: $(VENV)/.runtime
+demo: $(VENV)/.kernels
 	$(BIN)/pcsc demo --persons $(PERSONS) $(if $(PRINTS),--prints $(PRINTS))
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.kernels
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.test
@@ -65,6 +65,11 @@ $(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.to
 	@echo "installing what one contact point runs (about 600 MB, some minutes the first time)"
 	@$(PIP) -r requirements/build.lock -r requirements/runtime.lock || { echo "the requirements could not be installed: the lines above say why; a package index that pip can reach is needed" >&2; exit 1; }
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.kernels: $(VENV)/.runtime $(wildcard matcher/*.py)
+	@echo "compiling the search (about half a minute of CPU time the first time)"
+	@$(BIN)/python -m matcher.warm || echo "the search is compiled again at every start: the lines above say why" >&2
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime requirements/test.lock

@@ -11,7 +11,7 @@ fingers. Printed is one line a folder and a last one, ``pooled``, over all of th
   ``eer_all`` are where the two meet, interpolated linearly between the last threshold at which FMR is the greater and
   the first at which it is not.
 * ``fnmr_1e2``, ``fnmr_1e3``, ``fnmr_1e4``: FNMR at the smallest threshold with FMR <= 1e-2, 1e-3, 1e-4. Where there are
-  fewer impostor pairs than that resolves, this is FNMR with no false match at all.
+  fewer impostor pairs than that resolves, this is FNMR with no false match at all, which is ``fnmr_zero``.
 * ``rank1``: each finger's first impression enrolled, the others searched for with ``Gallery.search``; the share that
   finds its finger first. A probe that the search refuses counts as not found.
 * ``failed``: files without a template; their pairs count with the lowest score, as do those of empty templates.
@@ -43,6 +43,7 @@ from benchmarks import folders, machine
 from matcher import Gallery, Policy, ProbeError, Template, comparison, images
 from matcher._kernels import FEATURES
 from matcher._parameters import PAIRING
+from matcher.comparison import pack_probe
 from matcher.extraction import ExtractionError, Extractor
 from matcher.formats import FormatError, read_iso19794_2, unstretch
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from matcher._kernels import Prints
 
 LOWEST: Final = -1e9
 """The score of a pair that cannot be compared."""
@@ -88,6 +88,7 @@ class Rates:
     fnmr_1e2: float
     fnmr_1e3: float
     fnmr_1e4: float
+    fnmr_zero: float
     rank1: float
     failed: int
     templates: int
@@ -136,31 +137,20 @@ def _unsquashed(template: Template, path: Path, dpi: float | None) -> Template:
 
 def compare_all(prints: Sequence[Impression], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Return (n, n, features and score): of the comparison of every print with every later one, 0 elsewhere."""
-    packed = comparison.pack([print_.template or EMPTY for print_ in prints])
+    templates = [print_.template or EMPTY for print_ in prints]
+    gallery = comparison.pack(templates).prints
     found = np.zeros((len(prints), len(prints), FEATURES + 1), dtype=np.float32)
     rule = PAIRING if weights is None else PAIRING._replace(weights=weights)
 
     def row(number: int) -> None:
         later = np.arange(number + 1, len(prints))
-        found[number, number + 1 :] = comparison.verify(_one(packed, number), packed, later, rule)[0]
+        found[number, number + 1 :] = comparison.verify(pack_probe(templates[number]), gallery, later, rule)[0]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = pool.map(row, range(len(prints)))
         for _ in track(rows, description="comparing", total=len(prints), console=_STDERR):
             pass
     return found
-
-
-def _one(packed: Prints, number: int) -> Prints:
-    """Return one of the prints as a probe."""
-    rows = slice(int(packed.starts[number]), int(packed.starts[number + 1]))
-    return packed._replace(
-        starts=packed.starts[number : number + 2] - packed.starts[number],
-        points=packed.points[rows],
-        descriptors=packed.descriptors[rows].astype(np.int16),
-        hull=packed.hull[rows],
-        hull_sizes=packed.hull_sizes[number : number + 1],
-    )
 
 
 def owners(prints: Sequence[Impression]) -> NDArray[np.int64]:
@@ -194,6 +184,7 @@ def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) 
         fnmr_1e2=fnmr_at(genuine, impostor, 1e-2),
         fnmr_1e3=fnmr_at(genuine, impostor, 1e-3),
         fnmr_1e4=fnmr_at(genuine, impostor, 1e-4),
+        fnmr_zero=fnmr_at(genuine, impostor, 0.0),
         rank1=rank_one(prints),
         failed=len(prints) - templates,
         templates=templates,
@@ -234,7 +225,7 @@ def rank_one(prints: Sequence[Impression]) -> float:
 
 def _found_first(gallery: Gallery, probe: Impression) -> bool:
     try:
-        candidates = gallery.search([probe.template or EMPTY], view=None, policy=_ANYTHING)
+        candidates = gallery.search([probe.template or EMPTY], mask=None, policy=_ANYTHING)
     except ProbeError:
         return False
     return [candidate.subject for candidate in candidates] == [repr(probe.owner)]

@@ -106,7 +106,7 @@ def others(reader: PrintReader, root: Path) -> dict[str, Template]:
 
 def search(gallery: Gallery, probe: Template, mate: str, what: str) -> Found:
     """Search for a print whose position is not known, as that of a latent print is not."""
-    found = gallery.search([replace(probe, position=0)], view=None, policy=_ANYTHING)
+    found = gallery.search([replace(probe, position=0)], mask=None, policy=_ANYTHING)
     ranks = {each.subject: rank for rank, each in enumerate(found, 1)}
     scores = {each.subject: each.score for each in found}
     following = max((score for subject, score in scores.items() if subject != mate), default=float("-inf"))

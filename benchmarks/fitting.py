@@ -1,127 +1,261 @@
 """The constants of ``matcher._parameters`` that a set of prints gives: ``python -m benchmarks.fitting FOLDER...``.
 
-Whole prints of competitions hold thirty minutiae and more. In two prints of six much fits by chance, and such prints come
-in practice: so every print is also cut to a few neighbouring minutiae (*cuttings*), and what is fitted must hold for these.
+A folder holds images and, beside them, the templates another maker's extractor found in them, as ``benchmarks.accuracy``
+reads them: each impression serves twice. Two more kinds of pairs are made of them. Whole prints of competitions hold thirty
+minutiae and more; in few much fits by chance, and few come in practice: so every print is also cut to 8 to 20 neighbouring
+minutiae (*cuttings*). And a print seen in a mirror is that of a stranger, as real as any (*mirrored*), of whom there are never
+enough.
+
+**Reliability.** Of minutiae inside the hulls of two mated prints laid on each other, the share that has a mate, by the quality
+that our extractor gives them, and by the distance of the nearest neighbour for another maker's.
 
 **Weights.** A logistic regression over the features of pairs whose fingers are both in the first half of their folder (in
-the order of their names): mated whole prints against whole prints and cuttings of different fingers. Both classes weigh
-the same in sum, so that the linear form is a log likelihood ratio. Which alignment of a pair is best depends on the
-weights, so comparing and fitting alternate.
+the order of their names). Whole prints and cuttings, of one maker, the other, and one against the other, weigh the same,
+and so do mates and strangers, so that the linear form is a log likelihood ratio. Half of the strangers' weight is on
+the hundredth of them that scores highest: what mostly happens is easily told, what matters is the tail. Which alignment of
+a pair is best depends on the weights, so comparing and fitting alternate.
 
-**Tail.** The scores of impostor pairs that the weights were not fitted on, whole prints and cuttings apart. Above the
-score u that one in a hundred reaches the excess is taken to be exponential, P(S >= s) = 0.01 exp(-rate (s - u)). Pairs
+**Tails.** The scores of impostor pairs of the other half, which nothing was fitted on, for every pair of makers. Above the
+score u that one in a thousand reaches the excess is taken to be exponential, P(S >= s) = 0.001 exp(-rate (s - u)). Pairs
 that share a finger are not independent, so the uncertainty comes from resampling whole fingers: the constants are the 5th
-percentile of the rate and the 95th of u, of whichever kind is worse. The line is then moved up until no observed score of
-either kind lies above it.
+percentile of the rate and the 95th of u, of whole prints or cuttings, whichever is worse. The line is then moved up
+until no observed score lies above it.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from benchmarks import machine
-from benchmarks.accuracy import Impression, compare_all, owners, read_folder
-from matcher._kernels import FEATURES
+from benchmarks.accuracy import Impression, read_folder
+from matcher._kernels import EVIDENCE, FEATURES
 from matcher._parameters import PAIRING
+from matcher.comparison import compare, pack, pack_probe, verify
 from matcher.extraction import Extractor
-from matcher.template import Template
+from matcher.reliability import nearest_neighbour
+from matcher.template import Origin, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Real = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-ALTERNATIONS: Final = 3
-RIDGE: Final = 1e-3
-CUTTINGS: Final = 2
-CUTTING_SIZES: Final = (3, 13)
-CUTTINGS_SHARE: Final = 0.3  # of the impostors' importance
-SHARE: Final = 0.01
+ALTERNATIONS: Final = 2
+RIDGE: Final = 1e-4
+CUTTING_SIZES: Final = (8, 21)
+TAIL_SHARE: Final = 0.01  # of the strangers, those that half of their weight is on
+SHARE: Final = 0.001  # of the strangers, those that a tail is fitted to
 RESAMPLES: Final = 300
 SEED: Final = 2014
+SURE: Final = 4.0  # score from which two prints are laid on each other rightly
+QUALITIES: Final = (0, 55, 60, 70, 80, 85, 90, 95, 101)
+DISTANCES: Final = (0, 6, 8, 10, 12, 15, 20, 30, 50)
+_STDERR: Final = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A print to fit on: whose it is (negative in a mirror), which impression, and whether that finger is one to learn from."""
+
+    finger: int
+    impression: int
+    learnt: bool
+    template: Template
 
 
 class Pairs(NamedTuple):
-    """Every pair of prints, cuttings behind the whole ones: whose they are, of which kind, for which use."""
+    """Every comparison: what was found (its last column is the score), and of which prints."""
 
+    found: Real  # (n, FEATURES + 1)
     one: NDArray[np.int64]  # finger
     other: NDArray[np.int64]  # finger
     mated: Mask
-    whole: Mask  # both are whole prints
-    train: Mask  # both fingers are in the first half
+    cut: Mask  # the probe is a cutting
+    makers: NDArray[np.int64]  # how many of the two prints are another maker's
+    learnt: Mask  # both fingers are learnt from
+    judged: Mask  # neither is
 
 
-def show(prints: Sequence[Impression]) -> None:
-    """Fit and print weights and tail, with what they stand on."""
-    every = [*prints, *cuttings(prints)]
-    pairs = _paired(every, len(prints))
+def show(prints: Sequence[Print]) -> None:
+    """Fit and print what ``matcher._parameters`` holds, with what it stands on."""
+    _show_reliability(prints)
+    learnt = [print_ for print_ in prints if print_.learnt]
     weights = PAIRING.weights
     for _ in range(ALTERNATIONS):
-        weights = fitted(_compared(every, weights), pairs)
-    found = _compared(every, weights)
-    used = pairs.train & (pairs.whole | ~pairs.mated)
-    print("weights", ", ".join(f"{weight:.4g}" for weight in weights))
-    print(f"  fitted on {used.sum()} pairs, {(used & pairs.mated).sum()} of them mated")
-    rate, origin = tail(found[:, FEATURES], pairs)
-    print(f"tail rate={rate:.4g}, origin={origin:.4g}")
+        pairs = compared(learnt, weights)
+        weights = fitted(pairs)
+    print(
+        "weights",
+        ", ".join(f"{name} {weight:.4g}" for name, weight in zip((*EVIDENCE, "constant"), weights, strict=True)),
+    )
+    print(f"  fitted on {len(pairs.mated)} pairs of {len(learnt)} prints, {pairs.mated.sum()} of them mated")
+    _show_tails(compared([print_ for print_ in prints if not print_.learnt], weights))
     print(machine.describe())
 
 
-def cuttings(prints: Sequence[Impression]) -> list[Impression]:
-    """Return of every print a few cuttings: a minutia drawn at random and those nearest to it."""
+def prints_of(impressions: Sequence[Impression]) -> Iterator[Print]:
+    """Yield the prints that have minutiae; the first half of a folder's fingers, by their names, is learnt from."""
+    names = sorted({(Path(each.folder).name, each.finger) for each in impressions})
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    for each in impressions:
+        folder = Path(each.folder).name
+        fingers = [finger for other, finger in names if other == folder]
+        if each.template is not None and len(each.template):
+            learnt = fingers.index(each.finger) < len(fingers) // 2
+            yield Print(numbers[folder, each.finger], each.impression, learnt, each.template)
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def compared(prints: Sequence[Print], weights: NDArray[np.float32]) -> Pairs:
+    """Compare every print, and a cutting of each, with every other one and every mirrored one."""
+    mirrored = [replace(print_, finger=-print_.finger, template=mirror(print_.template)) for print_ in prints]
+    every = [*prints, *mirrored]
+    gallery = pack([print_.template for print_ in every]).prints
+    rule = PAIRING._replace(weights=weights)
     rng = np.random.default_rng(SEED)
-    whole = [(print_, print_.template) for print_ in prints if print_.template is not None and len(print_.template)]
-    return [
-        replace(print_, template=_cutting(template, int(rng.integers(*CUTTING_SIZES)), rng))
-        for print_, template in whole
-        for _ in range(CUTTINGS)
-    ]
+    cuttings = [cutting(print_.template, int(rng.integers(*CUTTING_SIZES)), rng) for print_ in prints]
+
+    def row(number: int) -> tuple[Real, NDArray[np.int64], NDArray[np.int64]]:
+        later = np.delete(np.arange(number, len(every)), 0)
+        others = np.delete(np.arange(len(every)), number)
+        whole = verify(pack_probe(prints[number].template), gallery, later, rule)[0]
+        cut = verify(pack_probe(cuttings[number]), gallery, others, rule)[0]
+        mine = np.full(len(later) + len(others), number)
+        return np.concatenate([whole, cut]).astype(np.float64), mine, np.concatenate([later, others])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(row, range(len(prints)))
+        done = list(track(rows, description="comparing", total=len(prints), console=_STDERR))
+    found, probe, candidate = (np.concatenate(part) for part in zip(*done, strict=True))
+    cut = np.concatenate([np.arange(len(mine)) >= len(every) - number - 1 for number, (_, mine, _) in enumerate(done)])
+    return _described(every, Pairs(found, probe, candidate, cut, cut, probe, cut, cut))
 
 
-def _cutting(template: Template, size: int, rng: np.random.Generator) -> Template:
+def _described(every: Sequence[Print], pairs: Pairs) -> Pairs:
+    """Return pairs given by the numbers of their prints with whose they are; one impression with itself is left out."""
+    finger = np.array([print_.finger for print_ in every])
+    impression = np.array([print_.impression for print_ in every])
+    learnt = np.array([print_.learnt for print_ in every])
+    foreign = np.array([print_.template.origin != Origin.EXTRACTED for print_ in every], dtype=np.int64)
+    one, other = pairs.one, pairs.other
+    mated = finger[one] == finger[other]
+    kept = ~(mated & (impression[one] == impression[other]))
+    whole = Pairs(
+        pairs.found,
+        finger[one],
+        finger[other],
+        mated,
+        pairs.cut,
+        foreign[one] + foreign[other],
+        learnt[one] & learnt[other],
+        ~learnt[one] & ~learnt[other],
+    )
+    return Pairs(*(column[kept] for column in whole))
+
+
+def mirror(template: Template) -> Template:
+    """Return a print as it is seen in a mirror."""
+    return Template.of(
+        template.width - 1 - template.x,
+        template.y,
+        np.pi - template.direction,
+        kind=template.kind,
+        quality=template.quality,
+        width=template.width,
+        height=template.height,
+        origin=template.origin,
+    )
+
+
+def cutting(template: Template, size: int, rng: np.random.Generator) -> Template:
+    """Return a minutia drawn at random and those nearest to it, so many in all."""
     middle = rng.integers(len(template))
     away = np.hypot(template.x - float(template.x[middle]), template.y - float(template.y[middle]))
     near = np.argsort(away, kind="stable")[:size]
-    place = template.x[near], template.y[near], template.direction[near]
-    return Template.of(*place, width=template.width, height=template.height)
+    return Template.of(
+        template.x[near],
+        template.y[near],
+        template.direction[near],
+        kind=template.kind[near],
+        quality=template.quality[near],
+        width=template.width,
+        height=template.height,
+        origin=template.origin,
+    )
 
 
-def _paired(every: Sequence[Impression], whole: int) -> Pairs:
-    probe, candidate = np.triu_indices(len(every), 1)
-    owner = owners(every)
-    train = np.array([print_.finger in _first_half(every, print_.folder) for print_ in every], dtype=np.bool_)
-    one, other = owner[probe], owner[candidate]
-    return Pairs(one, other, one == other, candidate < whole, train[probe] & train[candidate])
+# --- reliability -----------------------------------------------------------------------------------------------------
 
 
-def _first_half(every: Sequence[Impression], folder: str) -> set[str]:
-    fingers = sorted({print_.finger for print_ in every if print_.folder == folder})
-    return set(fingers[: len(fingers) // 2])
+def _show_reliability(prints: Sequence[Print]) -> None:
+    """Print the share of minutiae with a mate, by what is known of them, in the prints to learn from."""
+    learnt = [print_ for print_ in prints if print_.learnt]
+    seen: dict[bool, list[tuple[Real, Mask]]] = {True: [], False: []}
+    for number, one in enumerate(learnt):
+        for other in learnt[number + 1 :]:
+            own = one.template.origin == Origin.EXTRACTED
+            same_maker = own == (other.template.origin == Origin.EXTRACTED)
+            if one.finger == other.finger and same_maker:
+                seen[own].extend(_shown_again(one.template, other.template, own=own))
+    for own, edges in ((True, QUALITIES), (False, DISTANCES)):
+        known = np.concatenate([values for values, _ in seen[own]])
+        again = np.concatenate([values for _, values in seen[own]])
+        print("reliability by", "quality" if own else "distance of the nearest neighbour, pixels")
+        for low, high in itertools.pairwise(edges):
+            within = (known >= low) & (known < high)
+            if within.any():
+                print(f"  {low:3} to {high:3}: {again[within].mean():.3f} of {within.sum()}")
 
 
-def _compared(every: Sequence[Impression], weights: NDArray[np.float32]) -> Real:
-    found = compare_all(every, weights)[np.triu_indices(len(every), 1)]
-    return found.astype(np.float64)
+def _shown_again(one: Template, other: Template, *, own: bool) -> Iterator[tuple[Real, Mask]]:
+    """Yield for both prints what is known of the minutiae that the other should show, and whether it does."""
+    result = compare(one, other)
+    if result.score < SURE:
+        return
+    for side, template in enumerate((one, other)):
+        with_mate = [pair[side] for pair in result.pairs]
+        rows = np.array([*with_mate, *result.unpaired[side]], dtype=np.int64)
+        known = template.quality if own else nearest_neighbour(template)
+        yield known[rows].astype(np.float64), np.arange(len(rows)) < len(with_mate)
 
 
-def fitted(found: Real, pairs: Pairs) -> NDArray[np.float32]:
-    """Return the weights that the training pairs give, the constant last."""
-    kinds = [
-        (pairs.train & pairs.whole & pairs.mated, 0.5),
-        (pairs.train & pairs.whole & ~pairs.mated, 0.5 * (1.0 - CUTTINGS_SHARE)),
-        (pairs.train & ~pairs.whole & ~pairs.mated, 0.5 * CUTTINGS_SHARE),
-    ]
-    rows = np.concatenate([np.flatnonzero(kind) for kind, _ in kinds])
-    importance = np.concatenate([np.full(kind.sum(), share / kind.sum()) for kind, share in kinds])
-    return logistic(found[rows, :FEATURES], pairs.mated[rows], importance).astype(np.float32)
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def fitted(pairs: Pairs) -> NDArray[np.float32]:
+    """Return the weights that the pairs give, the constant last."""
+    features = pairs.found[:, :FEATURES]
+    kinds = pairs.makers * 2 + pairs.cut
+    even = np.zeros(len(features))
+    for kind in np.unique(kinds):
+        for mated in (True, False):
+            of_kind = (kinds == kind) & (pairs.mated == mated)
+            even[of_kind] = 1.0 / of_kind.sum()
+    weights = logistic(features, pairs.mated, even / even.sum())
+    for _ in range(3):
+        scores = features @ weights[:-1] + weights[-1]
+        importance = np.where(pairs.mated, even, 0.5 * even)
+        for kind in np.unique(kinds):
+            strangers = (kinds == kind) & ~pairs.mated
+            hard = strangers & (scores >= np.quantile(scores[strangers], 1.0 - TAIL_SHARE))
+            importance[hard] += 0.5 / hard.sum()
+        weights = logistic(features, pairs.mated, importance / importance.sum())
+    return weights.astype(np.float32)
 
 
 def logistic(features: Real, mated: Mask, importance: Real) -> Real:
@@ -139,36 +273,59 @@ def logistic(features: Real, mated: Mask, importance: Real) -> Real:
     return np.append(plain, weights[-1] - plain @ mean)
 
 
-def tail(scores: Real, pairs: Pairs) -> tuple[float, float]:
-    """Return rate and origin that hold for impostor pairs of both kinds, and print what they stand on."""
-    kinds = {"whole prints": pairs.whole, "cuttings": ~pairs.whole}
-    judged = {name: kind & ~pairs.mated & ~pairs.train for name, kind in kinds.items()}
-    lines = {name: resampled(scores[kind], pairs.one[kind], pairs.other[kind]) for name, kind in judged.items()}
+# --- tails -----------------------------------------------------------------------------------------------------------
+
+
+def _show_tails(pairs: Pairs) -> None:
+    for makers, name in enumerate(("ours against ours", "ours against another maker's", "another maker's")):
+        of_makers = (pairs.makers == makers) & ~pairs.mated & pairs.judged
+        mates = pairs.found[(pairs.makers == makers) & pairs.mated & ~pairs.cut, FEATURES]
+        print("tail of", name)
+        rate, origin = tail(pairs, of_makers)
+        for probability in (1e-4, 1e-6, 1e-8):
+            threshold = origin - np.log(probability) / rate
+            print(
+                f"  {probability:g} from {threshold:.2f}: {np.mean(mates < threshold):.4f} of {len(mates)} mates below"
+            )
+
+
+def tail(pairs: Pairs, chosen: Mask) -> tuple[float, float]:
+    """Return rate and origin that hold for impostor pairs whole and cut, and print what they stand on."""
+    scores = pairs.found[:, FEATURES]
+    kinds = {"whole prints": chosen & ~pairs.cut, "cuttings": chosen & pairs.cut}
+    lines = {
+        name: resampled(scores[kind], np.abs(pairs.one[kind]), np.abs(pairs.other[kind]))
+        for name, kind in kinds.items()
+    }
     for name, (rates, starts) in lines.items():
-        print(f"  {judged[name].sum()} impostor pairs of {name}: rate {_interval(rates)}, u {_interval(starts)}")
+        print(f"  {kinds[name].sum()} impostor pairs of {name}: rate {_interval(rates)}, u {_interval(starts)}")
     rate = min(float(np.quantile(rates, 0.05)) for rates, _ in lines.values())
     origin = max(float(np.quantile(starts, 0.95)) for _, starts in lines.values()) + np.log(SHARE) / rate
-    for kind in judged.values():
+    for kind in kinds.values():
         origin = above_all(scores[kind], rate, origin)
-    for name, kind in judged.items():
+    for name, kind in kinds.items():
         greatest = scores[kind].max()
         bound = np.exp(-rate * (greatest - origin))
         print(f"  greatest score of {name} {greatest:.3g}: tail {bound:.2g}, seen {1 / kind.sum():.2g}")
+    print(f"  rate={rate:.4g}, origin={origin:.4g}")
     return rate, origin
 
 
 def resampled(scores: Real, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Real, Real]:
     """Return rate and u of every resample of the fingers; a pair weighs as often as both its fingers were drawn."""
     rng = np.random.default_rng(SEED)
-    order = np.argsort(-scores)
+    order = np.argsort(-scores)[: len(scores) // 20]  # u lies far inside
+    weights = np.ones(len(scores))
     scores, one, other = scores[order], one[order], other[order]
     fingers = int(max(one.max(), other.max())) + 1
+    there = np.unique(np.concatenate([one, other]))
     rates, starts = np.empty(RESAMPLES), np.empty(RESAMPLES)
     for k in range(RESAMPLES):
-        drawn = np.bincount(rng.integers(fingers, size=fingers), minlength=fingers)
+        drawn = np.bincount(rng.choice(there, len(there)), minlength=fingers)
         weight = (drawn[one] * drawn[other]).astype(np.float64)
         summed = np.cumsum(weight)
-        at = int(np.searchsorted(summed, SHARE * summed[-1]))
+        at = int(np.searchsorted(summed, SHARE * len(weights)))
+        at = min(at, len(scores) - 1)
         starts[k] = scores[at]
         rates[k] = summed[at] / (weight[: at + 1] @ (scores[: at + 1] - scores[at]))
     return rates, starts
@@ -187,11 +344,14 @@ def _interval(values: Real) -> str:
 
 
 def main() -> None:
-    """Read folders of images, fit, print."""
+    """Read folders of images and templates, fit, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fitting", description="Constants of the matcher.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="<finger>_<impression>.<extension>")
-    extractor = Extractor()
-    show([print_ for folder in parser.parse_args().folders for print_ in read_folder(folder, None, extractor)])
+    extractors = (Extractor(), None)
+    folders = parser.parse_args().folders
+    show(
+        list(prints_of([each for kind in extractors for folder in folders for each in read_folder(folder, None, kind)]))
+    )
 
 
 if __name__ == "__main__":

@@ -1,113 +1,236 @@
-"""How fast a search is: ``python -m benchmarks.search`` (or ``python -m pytest benchmarks/search.py``).
+"""How fast a search is, and what its speed costs: ``python -m benchmarks.search [--fingers 1000000] [--json]``.
 
-A gallery of synthetic fingers, each a subject of its own with an unknown position, so that every one is compared; probes
-are second impressions of enrolled fingers. Times are CPU seconds of one thread, figures are fingers searched in one of
-them. The slow twin of the tests searches the same small gallery as the engine, which gives the ratio between the two.
+One gallery of synthetic people with ten fingers each (``benchmarks.backgrounds``) grows to 10,000, 100,000 and as many fingers
+as are asked for, and is measured at each size; probes are second impressions of people enrolled. Times are CPU seconds, all
+threads together. ``--json`` gives one object a line, the last that of the largest gallery:
+
+* ``exhaustive_per_s_core``: fingers a second that stage one alone compares with one probe, every one of them.
+* ``search_cpu_ms``: the median whole search with one finger of unknown position, so that every finger is searched.
+* ``kept``: of the probes whose mate comes first in a search without the inverted file, the share whose mate comes first in
+  one with it; ``rank1`` is the share of all.
+* ``tenprint_cpu_ms``: the median whole search with ten fingers of known positions, of which two are missing.
+* ``masked_cpu_ms``: as ``search_cpu_ms``, with half of the people masked.
+* ``enrol_cpu_ms``: for each finger. ``bytes_per_finger``: of the gallery's arrays.
+* ``peer_ratio``: fingers searched in a CPU second (from ``search_cpu_ms``) to those of the fastest peer at hand
+  (``benchmarks.peers``), measured in the same run on prints of the same gallery.
+
+The last line says how the cost of a search grows with the gallery: the exponent of a power of its size, fitted.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import sys
+import argparse
+import json
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-import pytest
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from benchmarks import machine
-from matcher import Gallery, Policy, Template
-from matcher.comparison import pack
-from matcher.synthesis import Finger, population
-from tests.matcher import naive
+from benchmarks import backgrounds, machine, peers
+from matcher import Gallery, Policy
+from matcher.comparison import pack_probe
 
 if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
+    from collections.abc import Callable, Sequence
 
-SEED = 2014
-SMALL = 20
-POLICY = Policy(false_positive_identification_rate=1e-3, limit=20)
+    from benchmarks.backgrounds import Block
+    from matcher import Candidate, Template
 
-pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=True, warmup_iterations=1)
-
-
-@functools.cache
-def fingers(count: int) -> list[Template]:
-    """Return so many prints of different fingers."""
-    prints = itertools.chain.from_iterable(population(SEED, -(-count // 10)))
-    return [replace(print_, position=0) for print_ in itertools.islice(prints, count)]
-
-
-@functools.cache
-def gallery(count: int) -> Gallery:
-    """Return a gallery of so many subjects with one finger each."""
-    made = Gallery()
-    made.add_many((str(number), [print_]) for number, print_ in enumerate(fingers(count)))
-    return made
+SEED: Final = 2014
+SIZES: Final = (10_000, 100_000)
+FINGERS: Final = 10  # of a person
+MISSING: Final = (3, 9)  # positions that a ten-finger probe lacks
+SINGLE, TEN, EXHAUSTIVE = 200, 20, 20  # searches
+PEER_PROBES, PEER_CANDIDATES = 4, 500
+BATCH: Final = 500  # people enrolled together
+_FIRST: Final = Policy(false_positive_identification_rate=1e300, limit=1)
+_STDERR: Final = Console(stderr=True)
 
 
-def probe() -> list[Template]:
-    """Return another impression of the first finger."""
-    return [replace(Finger(SEED, 0, 1).template(1), position=0)]
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One line."""
+
+    fingers: int
+    exhaustive_per_s_core: int
+    search_cpu_ms: float
+    masked_cpu_ms: float
+    tenprint_cpu_ms: float
+    enrol_cpu_ms: float
+    rank1: float
+    kept: float
+    bytes_per_finger: int
+    peer_ratio: float | None = None
 
 
-def note(benchmark: BenchmarkFixture, count: int, what: str) -> None:
-    """Keep the figure and the machine beside the times."""
-    benchmark.extra_info[what] = round(count / benchmark.stats.stats.median)
-    benchmark.extra_info["machine"] = machine.describe()
+class Growing:
+    """A gallery that grows, and what is searched for in it."""
+
+    def __init__(self, block: Block, second: Block, threads: int) -> None:
+        self.gallery = Gallery(threads=threads)
+        self.persons = 0
+        self._block, self._second = block, second
+
+    def grow(self, persons: int) -> float:
+        """Enrol people up to so many; return the CPU milliseconds for a finger."""
+        begin = time.process_time()
+        firsts = range(self.persons, persons, BATCH)
+        for first in track(firsts, description=f"enrolling {persons * FINGERS:,}", console=_STDERR):
+            people = range(first, min(first + BATCH, persons))
+            self.gallery.add_many((str(person), _hands(self._block, person, range(1, 11))) for person in people)
+        added = persons - self.persons
+        self.persons = persons
+        return 1e3 * (time.process_time() - begin) / (FINGERS * max(added, 1))
+
+    def probes(self, count: int) -> list[tuple[str, Template]]:
+        """Return second impressions of so many fingers of people enrolled, of unknown position, and whose they are."""
+        there = min(self.persons, len(self._second) // FINGERS)
+        rng = np.random.default_rng(SEED)
+        chosen = zip(rng.integers(there, size=count).tolist(), rng.integers(FINGERS, size=count).tolist(), strict=True)
+        return [(str(person), self._second.template(person * FINGERS + finger, 0)) for person, finger in chosen]
+
+    def hands(self, count: int) -> list[tuple[str, list[Template]]]:
+        """Return second impressions of the hands of so many people enrolled, two fingers missing."""
+        positions = [position for position in range(1, FINGERS + 1) if position not in MISSING]
+        return [(str(person), _hands(self._second, person, positions)) for person in range(min(count, self.persons))]
+
+    def first(self, prints: Sequence[Template], mask: Any = None) -> str:
+        """Return the subject that comes first."""
+        found: list[Candidate] = self.gallery.search(prints, mask, _FIRST)
+        return found[0].subject if found else ""
+
+    def exhaustively(self, *, exhaustive: bool) -> None:
+        """Let the following searches do without the inverted file, or with it."""
+        usual = Gallery().skim_from
+        self.gallery.skim_from = 1 << 62 if exhaustive else usual
 
 
-@pytest.mark.parametrize("count", [1_000, 10_000])
-def test_search(benchmark: BenchmarkFixture, count: int) -> None:
-    """Search one finger."""
-    made, searched = gallery(count), probe()
-    found = benchmark.pedantic(made.search, (searched,), {"view": None, "policy": POLICY}, rounds=10, warmup_rounds=1)
-    assert [candidate.subject for candidate in found] == ["0"]
-    note(benchmark, count, "fingers/s/core")
+def _hands(block: Block, person: int, positions: Sequence[int]) -> list[Template]:
+    return [block.template(person * FINGERS + position - 1, position) for position in positions]
 
 
-def test_enrolment(benchmark: BenchmarkFixture) -> None:
-    """Enrol a thousand subjects of one finger each."""
-    batch = [(str(number), [print_]) for number, print_ in enumerate(fingers(1_000))]
-    benchmark.pedantic(lambda: Gallery().add_many(batch), rounds=5, warmup_rounds=1)
-    note(benchmark, len(batch), "prints/s/core")
+def _median_ms(work: Callable[[Any], object], each: Sequence[Any]) -> float:
+    times = []
+    for one in each:
+        begin = time.process_time()
+        work(one)
+        times.append(time.process_time() - begin)
+    return round(1e3 * float(np.median(times)), 2)
 
 
-@pytest.mark.benchmark(group="engine and slow twin")
-def test_engine_on_what_the_twin_can_do(benchmark: BenchmarkFixture) -> None:
-    """Search a gallery small enough for the twin."""
-    made, searched = gallery(SMALL), probe()
-    benchmark.pedantic(made.search, (searched,), {"view": None, "policy": POLICY}, rounds=50, warmup_rounds=1)
-    note(benchmark, SMALL, "fingers/s/core")
+def measured(growing: Growing, persons: int) -> Figures:
+    """Let the gallery grow to so many people, and measure."""
+    enrol = growing.grow(persons)
+    probes = growing.probes(SINGLE)
+    half = np.arange(persons) % 2 == 0
+    growing.first([probes[0][1]])  # files what was added
+    single = _median_ms(lambda probe: growing.first([probe[1]]), probes)
+    masked = _median_ms(lambda probe: growing.first([probe[1]], half), probes[:TEN])
+    tenprint = _median_ms(lambda hand: growing.first(hand[1]), growing.hands(TEN))
+    found = [
+        growing.first([print_]) == person for person, print_ in track(probes, description="searching", console=_STDERR)
+    ]
+    growing.exhaustively(exhaustive=True)
+    anyway = [
+        growing.first([print_]) == person
+        for person, print_ in track(probes, description="exhaustively", console=_STDERR)
+    ]
+    growing.exhaustively(exhaustive=False)
+    both = sum(one and other for one, other in zip(found, anyway, strict=True))
+    return Figures(
+        fingers=persons * FINGERS,
+        exhaustive_per_s_core=_exhaustive_rate(growing),
+        search_cpu_ms=single,
+        masked_cpu_ms=masked,
+        tenprint_cpu_ms=tenprint,
+        enrol_cpu_ms=round(enrol, 3),
+        rank1=float(np.mean(found)),
+        kept=both / max(sum(anyway), 1),
+        bytes_per_finger=growing.gallery.size // (persons * FINGERS),
+    )
 
 
-@pytest.mark.benchmark(group="engine and slow twin")
-def test_twin(benchmark: BenchmarkFixture) -> None:
-    """Search the same gallery with the slow twin; descriptors are given to it."""
-    subjects = {str(number): [print_] for number, print_ in enumerate(fingers(SMALL))}
-    searched = probe()
-    every = [*searched, *(print_ for prints in subjects.values() for print_ in prints)]
-    described = {id(print_): pack([print_]).descriptors for print_ in every}
-    rate = POLICY.false_positive_identification_rate
-    found = benchmark.pedantic(naive.search, (searched, subjects, described, rate), rounds=1)
-    assert [name for name, _ in found] == ["0"]
-    note(benchmark, SMALL, "fingers/s/core")
+def _exhaustive_rate(growing: Growing) -> int:
+    """Return how many fingers stage one compares with a probe in a CPU second."""
+    times = []
+    for _, print_ in growing.probes(EXHAUSTIVE):
+        probe = pack_probe(print_)
+        begin = time.process_time()
+        growing.gallery.sifted(probe)
+        times.append(time.process_time() - begin)
+    return round(growing.persons * FINGERS / float(np.median(times)))
 
 
-class _Figures:
-    """Prints what the runs kept, when they are over."""
+def exponent(lines: Sequence[Figures]) -> float:
+    """Return the power of the number of fingers that the cost of a search grows with."""
+    sizes, costs = np.log([line.fingers for line in lines]), np.log([line.search_cpu_ms for line in lines])
+    return float(np.polyfit(sizes, costs, 1)[0])
 
-    def pytest_terminal_summary(self, config: pytest.Config) -> None:
-        figures = {run.name: dict(run.extra_info) for run in config._benchmarksession.benchmarks}  # noqa: SLF001 - the plugin offers no other way
-        for name, figure in figures.items():
-            print(f"{name:40}", *(f"{value:>12,} {what}" for what, value in figure.items() if what != "machine"))
-        engine, twin = (
-            figures[name]["fingers/s/core"] for name in ("test_engine_on_what_the_twin_can_do", "test_twin")
+
+def beside_peers(figures: Figures, block: Block) -> tuple[Figures, list[str]]:
+    """Return the figures with the ratio to the fastest peer, and a line on each peer."""
+    searched = figures.fingers / figures.search_cpu_ms * 1e3
+    probes = [block.template(number, 0) for number in range(PEER_PROBES)]
+    candidates = [block.template(number, 0) for number in range(PEER_PROBES, PEER_PROBES + PEER_CANDIDATES)]
+    ratios, reasons = peers.beside(searched, probes, candidates)
+    said = [
+        f"{each.name}: {each.comparisons_a_second:,.0f} comparisons a second, {each.times:,.0f} times"
+        for each in ratios
+    ]
+    least = min((each.times for each in ratios), default=None)
+    return Figures(**(asdict(figures) | {"peer_ratio": least and round(least)})), said + reasons
+
+
+def main() -> None:
+    """Make people, enrol, search, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description="Speed of the search engine.")
+    parser.add_argument("--fingers", type=int, default=100_000, help="in the largest gallery (default: 100,000)")
+    parser.add_argument("--threads", type=int, default=1, help="cores of one search (default: 1)")
+    parser.add_argument(
+        "--cache", type=Path, default=backgrounds.default_cache(), help="where synthetic prints are kept"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+    arguments = parser.parse_args()
+    sizes = [*(size for size in SIZES if size < arguments.fingers), arguments.fingers]
+    block = backgrounds.synthetic(SEED, -(-sizes[-1] // FINGERS), arguments.cache)
+    second = backgrounds.synthetic(SEED, min(1_000, sizes[0] // FINGERS), arguments.cache, impression=1)
+    growing = Growing(block, second, arguments.threads)
+    lines = [measured(growing, size // FINGERS) for size in sizes]
+    lines[-1], said = beside_peers(lines[-1], block)
+    show(lines, said, as_json=arguments.json)
+
+
+def show(lines: list[Figures], said: list[str], *, as_json: bool) -> None:
+    """Print the figures, the growth, the peers and the machine."""
+    if as_json:
+        for line in lines:
+            print(json.dumps(asdict(line)))
+        print(
+            json.dumps(
+                {"exponent": exponent(lines) if len(lines) > 1 else None, "peers": said, "machine": machine.describe()}
+            )
         )
-        print(f"{'engine : twin':40} {engine / twin:>12,.0f} : 1")
-        print(machine.describe())
+        return
+    table = Table("", *(f"{line.fingers:,}" for line in lines))
+    for name in asdict(lines[0]):
+        table.add_row(name, *(_shown(getattr(line, name)) for line in lines))
+    Console(width=120).print(table)
+    if len(lines) > 1:
+        print(f"a search costs the number of fingers to the power of {exponent(lines):.2f}")
+    print(*said, sep="\n")
+    print(machine.describe())
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "-q", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[_Figures()]))
+    main()

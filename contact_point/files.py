@@ -380,7 +380,7 @@ def _take_minutiae(
     if image is not None:
         height, width = image.pixels.shape
         size = minutiae.ImageSize(width, height, image.dpi)
-    features = minutiae.read(record, image_size=size, place=number)
+    features = minutiae.read(record, image_size=size, latent=latent, place=number)
     found.forgiven += [_deviation(each.record, each.code, each.text) for each in features.deviations]
     faults = found.faults if latent or image is None else found.besides
     faults += [f"{origin}: {fault.text}" for fault in features.faults]

@@ -155,7 +155,7 @@ class Holdings:
         self.refresh()
         policy = Policy(arrangement.false_positive_identification_rate, arrangement.candidates[search])
         seen = self._seen(identified=identified, on=on)
-        candidates = self._gallery.search(probe, view=seen.places, policy=policy)
+        candidates = self._gallery.search(probe, mask=seen.places, policy=policy)
         if not candidates:
             return None, seen.view
         # The best matching finger alone: what the examiner needs to confirm the result, and no more (Art. 4(5)).
@@ -201,4 +201,5 @@ def _searched(enrolled: Enrolled) -> tuple[tuple[int, bytes, bool], ...]:
 
 
 def _templates(enrolled: Enrolled) -> list[Template]:
-    return [read_iso19794_2(template)[0] for _, template, _ in _searched(enrolled)]
+    # Sealed by ourselves, so what it says of who found the minutiae is believed.
+    return [read_iso19794_2(template, ours=True)[0] for _, template, _ in _searched(enrolled)]

@@ -22,6 +22,7 @@ from contact_point.service import Installation
 from contact_point.settings import Designation, SettingsError
 from contact_point.store import Store
 from contact_point.tls import Pin
+from matcher import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,10 @@ def serve(root: Path) -> None:
         for slots in (found.folder.exchange_slots, found.folder.gallery_slots):
             if (warning := erasure_warning(slots)) is not None:
                 _log.warning("%s", warning)
+        ready = warm.warm()  # before anybody waits for an answer
+        for remark in ready.remarks:
+            _log.warning("%s", remark)
+        _log.info("%s", ready)
         # Started now rather than at the first query, and said aloud: without a system call filter it holds less.
         _log.info("what others send is read in a jail: %s", JAIL.confinement)
         disposal.recover(here, clock())

@@ -7,13 +7,18 @@ examiner marked on a latent print: the print of a match is shown to an examiner 
 Between the contact points a print is a PNG in a Type-14 record, a latent one in Type-13: decoded once in the jail and
 encoded anew without loss. Beside its pixels and resolution go its finger position, how it was taken, and the marks of a
 latent print; nothing else of the original file does.
+
+A template says who found its minutiae and how the print was taken, and the matcher weighs a score by both. Nobody outside
+can have minutiae of their own weighed as ours: ours are only those that the extractor has just found in a picture here, or
+that came out of our own store, where they rest sealed; all that is read from a file or a transaction is another maker's or
+an examiner's, whatever it says.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from contact_point import files
 from contact_point.nist import agreed
@@ -24,7 +29,7 @@ from matcher.extraction import Extractor
 from matcher.formats.scaling import scaled
 from matcher.images import Image
 from matcher.quality import Quality, Reason, measure
-from matcher.template import DPI, LEAST_MINUTIAE, Template
+from matcher.template import DPI, LEAST_MINUTIAE, ImpressionType, Origin, Template
 from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError, SearchKindError
 
 if TYPE_CHECKING:
@@ -34,23 +39,24 @@ if TYPE_CHECKING:
 
 SEARCH, RESULT = agreed.SEARCH, agreed.RESULT
 
-UNKNOWN_IMPRESSION: Final = 29
-LATENT_IMPRESSION: Final = 4
-"""Of table 7 of ANSI/NIST-ITL 1-2011: how the print was taken is not known; it was left somewhere."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Print:
-    """One impression: its picture, the minutiae found in it, what it is worth, and how it was taken (table 7).
-
-    ``marked`` says that the minutiae are those that an examiner marked, as may be on a latent print.
-    """
+    """One impression: its picture, the minutiae found in it, and what it is worth."""
 
     image: Image
     template: Template
     quality: Quality
-    impression: int = UNKNOWN_IMPRESSION
-    marked: bool = False
+
+    @property
+    def impression(self) -> ImpressionType:
+        """How it was taken (table 7)."""
+        return self.template.impression
+
+    @property
+    def marked(self) -> bool:
+        """Whether its minutiae came with it and were not found here, as may be on a latent print."""
+        return self.template.origin is not Origin.EXTRACTED
 
     @property
     def png(self) -> bytes:
@@ -66,7 +72,7 @@ class Print:
     @property
     def latent(self) -> bool:
         """Whether it was left somewhere, not taken from a person."""
-        return self.impression in agreed.LATENT
+        return self.impression.latent
 
     def searched(self, *, latent: bool) -> Print:
         """Return the print as it goes into a search of this type: Article 4(7), queries of each type are counted apart.
@@ -75,8 +81,8 @@ class Print:
             SearchKindError: it is known to have been taken in the other way.
 
         """
-        if latent and self.impression == UNKNOWN_IMPRESSION:
-            return replace(self, impression=LATENT_IMPRESSION)
+        if latent and self.impression is ImpressionType.UNKNOWN:
+            return replace(self, template=replace(self.template, impression=ImpressionType.LATENT))
         if latent != self.latent:
             raise SearchKindError(
                 f"a {'latent' if latent else 'ten-print'} search carries prints "
@@ -101,7 +107,7 @@ class PrintFile:
     def probe(self, *, latent: bool) -> list[Print]:
         """Return the prints that a search of this type can be made with, the best one of each finger."""
         return best_of_each_finger(
-            each for each in self.prints if each.impression == UNKNOWN_IMPRESSION or each.latent == latent
+            each for each in self.prints if each.impression is ImpressionType.UNKNOWN or each.latent == latent
         )
 
 
@@ -128,7 +134,11 @@ class PrintReader:
         return self.read_image(images.read(data, dpi=dpi, place=JAIL), position)
 
     def read_image(
-        self, image: Image, position: int = 0, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
+        self,
+        image: Image,
+        position: int = 0,
+        impression: ImpressionType = ImpressionType.UNKNOWN,
+        marked: Template | None = None,
     ) -> Print:
         """Return the print in a picture, with the minutiae that were marked on it or else those that are found.
 
@@ -142,9 +152,10 @@ class PrintReader:
             raise PrintQualityError(_too_poor(found.template, found.quality))
         return found
 
-    def _seen(self, image: Image, position: int, impression: int, marked: Template | None) -> Print:
-        template = self._extractor.extract(image, position=position) if marked is None else marked
-        return Print(image, template, measure(image, template), impression, marked=marked is not None)
+    def _seen(self, image: Image, position: int, impression: ImpressionType, marked: Template | None) -> Print:
+        found = self._extractor.extract(image, position=position) if marked is None else marked
+        template = replace(found, impression=impression)
+        return Print(image, template, measure(image, template))
 
     def read_file(self, data: bytes, *, at: datetime, position: int = 0, dpi: float | None = None) -> PrintFile:
         """Return the prints in a file of any kind; ``position`` is the finger of a file that shows one and names none.
@@ -183,9 +194,7 @@ class PrintReader:
             if not quality.usable:
                 left_out.append(f"{each.origin}: {_too_poor(template, quality)}")
                 continue
-            impression = each.impression if each.impression in agreed.IMPRESSIONS else None
-            how = UNKNOWN_IMPRESSION if impression is None else impression
-            prints.append(Print(image, template, quality, how, marked=each.template is not None))
+            prints.append(Print(image, replace(template, impression=ImpressionType.of(each.impression)), quality))
         templates = tuple(
             replace(each.template, position=position or each.position)
             for each in contents.impressions
@@ -240,7 +249,7 @@ class PrintReader:
                 f"the minutiae were marked on {image.marked.width} x {image.marked.height} pixels at 500 dpi (9.128, 9.129), "
                 f"and the image has {width} x {height} at {picture.dpi:g}: mark them on this image"
             )
-        return self._seen(picture, image.position, image.impression, image.marked)
+        return self._seen(picture, image.position, ImpressionType(image.impression), image.marked)
 
 
 def check_individual(positions: Sequence[int]) -> None:
@@ -286,6 +295,8 @@ def _framed(marked: Template, image: Image) -> Template:
         size=(width, height),
         scale=(by, by),
         position=marked.position,
+        origin=marked.origin,
+        impression=marked.impression,
     )
 
 
@@ -332,7 +343,7 @@ def transaction(
 
 
 def finger_image(
-    image: Image, position: int, *, impression: int = UNKNOWN_IMPRESSION, marked: Template | None = None
+    image: Image, position: int, *, impression: int = ImpressionType.UNKNOWN, marked: Template | None = None
 ) -> agreed.FingerImage:
     """Return a print as it is sent: a PNG, with its finger position, how it was taken, and what an examiner marked on it."""
     height, width = image.pixels.shape

@@ -178,7 +178,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """One print of a subject: the template as ISO/IEC 19794-2 and, where there is one, the image as PNG."""
+    """One print of a subject: the template as ISO/IEC 19794-2, which tells who found the minutiae, and any image as PNG."""
 
     template: bytes
     image: bytes | None = None

@@ -1,10 +1,11 @@
 """One-to-many search of minutiae.
 
 The words, as they are used here. A *template* is the minutiae of one *impression* of one *finger*; its *position* says
-which of ten. A *subject* is one individual with the prints enrolled together; the *gallery* holds them all, and a *view*
-says which of them one search may reach. A *probe* is the prints of one individual that are searched for. *Mates* are
-minutiae, or prints, of the same finger; a *score* is a log likelihood ratio that they are. A *candidate* is a subject
-that the evidence names under a *policy*, which bounds how many false candidates a search may be expected to return.
+which of ten, its *origin* who found the minutiae. A *subject* is one individual with the prints enrolled together; the
+*gallery* holds them all, and a *view* says which of them one search may reach. A *probe* is the prints of one individual
+that are searched for. *Mates* are minutiae, or prints, of the same finger; a *score* is a log likelihood ratio that they
+are. A *candidate* is a subject that the evidence names under a *policy*, which bounds how many false candidates a search
+may be expected to return.
 
 Names are loaded when first used: the search engine compiles its kernels, reading a template does not.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from matcher.comparison import Comparison, Transform, compare
     from matcher.gallery import Candidate, FingerMatch, Gallery, GalleryError, Policy, PolicyError, ProbeError
-    from matcher.template import MinutiaKind, Template, TemplateError
+    from matcher.template import ImpressionType, MinutiaKind, Origin, Template, TemplateError
 
 __all__ = [
     "Candidate",
@@ -25,7 +26,9 @@ __all__ = [
     "FingerMatch",
     "Gallery",
     "GalleryError",
+    "ImpressionType",
     "MinutiaKind",
+    "Origin",
     "Policy",
     "PolicyError",
     "ProbeError",
@@ -38,7 +41,7 @@ __all__ = [
 _HOME: Final = {
     "comparison": ("Comparison", "Transform", "compare"),
     "gallery": ("Candidate", "FingerMatch", "Gallery", "GalleryError", "Policy", "PolicyError", "ProbeError"),
-    "template": ("MinutiaKind", "Template", "TemplateError"),
+    "template": ("ImpressionType", "MinutiaKind", "Origin", "Template", "TemplateError"),
 }
 
 

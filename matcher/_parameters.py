@@ -19,25 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Cylinder(NamedTuple):
-    """The neighbourhood of a minutia: a ground of square cells under sections of direction."""
-
-    reach: np.float32  # pixels, radius of the ground
-    side: int  # cells across it
-    sections: int  # of a full turn
-    spread: np.float32  # pixels, standard deviation in place
-    turn_spread: np.float32  # radians, in direction
-    gain: np.float32  # of the squashing
-    faint: np.float32  # share of a neighbour that a cell may leave out
-    length: np.float32  # of a descriptor's cylinder part, in steps of its bytes
-    heading: np.float32  # of its direction part, likewise
-
-
 class Pairing(NamedTuple):
     """How minutiae of two prints are paired and prints aligned."""
 
     pairs: int  # kept for the vote
-    per_minutia: int  # of them, at most, unless equal
     near: np.float32  # pixels two pairs may disagree in distance, and
     slope: np.float32  # more for each pixel of it
     turn: np.float32  # radians they may disagree in direction
@@ -50,7 +35,37 @@ class Pairing(NamedTuple):
     reach_turn: np.float32  # radians between mates
     border: np.float32  # pixels inside a hull where a minutia without a mate does not count yet
     least_chance: np.float32  # mates expected by chance, at least
+    likeness_unit: np.float32  # one over the similarity of equal neighbourhoods, directions left out
+    likeness_floor: np.float32  # share of it that strangers reach
+    shown_at_border: np.float32  # share of a reliable minutia's reliability at a hull's border,
+    shown_depth: np.float32  # pixels inside over which it grows by one
+    stranger_alone: np.float32  # share of minutiae without a mate where strangers overlap
+    coherence_reach: np.float32  # pixels within which mates are displaced alike
+    coherence: np.float32  # pixels by which they may differ
     weights: NDArray[np.float32]  # of an alignment's features in its log likelihood ratio, the constant last
+
+
+class Reliability(NamedTuple):
+    """How probably another impression shows a minutia: two rows each, of what is known and of the probability."""
+
+    by_quality: tuple[tuple[float, ...], tuple[float, ...]]
+    by_distance: tuple[tuple[float, ...], tuple[float, ...]]  # pixels to the nearest other minutia
+    marked: float
+
+
+class Cascade(NamedTuple):
+    """How much each stage of a search lets through."""
+
+    skim_from: int  # fingers, more than which are skimmed first
+    skimmed: int  # fingers left by that,
+    skimmed_share: float  # or this share of them if that is more
+    floor: int  # similarity that a minutia's best counterpart must exceed to say anything
+    few: int  # minutiae added to a finger's number, so that a handful does not score high by chance
+    fingers: int  # of a probe that stage one looks for in every subject
+    related: int  # comparisons in stage two,
+    related_share: float  # or this share of the subjects searched if that is more
+    verified: int  # comparisons in stage three,
+    verified_share: float
 
 
 class Tail(NamedTuple):
@@ -60,21 +75,8 @@ class Tail(NamedTuple):
     origin: float
 
 
-CYLINDER: Final = Cylinder(
-    reach=np.float32(72.0),
-    side=7,  # 8 cells and 6 sections lose a fifth fewer mates in stage one, for two thirds more bytes
-    sections=5,
-    spread=np.float32(8.0),  # 10.5 loses half as many mates again in stage one
-    turn_spread=np.float32(0.7),
-    gain=np.float32(1.0),
-    faint=np.float32(1e-3),
-    length=np.float32(300.0),
-    heading=np.float32(40.0),
-)
-
 PAIRING: Final = Pairing(
     pairs=64,
-    per_minutia=3,
     near=np.float32(10.0),
     slope=np.float32(0.1),
     turn=np.float32(0.5),
@@ -87,22 +89,31 @@ PAIRING: Final = Pairing(
     reach_turn=np.float32(0.45),
     border=np.float32(0.5),
     least_chance=np.float32(0.02),
-    weights=np.array([0.0831, 2.381, 7.372, -1.542, -12.89], dtype=np.float32),
+    likeness_unit=np.float32(1.0 / 40_000.0),
+    likeness_floor=np.float32(0.6),
+    shown_at_border=np.float32(0.6),
+    shown_depth=np.float32(40.0),
+    stranger_alone=np.float32(0.85),
+    coherence_reach=np.float32(40.0),
+    coherence=np.float32(6.0),
+    weights=np.array([0.035, 2.908, -1.016, 4.015, 0.3407, 0.2069, -5.749], dtype=np.float32),
 )
 
-SIFT_FLOOR: Final = 45_000
-"""Similarity below which the best counterpart of a minutia says nothing; 90,000 is that of equal neighbourhoods.
+CASCADE: Final = Cascade(
+    skim_from=50_000,
+    skimmed=5_000,
+    skimmed_share=0.03,
+    floor=29_900,
+    few=4,
+    fingers=3,
+    related=1_000,
+    related_share=0.001,
+    verified=100,
+    verified_share=0.0001,
+)
 
-Among 4,000 synthetic fingers, 40,000 to 50,000 leave the same 4.3 % of mates below the best 1 %; 55,000 leaves 5.0 %.
-"""
-
-SHORTLIST: Final = 200
-SHORTLIST_SHARE: Final = 0.01
-"""Subjects left after stage one: so many, or this share of the view if that is more.
-
-Of 280 FVC2002 probes among 4,000 synthetic fingers 4.3 % of the mates rank below the best 1 %, still 3.9 % below the best
-5 %: more room hardly helps. Most of those have fewer than 15 minutiae.
-"""
+STANDS_OUT: Final = 0.05
+"""A candidate's false match probability is at most this share of that of the best subject that is no candidate."""
 
 TAIL: Final = Tail(rate=1.34, origin=-4.767)
 """By ``python -m benchmarks.fitting`` on the images of FVC2002 DB1_B to DB4_B, impostor pairs of 40 fingers.
@@ -118,3 +129,9 @@ DISSENT: Final = -3.5
 
 Of the mated FVC2002 pairs 2.4 % have a false match probability above 1e-4.
 """
+
+RELIABILITY: Final = Reliability(
+    by_quality=((55.0, 65.0, 75.0, 82.0, 87.0, 92.0, 97.0), (0.67, 0.68, 0.80, 0.88, 0.94, 0.97, 0.98)),
+    by_distance=((3.0, 7.0, 9.0, 11.0, 13.5, 17.5, 25.0, 40.0), (0.48, 0.64, 0.69, 0.80, 0.87, 0.93, 0.96, 0.98)),
+    marked=0.9,
+)

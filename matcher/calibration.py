@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def false_match_probability(score: float) -> float:
+def false_match_probability(score: float, *_origins: object) -> float:
     """Return a bound on the probability that one comparison of different fingers scores at least so much.
 
     Above the score that one impostor comparison in a hundred reaches, an exponential tail, whose rate is the lower end

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from matcher import _kernels
-from matcher._kernels import FEATURES, Prints, Work
-from matcher._parameters import CYLINDER, PAIRING
+from matcher._kernels import EVIDENCE, FEATURES, FULL_TURN, Prints, Work
+from matcher._parameters import PAIRING
+from matcher._sift import Rows, blocks_of, rows_of
 from matcher.calibration import false_match_probability
+from matcher.descriptors import describe
+from matcher.reliability import reliability
+from matcher.template import MAX_MINUTIAE, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,85 +43,175 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that an alignment is evidence of, by its name in ``EVIDENCE``.
+
+    ``weight`` is what it adds to the score: above 0 it speaks for one finger, below 0 against it.
+    """
+
+    name: str
+    value: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What speaks for and against two prints being of one finger.
 
-    ``score`` is the natural logarithm of the likelihood ratio that the tuned model gives; ``pairs`` are the mated
-    minutiae, (probe, candidate), in the order of the probe's; ``transform`` lays the probe on the candidate and is None
-    where not even one pair could be aligned.
+    ``score`` is the natural logarithm of the likelihood ratio that the tuned model gives: the sum of the weights of
+    ``evidence`` and a constant. ``pairs`` are the mated minutiae, (probe, candidate), in the order of the probe's;
+    ``unpaired`` the probe's and the candidate's minutiae that have no mate although the other print shows the place;
+    ``transform`` lays the probe on the candidate and is None where not even one pair could be aligned.
     """
 
     score: float
     false_match_probability: float
     pairs: tuple[tuple[int, int], ...]
+    unpaired: tuple[tuple[int, ...], tuple[int, ...]]
+    evidence: tuple[Evidence, ...]
     transform: Transform | None
 
 
-def _ground_cells() -> NDArray[np.int32]:
-    """Return the columns and rows of the cylinder's cells whose centre lies within its reach."""
-    centres = (np.arange(CYLINDER.side) + 0.5) * 2.0 / CYLINDER.side - 1.0
-    across, along = np.meshgrid(centres, centres, indexing="ij")
-    return np.argwhere(np.hypot(across, along) <= 1.0).astype(np.int32)
+class Packed(NamedTuple):
+    """Prints as the kernels read them.
+
+    ``order`` int64 (n,) is the number that each row has within its template: the kernels want the best minutia first.
+    ``descriptors`` int8 (n, 64) are those that ``prints.blocks`` holds in another layout.
+    """
+
+    prints: Prints
+    order: NDArray[np.int64]
+    descriptors: NDArray[np.int8]
 
 
-_CELLS: Final = _ground_cells()
+class Probe(NamedTuple):
+    """One print that is searched for: its minutiae, and its descriptors as the kernels read those of a probe."""
 
-DESCRIPTOR_BYTES: Final = -(-(len(_CELLS) * CYLINDER.sections + 2) // 32) * 32
-"""Bytes of one minutia's descriptor: the cylinder, two for its direction, filled up to whole registers."""
+    prints: Prints
+    rows: Rows
+    order: NDArray[np.int64]
 
 
-def pack(templates: Sequence[Template]) -> Prints:
-    """Return the templates as the kernels read them, hulls and descriptors computed. About 0.25 ms CPU a print."""
+def pack(templates: Sequence[Template]) -> Packed:
+    """Return the templates as the kernels read them, hulls and descriptors computed. About .15 ms CPU a print.
+
+    A print that an examiner marked, and a latent one, is not bounded by its hull: minutiae are marked where they are clear, and
+    what lies between need not be empty.
+    """
     starts = np.zeros(len(templates) + 1, dtype=np.int64)
     np.cumsum([len(t) for t in templates], out=starts[1:])
-    points = np.empty((int(starts[-1]), 5), dtype=np.float32)
-    for template, first, last in zip(templates, starts[:-1], starts[1:], strict=True):
-        points[first:last, _kernels.X] = template.x
-        points[first:last, _kernels.Y] = template.y
-        points[first:last, _kernels.TURN] = template.direction
-    points[:, _kernels.Y] *= -1.0
-    np.cos(points[:, _kernels.TURN], out=points[:, _kernels.COS])
-    np.sin(points[:, _kernels.TURN], out=points[:, _kernels.SIN])
+    owner = np.repeat(np.arange(len(templates)), np.diff(starts))
+    trust = _joined([reliability(t) for t in templates])
+    rows = np.lexsort((-trust, owner))  # stable: the template's order decides between equals
+    x, y, direction = (_joined([getattr(t, name) for t in templates])[rows] for name in ("x", "y", "direction"))
+    turn = np.rint(direction * (FULL_TURN / math.tau)).astype(np.int64) % FULL_TURN
+    points = np.stack([x, -y, direction, np.cos(direction), np.sin(direction)], axis=1).astype(np.float32)
+    descriptors = describe(starts, points)
     prints = Prints(
         starts=starts,
-        points=points,
-        descriptors=np.zeros((len(points), DESCRIPTOR_BYTES), dtype=np.int8),
-        hull=np.zeros(len(points), dtype=np.int32),
-        hull_sizes=np.zeros(len(templates), dtype=np.int32),
+        minutiae=np.stack([x, -y, turn.astype(np.uint16).view(np.int16)], axis=1).astype(np.int16),
+        reliability=trust[rows].astype(np.uint8),
+        corners=np.zeros(len(rows), dtype=np.uint8),
+        corner_counts=np.zeros(len(templates), dtype=np.int32),
+        bounded=np.array([t.origin != Origin.MARKED and not t.impression.latent for t in templates], dtype=np.bool_),
+        blocks=blocks_of(descriptors, starts),
     )
-    owner = np.repeat(np.arange(len(templates)), np.diff(starts))
-    chain = np.zeros(int(np.diff(starts).max(initial=0)) + 1, dtype=np.int32)
-    _kernels.find_hulls(prints, np.lexsort((points[:, _kernels.Y], points[:, _kernels.X], owner)), chain)
-    sums = np.zeros((len(_CELLS), CYLINDER.sections), dtype=np.float32)
-    bumps = np.zeros((3, max(CYLINDER.side, CYLINDER.sections)), dtype=np.float32)
-    _kernels.describe(prints, CYLINDER, _CELLS, sums, bumps)
-    return prints
+    chain = np.zeros(MAX_MINUTIAE + 1, dtype=np.int32)
+    _kernels.find_hulls(prints, np.lexsort((-y, x, owner)), chain)
+    return Packed(prints, rows - starts[owner], descriptors)
 
 
-def pack_probe(template: Template) -> Prints:
-    """Return one template as the kernels want a probe: its descriptors widened for the multiply-add."""
-    prints = pack([template])
-    return prints._replace(descriptors=prints.descriptors.astype(np.int16))
+def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def pack_probe(template: Template) -> Probe:
+    """Return one template as the kernels want a probe. A latent print's own directions are not compared as such.
+
+    A print that was taken is upright within the tolerance that descriptors have; how one lies that was left somewhere is
+    not known.
+    """
+    prints, order, descriptors = pack([template])
+    return Probe(prints, rows_of(descriptors, turned=template.impression.latent), order)
 
 
 def verify(
-    probe: Prints, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing = PAIRING
+    probe: Probe, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing = PAIRING
 ) -> tuple[NDArray[np.float32], Work]:
     """Return features and, last, the score of each print numbered in ``fingers``, and the buffers used."""
     found = np.zeros((len(fingers), FEATURES + 1), dtype=np.float32)
-    sizes = gallery.starts[fingers + 1] - gallery.starts[fingers]
-    work = _kernels.work_for(len(probe.points), int(sizes.max(initial=0)), rule.pairs)
-    _kernels.verify(probe, gallery, fingers, rule, work, found)
+    work = _work(probe, gallery, fingers, rule)
+    _kernels.verify(probe.rows, probe.prints, gallery, fingers, rule, work, found)
     return found, work
+
+
+def relate(probe: Probe, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing = PAIRING) -> NDArray[np.float32]:
+    """Return for each print numbered in ``fingers`` how strongly its minutiae agree with the probe's on one motion."""
+    scores = np.zeros(len(fingers), dtype=np.float32)
+    _kernels.relate(probe.rows, probe.prints, gallery, fingers, rule, _work(probe, gallery, fingers, rule), scores)
+    return scores
+
+
+def _work(probe: Probe, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing) -> Work:
+    """Return buffers, having checked what the kernels rely on: they do not look where they write.
+
+    Raises:
+        IndexError: a number is no print's, or a print is larger than a template may be.
+
+    """
+    if len(fingers) and not (fingers.min() >= 0 and fingers.max() < len(gallery.starts) - 1):
+        raise IndexError(
+            f"prints are numbered from 0 to {len(gallery.starts) - 2}; got {fingers.min()} to {fingers.max()}"
+        )
+    sizes = gallery.starts[fingers + 1] - gallery.starts[fingers]
+    most = max(int(sizes.max(initial=0)), len(probe.order))
+    if most > MAX_MINUTIAE or sizes.min(initial=0) < 0:
+        raise IndexError(f"a print has 0 to {MAX_MINUTIAE} minutiae; one of these has {most}: the gallery is damaged")
+    return _kernels.work_for(len(probe.order), int(sizes.max(initial=0)), rule.pairs)
 
 
 def compare(probe: Template, candidate: Template) -> Comparison:
     """Compare two prints. Thread-safe; about 1 ms CPU, most of it packing."""
-    found, work = verify(pack_probe(probe), pack([candidate]), np.zeros(1, dtype=np.int64))
+    one, other = pack_probe(probe), pack([candidate])
+    found, work = verify(one, other.prints, np.zeros(1, dtype=np.int64))
     mates = work.mates[2, : len(probe)]
-    pairs = tuple((int(i), int(mates[i])) for i in np.flatnonzero(mates >= 0))
+    pairs = sorted((int(one.order[i]), int(other.order[mates[i]])) for i in np.flatnonzero(mates >= 0))
     score = float(found[0, FEATURES])
-    return Comparison(score, false_match_probability(score), pairs, _transform(work) if pairs else None)
+    evidence = tuple(
+        Evidence(name, float(value), float(value * weight))
+        for name, value, weight in zip(EVIDENCE, found[0, :FEATURES], PAIRING.weights[:FEATURES], strict=True)
+    )
+    return Comparison(
+        score,
+        false_match_probability(score, probe.origin, candidate.origin),
+        tuple(pairs),
+        _unpaired(one, other, work) if pairs else ((), ()),
+        evidence if pairs else (),
+        _transform(work) if pairs else None,
+    )
+
+
+def _unpaired(one: Probe, other: Packed, work: Work) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the minutiae of either print that have no mate inside the other's hull."""
+    cosine, sine, across, up = (float(value) for value in work.motion[1, :4])
+    x, y = work.probe.place[:2, : len(one.order)].astype(np.float64)
+    there = _inside(cosine * x - sine * y + across, sine * x + cosine * y + up, work.candidate)
+    x, y = work.candidate.place[:2, : len(other.order)].astype(np.float64) - [[across], [up]]
+    here = _inside(cosine * x + sine * y, cosine * y - sine * x, work.probe)
+    mates = work.mates[2, : len(one.order)]
+    alone = np.setdiff1d(np.arange(len(other.order)), mates)
+    return (
+        tuple(sorted(int(k) for k in one.order[there & (mates < 0)])),
+        tuple(sorted(int(k) for k in other.order[alone[here[alone]]])),
+    )
+
+
+def _inside(x: NDArray[np.float64], y: NDArray[np.float64], print_: _kernels.Columns) -> NDArray[np.bool_]:
+    walls = print_.walls[:, : int(print_.size[1])].astype(np.float64)
+    if not walls.size:
+        return np.zeros(len(x), dtype=np.bool_)
+    depth = np.outer(x, walls[0]) + np.outer(y, walls[1]) - walls[2]
+    return np.asarray(depth.min(axis=1) > PAIRING.border)
 
 
 def _transform(work: Work) -> Transform:

@@ -25,7 +25,7 @@ from matcher import _leader
 from matcher._leader import WeightsError
 from matcher.images import SizeError, at_500, check_print
 from matcher.in_order import in_order
-from matcher.template import MAX_MINUTIAE, MinutiaKind, Template, expected_minutiae
+from matcher.template import MAX_MINUTIAE, MinutiaKind, Origin, Template, expected_minutiae
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,9 +83,10 @@ class Extractor:
     def extract(self, image: Image, *, position: int = 0, twice: bool = False) -> Template:
         """Return the minutiae of a print, best first; none where the image shows no ridges.
 
-        Quality is the network's probability in percent. Of more than 255 minutiae the best remain. The same pixels give
-        the same template on the same machine. ``twice`` asks for a second look whatever the first one finds. Costs CPU
-        time in proportion to the area, about 0.25 s a look for 384 x 384.
+        Quality is the network's probability in percent. Of more than 255 minutiae the best remain. How the print came about
+        is not to be seen in it, so its impression is unknown. The same pixels give the same template on the same machine.
+        ``twice`` asks for a second look whatever the first one finds. Costs CPU time in proportion to the area, about 0.25 s
+        a look for 384 x 384.
 
         Raises:
             PrintTooLargeError: the image covers more skin than one finger's (:func:`matcher.images.check_print`).
@@ -144,6 +145,7 @@ class Extractor:
             width=width,
             height=height,
             position=position,
+            origin=Origin.EXTRACTED,
         )
 
 
@@ -158,6 +160,8 @@ def turned(template: Template) -> Template:
         width=template.width,
         height=template.height,
         position=template.position,
+        origin=template.origin,
+        impression=template.impression,
     )
 
 
@@ -194,6 +198,8 @@ def together(first: Template, second: Template) -> Template:
         width=first.width,
         height=first.height,
         position=first.position,
+        origin=first.origin,
+        impression=first.impression,
     )
 
 

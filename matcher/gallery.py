@@ -1,12 +1,15 @@
 """The gallery: every enrolled finger, packed, and the search of one individual's prints through a view of it.
 
-A search is three sieves. Stage one scores every finger of the view by the similarity of minutia neighbourhoods; stages
-two and three align the few hundred subjects left, count what matches and what should match but does not, and give
-each finger a log likelihood ratio (``_kernels``). Over several fingers of one individual the evidence adds. What is
+A search is a cascade of sieves, each a hundred times dearer than the one before and run on a hundredth of what it ran on.
+A gallery of millions is *skimmed* first, by which kinds of neighbourhood its fingers show at all. Stage one *sifts* what is
+left, or all of a smaller gallery: how well does each minutia's neighbourhood occur in the probe? Stage two *relates*: do
+the alike minutiae agree on one motion? Stage three *verifies*: one print is laid on the other, and what matches, and what
+should match but does not, gives a log likelihood ratio. Over several fingers of one individual the evidence adds. What is
 returned is decided by the probability of a false candidate (``calibration``), never by a raw score.
 
-**The view is the searched set.** A print outside the view is not looked at by any stage; leaving it out of the gallery
-and leaving it out of the view give the same answer, byte for byte.
+**A mask is the searched set.** A print outside it is not looked at by any stage; leaving it out of the gallery and leaving
+it out of the mask give the same answer, byte for byte. How much work a search does follows from the probe and from how
+many prints are in view, not from what they show.
 
 Arrays only grow. A search takes a snapshot of their ends and runs beside additions and removals without a lock; a removed
 subject is wiped from the arrays at once, and a search that was under way checks again before it names anyone.
@@ -14,34 +17,38 @@ subject is wiped from the arrays at once, and a search that was under way checks
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
-from matcher import _kernels
+from matcher._inverted import FINGERS, GREATEST_SCORE, VOTES, aim, best, encode, erase, seal, tally
 from matcher._kernels import FEATURES, Prints
-from matcher._parameters import (
-    DISSENT,
-    SHORTLIST,
-    SHORTLIST_SHARE,
-    SIFT_FLOOR,
-)
+from matcher._parameters import CASCADE, DISSENT, STANDS_OUT
+from matcher._sift import BLOCK, NOUGHT, Blocks, sift
 from matcher.calibration import all_of, best_of, false_match_probability
-from matcher.comparison import DESCRIPTOR_BYTES, pack, pack_probe, verify
-from matcher.template import LEAST_MINUTIAE
+from matcher.cells import cells
+from matcher.comparison import pack, pack_probe, relate, verify
+from matcher.template import LEAST_MINUTIAE, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from matcher._inverted import Segment
+    from matcher.comparison import Packed, Probe
     from matcher.template import Template
 
 _FIRST_ROWS: Final = 1024
+_LINE: Final = 64  # bytes
+_NONE: Final = np.zeros(0, dtype=np.int64)
 
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")
@@ -110,10 +117,10 @@ class Candidate:
 
 
 class _Column:
-    """An array that grows at its end; views handed out before keep their length."""
+    """An array that grows at its end; views handed out before keep their length. It begins where a line of the cache does."""
 
     def __init__(self, dtype: type[np.generic], *width: int) -> None:
-        self._data: NDArray[Any] = np.zeros((_FIRST_ROWS, *width), dtype=dtype)
+        self._data: NDArray[Any] = _zeros(_FIRST_ROWS, dtype, width)
         self._size = 0
 
     @property
@@ -123,64 +130,114 @@ class _Column:
     def extend(self, rows: NDArray[Any]) -> None:
         size = self._size + len(rows)
         if size > len(self._data):
-            larger = np.zeros((max(size, 2 * len(self._data)), *self._data.shape[1:]), dtype=self._data.dtype)
+            larger = _zeros(max(size, 2 * len(self._data)), self._data.dtype.type, self._data.shape[1:])
             larger[: self._size] = self.rows
             self._data = larger
         self._data[self._size : size] = rows
         self._size = size
 
 
+def _zeros(rows: int, dtype: type[np.generic], width: tuple[int, ...]) -> NDArray[Any]:
+    row = math.prod(width) * np.dtype(dtype).itemsize
+    room = np.zeros(rows * row + _LINE, dtype=np.uint8)
+    skipped = -room.ctypes.data % _LINE
+    return room[skipped : skipped + rows * row].view(dtype).reshape(rows, *width)
+
+
 class _Snapshot(NamedTuple):
     """What one search sees. Fingers of one subject stand together, in the order of their subjects."""
 
     prints: Prints
-    subject: NDArray[np.int64]  # of a finger
+    subject: NDArray[np.int32]  # of a finger
     position: NDArray[np.uint8]  # of a finger
+    origin: NDArray[np.uint8]  # of a finger
     first: NDArray[np.int64]  # finger of a subject, and one more entry for the end
     live: NDArray[np.bool_]  # subject
 
 
+class _Looked(NamedTuple):
+    """A probe print ready to be searched for, with what decides which fingers it may be compared with, and their tail."""
+
+    number: int
+    print_: Probe
+    position: int
+    origin: Origin
+    strength: float  # reliable minutiae
+
+
 class _Pair(NamedTuple):
-    """One probe finger compared with one finger of a subject."""
+    """One probe finger compared with one finger of a subject, the best of so many."""
 
     score: float
+    probability: float
     probe: int
     finger: int
+    alternatives: int
 
 
 class Gallery:
     """Enrolled subjects and the search through them. All methods may be called from several threads at once.
 
-    ``threads`` is how many one search may use; kernels release the interpreter lock. One finger of 33 minutiae takes 7 KB.
-    The first use in a process compiles or loads the kernels.
+    ``threads`` is how many cores all its searches together use: so many run at a time, each split over as many threads,
+    which they share, and further ones wait. With 1 a search runs in the thread that called it and starts none. Kernels
+    release the interpreter lock. The threads begin with the first search and end with the gallery or the interpreter. A
+    process may fork, unless another of its threads is enrolling: each side then has threads of its own. Of more than
+    ``skim_from`` fingers the inverted file says which are looked at more closely.
+
+    One finger of 33 minutiae takes 7 KB. The first use in a process compiles or loads the kernels (``matcher.warm``).
     """
 
-    def __init__(self, *, threads: int = 1) -> None:
+    def __init__(self, *, threads: int = 1, skim_from: int = CASCADE.skim_from) -> None:
         if threads < 1:
             raise GalleryError(f"a search needs one or more threads; got {threads}")
+        self.skim_from = skim_from
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gallery") if threads > 1 else None
-        self._lock = threading.Lock()
+        self._begin()
+        _galleries.add(self)
         self._names: list[str] = []
         self._index: dict[str, int] = {}
-        self._points = _Column(np.float32, 5)
-        self._descriptors = _Column(np.int8, DESCRIPTOR_BYTES)
-        self._hull = _Column(np.int32)
-        self._hull_sizes = _Column(np.int32)
         self._starts = _Column(np.int64)
-        self._subject = _Column(np.int64)
+        self._minutiae = _Column(np.int16, 3)
+        self._reliability = _Column(np.uint8)
+        self._corners = _Column(np.uint8)
+        self._corner_counts = _Column(np.int32)
+        self._bounded = _Column(np.bool_)
+        self._blocks = _Column(np.uint8, *BLOCK)
+        self._first_block = _Column(np.int64)
+        self._read_blocks = _Column(np.int32)
+        self._codes = _Column(np.uint32)
+        self._segments: list[Segment] = []
+        self._subject = _Column(np.int32)
         self._position = _Column(np.uint8)
+        self._origin = _Column(np.uint8)
         self._first = _Column(np.int64)
         self._live = _Column(np.bool_)
         self._starts.extend(np.zeros(1, dtype=np.int64))
         self._first.extend(np.zeros(1, dtype=np.int64))
         self._snapshot = self._taken()
 
+    def _begin(self) -> None:
+        """Make the locks and the threads; again in the child of a fork, which has neither the threads nor who held a lock."""
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(self._threads)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="gallery") if self._threads > 1 else None
+
     @property
     def subjects(self) -> tuple[str, ...]:
         """Return the subjects in the order of their index, which a view follows; '' where one was removed."""
         with self._lock:
             return tuple(self._names)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the prints take, names left out, and room to grow."""
+        columns = [column.rows.nbytes for column in vars(self).values() if isinstance(column, _Column)]
+        return sum(columns) + sum(array.nbytes for segment in self._segments for array in segment)
+
+    def sifted(self, probe: Probe) -> NDArray[np.float32]:
+        """Return stage one's score of every finger, in the order of subjects and their prints, for one probe print."""
+        snapshot = self._snapshot
+        return self._sifted(snapshot, probe, np.arange(len(snapshot.subject)))
 
     def add(self, subject: str, templates: Sequence[Template]) -> None:
         """Enrol a subject with one or more prints; several of one finger are welcome.
@@ -230,189 +287,383 @@ class Gallery:
             self._names[index] = ""
             self._live.rows[index] = False
             first, last = self._starts.rows[self._first.rows[index : index + 2]]
-            for column in (self._points, self._descriptors, self._hull):
+            for column in (self._minutiae, self._reliability, self._corners):
                 column.rows[first:last] = 0
+            fingers = range(*self._first.rows[index : index + 2].tolist())
+            for finger in fingers:
+                self._unfile(finger)
+            self._blocks.rows[self._block_range(fingers)] = NOUGHT
+            self._codes.rows[first:last] = 0
 
-    def search(self, probe: Sequence[Template], *, view: NDArray[np.bool_] | None, policy: Policy) -> list[Candidate]:
+    def search(self, probe: Sequence[Template], mask: NDArray[np.bool_] | None, policy: Policy) -> list[Candidate]:
         """Return the candidates for the individual whose prints ``probe`` holds, best first, ties by index.
 
-        ``view`` has one entry a subject, in the order of :attr:`subjects`; where it is False, or has ended, the subject
+        ``mask`` has one entry a subject, in the order of :attr:`subjects`; where it is False, or has ended, the subject
         is unreachable. None stands for the whole gallery. A candidate is returned if its false match probability times
-        the number of subjects searched is within ``policy``'s rate. Probe prints with fewer than 6 minutiae are left
-        out. Fingers whose positions are both known and differ are never compared.
+        the number of subjects searched is within ``policy``'s rate and it stands out from the best subject that is no
+        candidate (:data:`matcher._parameters.STANDS_OUT`). Probe prints with fewer than 6 minutiae are left out. Fingers whose
+        positions are both known and differ are never compared.
 
         Raises:
             ProbeError: no print of the probe has 6 minutiae or more.
-            GalleryError: the view is not an array of booleans, or has more entries than there are subjects.
+            GalleryError: the mask is not an array of booleans, or has more entries than there are subjects.
 
         """
-        usable = [(number, print_) for number, print_ in enumerate(probe) if len(print_) >= LEAST_MINUTIAE]
-        if not usable:
-            most = max((len(print_) for print_ in probe), default=0)
-            raise ProbeError(
-                f"a search needs a print with {LEAST_MINUTIAE} minutiae or more; the best of {len(probe)} has {most}: "
-                'capture again. This is not "no match" (Article 4(4))'
-            )
-        snapshot = self._snapshot
-        searched = _reachable(snapshot, view)
-        packed = {number: pack_probe(print_) for number, print_ in usable}
-        fingers = {number: _eligible(snapshot, searched, print_.position) for number, print_ in usable}
-        shortlist = _shortlist(snapshot, searched, self._sift(snapshot, packed, fingers))
-        chosen = {number: rows[shortlist[snapshot.subject[rows]]] for number, rows in fingers.items()}
-        pairs = self._verify(snapshot, packed, chosen)
-        return self._decided(snapshot, pairs, int(np.count_nonzero(searched)), policy)
+        looked = _looked(probe)
+        with self._places:
+            snapshot = self._snapshot
+            searched = _reachable(snapshot, mask)
+            narrowed = self._narrow(snapshot, looked, searched)
+            pairs = self._verified(snapshot, looked, self._related(snapshot, looked, narrowed))
+            return self._decided(snapshot, pairs, int(np.count_nonzero(searched)), policy)
 
     # --- the arrays --------------------------------------------------------------------------------------------------
 
     def _taken(self) -> _Snapshot:
         prints = Prints(
             starts=self._starts.rows,
-            points=self._points.rows,
-            descriptors=self._descriptors.rows,
-            hull=self._hull.rows,
-            hull_sizes=self._hull_sizes.rows,
+            minutiae=self._minutiae.rows,
+            reliability=self._reliability.rows,
+            corners=self._corners.rows,
+            corner_counts=self._corner_counts.rows,
+            bounded=self._bounded.rows,
+            blocks=Blocks(self._blocks.rows, self._first_block.rows, self._read_blocks.rows),
         )
-        return _Snapshot(prints, self._subject.rows, self._position.rows, self._first.rows, self._live.rows)
+        return _Snapshot(
+            prints, self._subject.rows, self._position.rows, self._origin.rows, self._first.rows, self._live.rows
+        )
 
-    def _append(self, batch: list[tuple[str, tuple[Template, ...]]], prints: list[Prints]) -> None:
-        for block in prints:
-            self._starts.extend(block.starts[1:] + self._starts.rows[-1])
-            self._points.extend(block.points)
-            self._descriptors.extend(block.descriptors)
-            self._hull.extend(block.hull)
-            self._hull_sizes.extend(block.hull_sizes)
+    def _append(
+        self, batch: list[tuple[str, tuple[Template, ...]]], parts: list[tuple[Packed, NDArray[np.uint32]]]
+    ) -> None:
+        for (prints, _, _), codes in parts:
+            self._codes.extend(codes)
+            self._starts.extend(prints.starts[1:] + self._starts.rows[-1])
+            self._minutiae.extend(prints.minutiae)
+            self._reliability.extend(prints.reliability)
+            self._corners.extend(prints.corners)
+            self._corner_counts.extend(prints.corner_counts)
+            self._bounded.extend(prints.bounded)
+            self._first_block.extend(prints.blocks.first + len(self._blocks.rows))
+            self._read_blocks.extend(prints.blocks.read)
+            self._blocks.extend(prints.blocks.values)
         counts = np.array([len(templates) for _, templates in batch], dtype=np.int64)
         self._subject.extend(np.repeat(np.arange(len(self._names), len(self._names) + len(batch)), counts))
-        positions = [template.position for _, templates in batch for template in templates]
-        self._position.extend(np.array(positions, dtype=np.uint8))
+        every = [template for _, templates in batch for template in templates]
+        self._position.extend(np.array([template.position for template in every], dtype=np.uint8))
+        self._origin.extend(np.array([template.origin for template in every], dtype=np.uint8))
         self._first.extend(np.cumsum(counts) + self._first.rows[-1])
         self._live.extend(np.ones(len(batch), dtype=np.bool_))
         for subject, _ in batch:
             self._index[subject] = len(self._names)
             self._names.append(subject)
 
+    def _unfile(self, finger: int) -> None:
+        """Erase a finger from the inverted file, if it is in it yet."""
+        number, within = divmod(finger, FINGERS)
+        if number < len(self._segments) and within < len(self._segments[number].sizes):
+            codes = self._codes.rows[slice(*self._starts.rows[finger : finger + 2])]
+            erase(self._segments[number], within, codes)
+
+    def _block_range(self, fingers: range) -> slice:
+        """Return the blocks of fingers that stand together."""
+        first = self._first_block.rows
+        end = int(first[fingers.stop]) if fingers.stop < len(first) else len(self._blocks.rows)
+        return slice(int(first[fingers.start]), end)
+
     # --- the stages --------------------------------------------------------------------------------------------------
 
     def _each(self, work: Callable[[_Part], _Result], parts: Iterable[_Part]) -> list[_Result]:
         return list(map(work, parts) if self._pool is None else self._pool.map(work, parts))
 
-    def _packed(self, templates: list[Template]) -> list[Prints]:
+    def _packed(self, templates: list[Template]) -> list[tuple[Packed, NDArray[np.uint32]]]:
+        """Return prints as the kernels read them, with the codes of their minutiae in the inverted file."""
+
+        def part(some: list[Template]) -> tuple[Packed, NDArray[np.uint32]]:
+            packed = pack(some)
+            return packed, encode(cells(), packed.descriptors)
+
         size = max(64, -(-len(templates) // self._threads))
-        return self._each(pack, [templates[at : at + size] for at in range(0, len(templates), size)])
+        return self._each(part, [templates[at : at + size] for at in range(0, len(templates), size)])
 
-    def _sift(
-        self, snapshot: _Snapshot, probe: dict[int, Prints], fingers: dict[int, NDArray[np.int64]]
-    ) -> list[NDArray[np.float32]]:
-        """Return for each probe finger the score of every finger of the gallery, -1 where they may not be compared."""
+    def _shared_out(
+        self, work: Callable[[NDArray[np.int64]], NDArray[np.float32]], fingers: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return what ``work`` makes of fingers, shared out over the threads."""
+        if self._threads == 1:
+            return work(fingers)
+        return np.concatenate(self._each(work, np.array_split(fingers, self._threads)))
 
-        def part(task: tuple[Prints, NDArray[np.int64]]) -> NDArray[np.float32]:
-            print_, rows = task
-            scores = np.empty(len(rows), dtype=np.float32)
-            best = np.empty(len(print_.points), dtype=np.int32)
-            _kernels.sift(print_, snapshot.prints, rows, SIFT_FLOOR, best, scores)
-            return scores
+    def _narrow(self, snapshot: _Snapshot, looked: list[_Looked], searched: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the subjects for stage two, ascending: those whose fingers stand out most in stage one.
 
-        scores = []
-        for number, rows in fingers.items():
-            parts = self._each(part, [(probe[number], rows_) for rows_ in np.array_split(rows, self._threads)])
-            every = np.full(len(snapshot.subject), -1.0, dtype=np.float32)
-            every[rows] = np.concatenate(parts)
-            scores.append(every)
-        return scores
+        The probe's strongest prints come first, and each subject is compared with as many as ``CASCADE.fingers`` of those that
+        it holds a finger for; the rest only where that has left few.
+        """
+        room = _room(len(looked), CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched)))
+        excess = np.zeros(len(searched), dtype=np.float32)
+        compared = np.zeros(len(searched), dtype=np.uint8)
+        for one in sorted(looked, key=lambda one: -one.strength):
+            wanted = searched & (compared < CASCADE.fingers)
+            fingers = self._skimmed(one, _eligible(snapshot, wanted, one)) if wanted.any() else _NONE
+            if len(fingers):
+                subjects, best, _ = _best_of_each(
+                    snapshot.subject[fingers], self._sifted(snapshot, one.print_, fingers)
+                )
+                excess[subjects] += _excess(best)
+                compared[subjects] += 1
+        left = np.flatnonzero(compared)
+        if len(looked) <= CASCADE.fingers:
+            return left[_greatest(excess[left], room)]
+        left = left[_greatest(excess[left], 4 * room)]
+        total = sum(_excess(best) for best, _ in self._mated(snapshot, looked, left))
+        return left[_greatest(np.asarray(total, dtype=np.float32), room)]
 
-    def _verify(
-        self, snapshot: _Snapshot, probe: dict[int, Prints], fingers: dict[int, NDArray[np.int64]]
+    def _mated(
+        self, snapshot: _Snapshot, looked: list[_Looked], subjects: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Yield for each probe print each subject's best score in stage one, and the finger that has it: -1 where none may."""
+        for one in looked:
+            fingers = _fingers_of(snapshot, subjects)
+            fingers = fingers[_may_meet(snapshot.position[fingers], one.position)]
+            score = np.full(len(subjects), -1.0, dtype=np.float32)
+            finger = np.full(len(subjects), -1, dtype=np.int64)
+            if len(fingers):
+                who, best, at = _best_of_each(snapshot.subject[fingers], self._sifted(snapshot, one.print_, fingers))
+                places = np.searchsorted(subjects, who)
+                score[places], finger[places] = best, fingers[at]
+            yield score, finger
+
+    def _skimmed(self, one: _Looked, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the fingers for stage one, ascending: all that are eligible, or of many the best by the inverted file.
+
+        Whether it is asked follows from how many are eligible; a finger's votes, from this finger and the probe.
+        """
+        count = int(np.count_nonzero(eligible))
+        if count <= self.skim_from:
+            return np.flatnonzero(eligible)
+        target = aim(cells(), one.print_.rows.values)
+        scores = np.zeros(len(eligible), dtype=np.uint16)
+        segments = self._sealed(len(eligible))
+
+        def part(numbers: NDArray[np.int64]) -> None:
+            votes = np.zeros(VOTES, dtype=np.int32)
+            for number in numbers:
+                of_segment = slice(number * FINGERS, min((number + 1) * FINGERS, len(eligible)))
+                tally(target, segments[number], eligible[of_segment], votes, scores[of_segment])
+
+        self._each(part, np.array_split(np.arange(len(segments)), self._threads))
+        room = max(CASCADE.skimmed, math.ceil(CASCADE.skimmed_share * count))
+        return best(scores, room, np.zeros(GREATEST_SCORE + 1, dtype=np.int64))
+
+    def _sealed(self, fingers: int) -> list[Segment]:
+        """Return the inverted file of the first so many fingers or a few more; what was added since the last time is filed."""
+        with self._lock:
+            held = len(self._subject.rows)
+            for number in range(max(len(self._segments) - 1, 0), -(-held // FINGERS)):
+                first, last = number * FINGERS, min((number + 1) * FINGERS, held)
+                if number < len(self._segments) and len(self._segments[number].sizes) == last - first:
+                    continue
+                starts = self._starts.rows[first : last + 1]
+                owner = np.repeat(np.arange(last - first), np.diff(starts))
+                self._segments[number:] = [seal(self._codes.rows[starts[0] : starts[-1]], owner, last - first)]
+            segments = list(self._segments)
+        del segments[-(-fingers // FINGERS) :]
+        return segments
+
+    def _sifted(self, snapshot: _Snapshot, probe: Probe, fingers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return stage one's score of each finger: what its minutiae find in the probe above what strangers do, on average."""
+
+        def part(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            scores = np.empty(len(rows), dtype=np.int32)
+            sift(probe.rows, snapshot.prints.blocks, rows, CASCADE.floor, scores)
+            sizes = snapshot.prints.starts[rows + 1] - snapshot.prints.starts[rows]
+            return (scores / (sizes + CASCADE.few)).astype(np.float32)
+
+        return self._shared_out(part, fingers)
+
+    def _related(
+        self, snapshot: _Snapshot, looked: list[_Looked], subjects: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the subjects that stage two leaves, ascending, and for each probe print (row) the finger of each (column).
+
+        What counts is the agreement on one motion times stage one's score: either alone misjudges more mates.
+        """
+        mated = list(self._mated(snapshot, looked, subjects))
+        total = np.zeros(len(subjects), dtype=np.float32)
+        for one, (scores, fingers) in zip(looked, mated, strict=True):
+            there = np.flatnonzero(fingers >= 0)
+            related = functools.partial(relate, one.print_, snapshot.prints)
+            agreement = self._shared_out(related, fingers[there])
+            total[there] += agreement * scores[there]
+        room = _room(len(looked), CASCADE.verified, CASCADE.verified_share, len(subjects))
+        kept = _greatest(total, room)
+        return subjects[kept], np.array([fingers[kept] for _, fingers in mated])
+
+    def _verified(
+        self, snapshot: _Snapshot, looked: list[_Looked], left: tuple[NDArray[np.int64], NDArray[np.int64]]
     ) -> dict[int, list[_Pair]]:
-        """Return every comparison of a probe finger with a finger left, by subject, in the order of the index."""
-
-        def part(task: tuple[Prints, NDArray[np.int64]]) -> NDArray[np.float32]:
-            return verify(task[0], snapshot.prints, task[1])[0][:, FEATURES]
-
-        pairs: dict[int, list[_Pair]] = {}
-        for number, rows in fingers.items():
-            parts = self._each(part, [(probe[number], rows_) for rows_ in np.array_split(rows, self._threads)])
-            for finger, score in zip(rows.tolist(), np.concatenate(parts).tolist(), strict=True):
-                pairs.setdefault(int(snapshot.subject[finger]), []).append(_Pair(score, number, finger))
-        return dict(sorted(pairs.items()))
+        """Return the comparison of every probe print with the finger of every subject left, by subject."""
+        subjects, fingers = left
+        pairs: dict[int, list[_Pair]] = {int(subject): [] for subject in subjects}
+        for one, row in zip(looked, fingers, strict=True):
+            there = np.flatnonzero(row >= 0)
+            verified = functools.partial(_scores, one.print_, snapshot.prints)
+            scores = self._shared_out(verified, row[there])
+            for subject, finger, score in zip(
+                subjects[there].tolist(), row[there].tolist(), scores.tolist(), strict=True
+            ):
+                pairs[subject].append(_compared(snapshot, one, subject, finger, score))
+        return pairs
 
     def _decided(
         self, snapshot: _Snapshot, pairs: dict[int, list[_Pair]], searched: int, policy: Policy
     ) -> list[Candidate]:
-        """Return those whose false match probability the policy bears, best first."""
-        named = []
-        for subject, compared in pairs.items():
-            score, probability, mates = _evidence(compared)
-            if probability * searched <= policy.false_positive_identification_rate:
-                named.append((-score, subject, probability, mates))
+        """Return those whose false match probability the policy bears, and who stand out from the others, best first."""
+        weighed = [(subject, *_evidence(compared)) for subject, compared in pairs.items() if compared]
+        rate = policy.false_positive_identification_rate
+        others = min((probability for _, _, probability, _ in weighed if probability * searched > rate), default=1.0)
+        named = sorted(
+            (-score, subject, probability, mates)
+            for subject, score, probability, mates in weighed
+            if probability * searched <= rate and probability <= others * STANDS_OUT
+        )
         with self._lock:  # who was removed while the search ran is not named
             return [
                 Candidate(self._names[subject], -cost, probability, _matches(snapshot, subject, mates))
-                for cost, subject, probability, mates in sorted(named)
+                for cost, subject, probability, mates in named
                 if self._names[subject]
             ][: policy.limit]
 
 
-def _reachable(snapshot: _Snapshot, view: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """Return which subjects are searched: those in the view and not removed."""
-    searched = snapshot.live.copy()
-    if view is None:
-        return searched
-    if view.dtype != np.bool_ or view.ndim != 1 or len(view) > len(searched):
-        raise GalleryError(
-            f"a view is an array of at most {len(searched)} booleans, one a subject; "
-            f"got {view.dtype} of shape {view.shape}"
+_galleries: Final[WeakSet[Gallery]] = WeakSet()
+
+
+def _begin_again() -> None:
+    for each in list(_galleries):
+        each._begin()  # noqa: SLF001 - their own module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_again)
+
+
+def _looked(probe: Sequence[Template]) -> list[_Looked]:
+    """Return the prints of a probe that have enough minutiae to be searched for."""
+    looked = []
+    for number, template in enumerate(probe):
+        if len(template) >= LEAST_MINUTIAE:
+            print_ = pack_probe(template)
+            strength = float(print_.prints.reliability.sum())
+            looked.append(_Looked(number, print_, template.position, template.origin, strength))
+    if not looked:
+        most = max((len(template) for template in probe), default=0)
+        raise ProbeError(
+            f"a search needs a print with {LEAST_MINUTIAE} minutiae or more; the best of {len(probe)} has {most}: "
+            'capture again. This is not "no match" (Article 4(4))'
         )
-    searched[: len(view)] &= view
-    searched[len(view) :] = False
+    return looked
+
+
+def _reachable(snapshot: _Snapshot, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return which subjects are searched: those in the mask and not removed."""
+    searched = snapshot.live.copy()
+    if mask is None:
+        return searched
+    if mask.dtype != np.bool_ or mask.ndim != 1 or len(mask) > len(searched):
+        raise GalleryError(
+            f"a mask is an array of at most {len(searched)} booleans, one a subject; "
+            f"got {mask.dtype} of shape {mask.shape}"
+        )
+    searched[: len(mask)] &= mask
+    searched[len(mask) :] = False
     return searched
 
 
-def _eligible(snapshot: _Snapshot, searched: NDArray[np.bool_], position: int) -> NDArray[np.int64]:
-    """Return the fingers a probe finger may be compared with: of a subject searched, the same position or unknown."""
-    mask = searched[snapshot.subject]
-    if position:
-        mask &= (snapshot.position == position) | (snapshot.position == 0)
-    return np.flatnonzero(mask).astype(np.int64, copy=False)
+def _eligible(snapshot: _Snapshot, searched: NDArray[np.bool_], one: _Looked) -> NDArray[np.bool_]:
+    """Return which fingers a probe print may be compared with: of a subject searched, the same position or unknown."""
+    eligible = searched[snapshot.subject]
+    return eligible & _may_meet(snapshot.position, one.position) if one.position else eligible
 
 
-def _shortlist(
-    snapshot: _Snapshot, searched: NDArray[np.bool_], scores: list[NDArray[np.float32]]
-) -> NDArray[np.bool_]:
-    """Return the subjects for stage two: the best by the sum over probe fingers of their best finger, ties by index."""
-    chosen = np.zeros(len(searched), dtype=np.bool_)
-    if not len(searched):
-        return chosen
-    best = np.array([np.maximum.reduceat(of_finger, snapshot.first[:-1]) for of_finger in scores], dtype=np.float32)
-    total: NDArray[np.float32] = np.maximum(best, 0.0).sum(axis=0)
-    room = max(SHORTLIST, math.ceil(SHORTLIST_SHARE * np.count_nonzero(searched)))
-    compared = np.flatnonzero((best >= 0.0).any(axis=0))
-    if len(compared) > room:
-        least = np.partition(total[compared], len(compared) - room)[len(compared) - room]
-        compared = compared[total[compared] >= least]
-        compared = compared[np.argsort(-total[compared], kind="stable")[:room]]
-    chosen[compared] = True
-    return chosen
+def _may_meet(positions: NDArray[np.uint8], position: int) -> NDArray[np.bool_]:
+    if not position:
+        return np.ones(len(positions), dtype=np.bool_)
+    return np.asarray((positions == position) | (positions == 0))
+
+
+def _fingers_of(snapshot: _Snapshot, subjects: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the fingers of subjects, in their order."""
+    first = snapshot.first[subjects]
+    counts = snapshot.first[subjects + 1] - first
+    before = np.cumsum(counts) - counts
+    return np.asarray(np.arange(counts.sum()) + np.repeat(first - before, counts))
+
+
+def _best_of_each(
+    subject: NDArray[np.int32], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.intp]]:
+    """Return the subjects, ascending as given, each one's best score, and the first place that has it; one or more."""
+    starts = np.flatnonzero(np.diff(subject, prepend=-1))
+    best = np.maximum.reduceat(scores, starts)
+    if len(starts) == len(scores):
+        return subject, scores, starts
+    segment = np.cumsum(np.diff(subject, prepend=-1) != 0) - 1
+    at = np.flatnonzero(scores == best[segment])
+    return subject[starts], best, at[np.flatnonzero(np.diff(segment[at], prepend=-1))]
+
+
+def _excess(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far each score stands above the mean, in standard deviations, squared; 0 below it, and for -1.
+
+    Squares, so that one finger that stands out counts more than three that are a little above.
+    """
+    there = scores >= 0.0
+    if not there.any():
+        return np.zeros_like(scores)
+    mean, spread = scores[there].mean(dtype=np.float64), scores[there].std(dtype=np.float64)
+    return np.where(there, np.square(np.maximum((scores - mean) / (spread + 1e-9), 0.0)), 0.0).astype(np.float32)
+
+
+def _room(prints: int, least: int, share: float, subjects: int) -> int:
+    """Return how many subjects a stage has room for: so many comparisons, or this share of the subjects if that is more."""
+    return max(1, max(least, math.ceil(share * subjects)) // prints)
+
+
+def _greatest(values: NDArray[np.float32], room: int) -> NDArray[np.intp]:
+    """Return the places of the greatest values, ascending; of equals the first."""
+    if len(values) <= room:
+        return np.arange(len(values))
+    least = np.partition(values, len(values) - room)[len(values) - room]
+    above = np.flatnonzero(values > least)
+    return np.sort(np.concatenate([above, np.flatnonzero(values == least)[: room - len(above)]]))
+
+
+def _scores(probe: Probe, prints: Prints, fingers: NDArray[np.int64]) -> NDArray[np.float32]:
+    return verify(probe, prints, fingers)[0][:, FEATURES]
+
+
+def _compared(snapshot: _Snapshot, one: _Looked, subject: int, finger: int, score: float) -> _Pair:
+    """Return one comparison with the probability that one of as many fingers of a stranger does as well."""
+    positions = snapshot.position[snapshot.first[subject] : snapshot.first[subject + 1]]
+    alternatives = int(np.count_nonzero(_may_meet(positions, one.position)))
+    probability = false_match_probability(score, one.origin, Origin(int(snapshot.origin[finger])))
+    return _Pair(score, best_of(probability, alternatives), one.number, finger, alternatives)
 
 
 def _evidence(compared: list[_Pair]) -> tuple[float, float, list[_Pair]]:
-    """Return the summed score, the false match probability, and the pairs: each finger mated once, best first.
+    """Return the summed score, the false match probability, and the pairs: each finger mated once, in the probe's order.
 
     Choosing a mate among several fingers costs what the choice is worth. Evidence against is bounded by ``DISSENT``: a
     mated finger may be too poor to show it.
     """
-    alternatives: dict[int, int] = {}
-    for pair in compared:
-        alternatives[pair.probe] = alternatives.get(pair.probe, 0) + 1
-    mates: dict[int, _Pair] = {}
-    taken: set[int] = set()
+    mates: list[_Pair] = []
     for pair in sorted(compared, key=lambda pair: (-pair.score, pair.probe, pair.finger)):
-        if pair.probe not in mates and pair.finger not in taken:
-            mates[pair.probe] = pair
-            taken.add(pair.finger)
-    ordered = [mates[number] for number in sorted(mates)]
-    score = math.fsum(max(pair.score - math.log(alternatives[pair.probe]), DISSENT) for pair in ordered)
-    each = [best_of(false_match_probability(pair.score), alternatives[pair.probe]) for pair in ordered]
-    return score, all_of(each), ordered
+        if pair.finger not in {mate.finger for mate in mates}:
+            mates.append(pair)
+    mates.sort(key=lambda pair: pair.probe)
+    score = math.fsum(max(pair.score - math.log(pair.alternatives), DISSENT) for pair in mates)
+    return score, all_of([pair.probability for pair in mates]), mates
 
 
 def _matches(snapshot: _Snapshot, subject: int, mates: list[_Pair]) -> tuple[FingerMatch, ...]:

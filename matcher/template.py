@@ -40,6 +40,65 @@ class MinutiaKind(IntEnum):
     BIFURCATION = 2
 
 
+class Origin(IntEnum):
+    """Who found a print's minutiae: each finds and misses others, so what a score means depends on who did, on both sides."""
+
+    OTHER = 0
+    """Software of another maker, or nobody knows who: what is read from a record unless more is known of it."""
+
+    EXTRACTED = 1
+    """:mod:`matcher.extraction`; synthetic prints imitate it."""
+
+    MARKED = 2
+    """An examiner, by hand or by correcting what software found: few, and not everywhere where the print shows ridges."""
+
+
+class ImpressionType(IntEnum):
+    """How a print of a finger came about, with the codes of ANSI/NIST-ITL 1-2011, Update 2015, table 7."""
+
+    LIVE_PLAIN = 0
+    LIVE_ROLLED = 1
+    PLAIN = 2
+    ROLLED = 3
+    LATENT = 4
+    LATENT_TRACING = 5
+    LATENT_PHOTO = 6
+    LATENT_LIFT = 7
+    SWIPE = 8
+    OPTICAL_PLAIN = 20
+    OPTICAL_ROLLED = 21
+    NON_OPTICAL_PLAIN = 22
+    NON_OPTICAL_ROLLED = 23
+    CONTACTLESS_PLAIN = 24
+    CONTACTLESS_ROLLED = 25
+    NON_OPTICAL_CONTACTLESS_PLAIN = 26
+    NON_OPTICAL_CONTACTLESS_ROLLED = 27
+    OTHER = 28
+    UNKNOWN = 29
+    MOVING_CONTACTLESS_ROLLED = 41
+    MOVING_CONTACTLESS_PLAIN = 42
+
+    @classmethod
+    def of(cls, code: int | None) -> ImpressionType:
+        """Return what a code means, UNKNOWN for None and for any that is no finger's."""
+        return cls(code) if code is not None and code in _IMPRESSIONS else cls.UNKNOWN
+
+    @property
+    def latent(self) -> bool:
+        """Whether the print was left somewhere, not taken from a person."""
+        return ImpressionType.LATENT <= self <= ImpressionType.LATENT_LIFT
+
+    @property
+    def rolled(self) -> bool:
+        """Whether the finger is known to have been rolled from nail to nail."""
+        return self in _ROLLED
+
+
+_ORIGINS: Final = frozenset(Origin)
+_IMPRESSIONS: Final = frozenset(ImpressionType)
+_ROLLED: Final = frozenset(impression for impression in ImpressionType if impression.name.endswith("ROLLED"))
+
+
 class TemplateError(ValueError):
     """The minutiae given are not those of a print."""
 
@@ -49,7 +108,8 @@ class Template:
     """The minutiae of one impression; made by :meth:`of`, which checks them.
 
     All arrays have the shape ``(n,)`` with 0 <= n <= 255 and are read-only. ``position`` is the finger position code of
-    ANSI/NIST-ITL 1-2011, table 8: 1-10 from the right thumb to the left little finger, 0 where unknown.
+    ANSI/NIST-ITL 1-2011, table 8: 1-10 from the right thumb to the left little finger, 0 where unknown. ``origin`` says who
+    found the minutiae and ``impression`` how the print came about; two prints are compared by what both say.
     """
 
     x: NDArray[np.int16]
@@ -60,6 +120,8 @@ class Template:
     width: int
     height: int
     position: int = 0
+    origin: Origin = Origin.OTHER
+    impression: ImpressionType = ImpressionType.UNKNOWN
 
     def __len__(self) -> int:
         """Return the number of minutiae."""
@@ -77,6 +139,8 @@ class Template:
         kind: ArrayLike | None = None,
         quality: ArrayLike | None = None,
         position: int = 0,
+        origin: Origin = Origin.OTHER,
+        impression: ImpressionType = ImpressionType.UNKNOWN,
     ) -> Template:
         """Make a template from minutiae in pixels at 500 dpi and radians.
 
@@ -85,7 +149,7 @@ class Template:
 
         Raises:
             TemplateError: the arrays differ in length, hold more than 255 minutiae, hold a value that is not finite,
-                or a minutia lies outside the image.
+                or a minutia lies outside the image; or a position, an origin or an impression has no such code.
 
         """
         xs = np.rint(np.asarray(x, dtype=np.float64)).ravel()
@@ -107,10 +171,7 @@ class Template:
             raise TemplateError(
                 f"an image side is 1 to {MAX_SIDE} pixels (ISO/IEC 19794-2:2005, 7.4.2.2); got {width} x {height}"
             )
-        if not 0 <= position <= 10:
-            raise TemplateError(
-                f"a finger position is 0 (unknown) or 1-10 (ANSI/NIST-ITL 1-2011, table 8); got {position}"
-            )
+        _check_codes(position, origin, impression)
         for name, values, top in (
             ("x", xs, width - 1),
             ("y", ys, height - 1),
@@ -133,7 +194,28 @@ class Template:
         )
         for array in arrays:
             array.flags.writeable = False
-        return cls(*arrays, width=int(width), height=int(height), position=int(position))
+        return cls(
+            *arrays,
+            width=int(width),
+            height=int(height),
+            position=int(position),
+            origin=Origin(origin),
+            impression=ImpressionType(impression),
+        )
+
+
+def _check_codes(position: int, origin: int, impression: int) -> None:
+    """Refuse what is no code of a finger's position, of who found the minutiae, or of how the print came about."""
+    if not 0 <= position <= 10:
+        raise TemplateError(f"a finger position is 0 (unknown) or 1-10 (ANSI/NIST-ITL 1-2011, table 8); got {position}")
+    if origin not in _ORIGINS:
+        raise TemplateError(
+            f"an origin is 0 (another maker's), 1 (extracted here) or 2 (marked by an examiner); got {origin}"
+        )
+    if impression not in _IMPRESSIONS:
+        raise TemplateError(
+            f"an impression is that of a finger, 0-8, 20-29, 41 or 42 (ANSI/NIST-ITL 1-2011, table 7); got {impression}"
+        )
 
 
 def _turn(radians: NDArray[np.float64]) -> NDArray[np.float32]:

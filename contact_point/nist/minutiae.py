@@ -12,9 +12,14 @@ M1         9.137 FMD             pixels      top left, y down     steps of two d
 EFS        9.331 MIN             0.01 mm     the region 9.300's   degrees, as ISO/IEC 19794-2             8.9.7
 =========  ====================  ==========  ===================  ======================================  ============
 
-Clauses are those of ANSI/NIST-ITL 1-2011, Update 2013. The fields of vendors (9.031-9.125, 9.151-9.225) and the packed
-feature vector 9.013 are left alone: what they mean is not public. :func:`read` returns every set that a record holds and,
-for a set with a fault, the reason; :func:`write_m1` and :func:`write_standard` make records. Cost is linear in the size.
+Clauses are those of ANSI/NIST-ITL 1-2011, Update 2013. Who found the minutiae, a STANDARD set says in 9.005 and an EFS set in
+9.350: what an examiner edited or marked is ``Origin.MARKED``, what a machine found is another maker's. A set that says nothing
+was marked by an examiner if the print is a latent one, since a machine finds little there. No set can say that our own
+extractor made it.
+
+The fields of vendors (9.031-9.125, 9.151-9.225) and the packed feature vector 9.013 are left alone: what they mean is not
+public. :func:`read` returns every set that a record holds and, for a set with a fault, the reason; :func:`write_m1` and
+:func:`write_standard` make records. Cost is linear in the size.
 """
 
 from __future__ import annotations
@@ -28,7 +33,16 @@ import numpy as np
 from contact_point.nist.deviations import deviation
 from contact_point.nist.transaction import RS, US, Deviation, Field, FieldError, Record
 from matcher.formats.scaling import nominal_dpi
-from matcher.template import DPI, MAX_MINUTIAE, MAX_SIDE, MinutiaKind, Template, TemplateError
+from matcher.template import (
+    DPI,
+    MAX_MINUTIAE,
+    MAX_SIDE,
+    ImpressionType,
+    MinutiaKind,
+    Origin,
+    Template,
+    TemplateError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +77,10 @@ _EFS_KINDS: Final = {
     "": MinutiaKind.OTHER,
 }
 
+_METHODS: Final = {"A": Origin.OTHER, "U": Origin.OTHER, "E": Origin.MARKED, "M": Origin.MARKED}
+_EFS_METHODS: Final = {"AUTO": Origin.OTHER, "REV": Origin.OTHER, "EDIT": Origin.MARKED, "MAN": Origin.MARKED}
+"""Methods of 9.005 OFR and of 9.350 MFD (table 47): found by a machine; so, and left as it was; so, and edited; by hand."""
+
 _VENDORS: Final = (
     (31, 55, "Cogent"),
     (56, 70, "Motorola"),
@@ -94,7 +112,8 @@ class ImageSize(NamedTuple):
 class FeatureSet:
     """One set of minutiae: ``template`` is at 500 dpi, ``positions`` the finger positions that the set names.
 
-    ``template.position`` is the position where the set names one finger (1-10), 0 where it names none, several, or a palm.
+    ``template.position`` is the position where the set names one finger (1-10), 0 where it names none, several, or a palm;
+    ``template.impression`` is that of 9.003 IMP where it is a finger's.
     """
 
     kind: Kind
@@ -127,13 +146,14 @@ class Features:
         return next((each.template for each in self.sets if each.kind is kind), None)
 
 
-def read(record: Record, *, image_size: ImageSize | None = None, place: int = 0) -> Features:
+def read(record: Record, *, image_size: ImageSize | None = None, latent: bool = False, place: int = 0) -> Features:
     """Return the sets of minutiae of a Type-9 record, coordinates in pixels at 500 dpi.
 
-    ``image_size`` is that of the image that the record belongs to, the one of the same designation (IDC). An M1 set knows
-    its own. Without it the coordinates of a STANDARD or IAFIS set count from the outermost minutiae, and say nothing of
-    where in the image they lie, which comparing does not need. Of more than 255 minutiae the best 255 are kept, in their
-    order. ``place`` is the record's place in its transaction, for the deviations.
+    ``image_size`` is that of the image that the record belongs to, the one of the same designation (IDC), and ``latent`` says
+    that this image is known to be of a latent print, whatever 9.003 IMP says. An M1 set knows its own size. Without a size the
+    coordinates of a STANDARD or IAFIS set count from the outermost minutiae, and say nothing of where in the image they lie,
+    which comparing does not need. Of more than 255 minutiae the best 255 are kept, in their order. ``place`` is the record's
+    place in its transaction, for the deviations.
 
     Raises:
         FieldError: the record is not a Type-9 record, or ``image_size`` is that of no image.
@@ -145,7 +165,8 @@ def read(record: Record, *, image_size: ImageSize | None = None, place: int = 0)
         raise FieldError(
             f"an image has sides of 1 to {MAX_SIDE} pixels at 100 to 2000 per inch; got {tuple(image_size)}"
         )
-    reader = _Reader(record, image_size, place)
+    impression = _impression(record)
+    reader = _Reader(record, image_size, place, impression, latent=latent)
     sets: list[FeatureSet] = []
     faults: list[Fault] = []
     for kind, field, read_set in _READERS:
@@ -156,11 +177,13 @@ def read(record: Record, *, image_size: ImageSize | None = None, place: int = 0)
         except (FieldError, TemplateError) as error:
             faults.append(Fault(kind, f"{_name(field)}: {error}" if isinstance(error, TemplateError) else str(error)))
     _note_the_rest(reader)
-    impression = record.get(3)
-    known = impression is not None and impression.isdigit() and len(impression) <= 2
-    return Features(
-        tuple(sets), tuple(faults), tuple(reader.deviations.values()), int(impression or 0) if known else None
-    )
+    return Features(tuple(sets), tuple(faults), tuple(reader.deviations.values()), impression)
+
+
+def _impression(record: Record) -> int | None:
+    """Return 9.003 IMP, None where it is no number of two digits."""
+    value = record.get(3)
+    return int(value) if value is not None and value.isdigit() and len(value) <= 2 else None
 
 
 def write_m1(template: Template, *, idc: int, impression: int) -> Record:
@@ -254,9 +277,13 @@ class _Minutia(NamedTuple):
 class _Reader:
     """A Type-9 record while it is read: names and numbers of its fields, and the deviations found so far."""
 
-    def __init__(self, record: Record, size: ImageSize | None, place: int) -> None:
+    def __init__(
+        self, record: Record, size: ImageSize | None, place: int, impression: int | None, *, latent: bool
+    ) -> None:
         self.record = record
         self.size = size
+        self.impression = ImpressionType.of(impression)
+        self.by_default = Origin.MARKED if latent or self.impression.latent else Origin.OTHER
         self.deviations: dict[tuple[int, str], Deviation] = {}
         self._place = place
 
@@ -308,9 +335,18 @@ class _Reader:
             self.forgive(field, "count-misstated", f"{stated} stated, {rows} there")
 
     def feature_set(
-        self, kind: Kind, field: int, points: Sequence[_Minutia], frame: ImageSize, where: int
+        self,
+        kind: Kind,
+        field: int,
+        points: Sequence[_Minutia],
+        frame: ImageSize,
+        where: int,
+        origin: Origin | None = None,
     ) -> FeatureSet:
-        """Return the set of these minutiae, which must lie in the frame (pixels at 500 dpi)."""
+        """Return the set of these minutiae, which must lie in the frame (pixels at 500 dpi).
+
+        ``where`` is the field of the finger positions, ``origin`` what the set says of who found the minutiae.
+        """
         for index, point in enumerate(points, start=1):
             if not (-_EDGE <= point.x <= frame.width and -_EDGE <= point.y <= frame.height):
                 raise FieldError(
@@ -328,6 +364,8 @@ class _Reader:
             width=frame.width,
             height=frame.height,
             position=positions[0] if len(positions) == 1 and positions[0] <= 10 else 0,
+            origin=self.by_default if origin is None else origin,
+            impression=self.impression,
         )
         return FeatureSet(kind, template, positions)
 
@@ -370,7 +408,8 @@ def _read_standard(reader: _Reader) -> FeatureSet:
         _Minutia(x, frame.height - y, degrees + 180, _letter(row, 12, index), _percent(row, 12, index))
         for index, (x, y, degrees, row) in enumerate(raw, start=1)
     ]
-    return reader.feature_set(Kind.STANDARD, 12, points, frame, 6)
+    found_by = _items_of(reader.record.get(5) or b"")
+    return reader.feature_set(Kind.STANDARD, 12, points, frame, 6, _METHODS.get(found_by[1]))
 
 
 def _read_iafis(reader: _Reader) -> FeatureSet:
@@ -427,7 +466,22 @@ def _read_efs(reader: _Reader) -> FeatureSet:
         points.append(_Minutia((left + x) / _PIXEL, (top + y) / _PIXEL, degrees, kind, 0))
     if frame is None:
         frame = _frame(reader, 331, [point.x for point in points], [point.y for point in points])
-    return reader.feature_set(Kind.EFS, 331, points, frame, 302)
+    return reader.feature_set(Kind.EFS, 331, points, frame, 302, _efs_origin(reader.record.get(350) or b""))
+
+
+def _efs_origin(methods: bytes) -> Origin | None:
+    """Return who found the minutiae by 9.350 MFD, which names a method for fields or for all; None where it names none."""
+    for method in methods[:MAX_VALUE].split(RS):
+        field, name = _items_of(method)
+        if field in {"ALL", "9.331", "331"}:
+            return _EFS_METHODS.get(name)
+    return None
+
+
+def _items_of(value: bytes) -> tuple[str, str]:
+    """Return the first two items of a value as texts, empty where they are not there."""
+    first, second, *_ = [item[:20].decode("ascii", "replace") for item in [*value.split(US, 2), b"", b""]]
+    return first, second
 
 
 _READERS: Final[tuple[tuple[Kind, int, Callable[[_Reader], FeatureSet]], ...]] = (

@@ -19,6 +19,7 @@ from matcher.formats.minutiae import (
     FingerView,
     Format,
     Quality,
+    impression_of,
     view_of,
 )
 from matcher.formats.scaling import dpi
@@ -100,6 +101,7 @@ def read_view(
             position=header.position,
             number=header.number,
             impression=header.impression,
+            means=impression_of(header.impression, grammar.format),
             qualities=header.qualities,
             size=header.size,
             per_cm=header.per_cm,

@@ -23,7 +23,7 @@ from matcher.formats._cursor import FormatError
 from matcher.formats.deviations import Deviation
 from matcher.formats.minutiae import NOT_REPORTED, Format, Record, view_of
 from matcher.formats.scaling import CM_PER_INCH
-from matcher.template import DPI, MAX_MINUTIAE, TAU, Template
+from matcher.template import DPI, MAX_MINUTIAE, TAU, ImpressionType, Template
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,6 +95,7 @@ def read_card(
         position=position,
         number=0,
         impression=0,
+        means=ImpressionType.UNKNOWN,
         qualities=(),
         size=size or (_extent(x, card), _extent(y, card)),
         per_cm=(card.per_cm, card.per_cm),

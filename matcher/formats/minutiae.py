@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from matcher.formats._cursor import FormatError
 from matcher.formats.deviations import Deviation
 from matcher.formats.scaling import PER_CM_OF_500_DPI, dpi, scaled
-from matcher.template import DPI, MAX_SIDE, Template
+from matcher.template import DPI, MAX_SIDE, ImpressionType, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 VIEWS_OF_A_POSITION: Final = 16
 """A view's number has 4 bits (ISO/IEC 19794-2:2005, 7.4.1.2; INCITS 378-2004, 6.5.1)."""
@@ -58,6 +58,31 @@ HAS_NOT_REPORTED: Final = frozenset(
     }
 )
 """The formats in which qualities of 254 and 255 have a meaning."""
+
+SHARED_IMPRESSIONS: Final = frozenset(
+    {
+        ImpressionType.LIVE_PLAIN,
+        ImpressionType.LIVE_ROLLED,
+        ImpressionType.PLAIN,
+        ImpressionType.ROLLED,
+        ImpressionType.SWIPE,
+    }
+)
+"""What all formats have a code for, and the same one."""
+
+_FROM_20: Final = {code: int(code) for code in ImpressionType if 20 <= code <= 29}
+_IMPRESSIONS: Final[Mapping[Format, Mapping[ImpressionType, int]]] = {
+    Format.ISO_2005: {},
+    Format.INCITS_2004: {ImpressionType.CONTACTLESS_PLAIN: 9},
+    Format.ISO_2011: {code: int(code) for code in ImpressionType if code.latent or code in {24, 28, 29}},
+    Format.INCITS_2007: _FROM_20,
+    Format.INCITS_2009: _FROM_20,
+    Format.INCITS_2009_AM1: _FROM_20,
+}
+"""The impressions that a format has codes for beside the shared ones."""
+
+_NINE: Final = {Format.INCITS_2004: ImpressionType.CONTACTLESS_PLAIN, Format.ISO_2011: ImpressionType.LIVE_ROLLED}
+"""Code 9, which table 7 of ANSI/NIST-ITL does not have: live without contact, and rolled vertically."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +178,7 @@ class FingerView:
     :class:`~matcher.template.MinutiaKind`, and 0-100 with the two codes 254 and 255 where the format has them. ``template``
     is the same at 500 dpi, 0 for every quality that is not reported.
 
-    ``impression`` is the format's own code (0 live plain, 1 live rolled, 2 plain, 3 rolled, 8 swipe in all of them).
+    ``impression`` is the format's own code, of which :func:`impression_of` tells the meaning.
     ``captured`` is year, month, day, hour, minute, second and millisecond (ISO/IEC 19794-2:2011), as they were stated.
     ``ending`` says where ridge endings were placed: 0 at the fork of the valley, 1 at the end of the ridge.
     """
@@ -181,13 +206,16 @@ class FingerView:
         return next((quality.score for quality in self.qualities if quality.score <= 100), None)
 
     @classmethod
-    def of(cls, template: Template, *, number: int = 0, impression: int = 0) -> FingerView:
-        """Make a view at 500 dpi from a template, its quality the mean of its minutiae's."""
+    def of(cls, template: Template, *, number: int = 0, impression: int | None = None) -> FingerView:
+        """Make a view at 500 dpi from a template, its quality the mean of its minutiae's.
+
+        Without ``impression`` it has the code for the template's that all formats share, or the nearest.
+        """
         score = round(float(template.quality.mean())) if len(template) else 0
         return cls(
             position=template.position,
             number=number,
-            impression=impression,
+            impression=_nearest(template.impression) if impression is None else impression,
             qualities=(Quality(score),),
             size=(template.width, template.height),
             per_cm=(PER_CM_OF_500_DPI, PER_CM_OF_500_DPI),
@@ -214,7 +242,8 @@ class Record:
         """Make a record of templates at 500 dpi, one view each, views of one position numbered from 0.
 
         In the formats whose header states one image size, every view gets the largest width and height. A quality of 0,
-        which in a template means "not stated", is written as the format says that.
+        which in a template means "not stated", is written as the format says that. So is how the print came about; where
+        the format has no code for that, it has that of the nearest, live and plain where nothing is known.
 
         Raises:
             FormatError: there are no templates, more than 255, or more than 16 of one finger position.
@@ -234,7 +263,9 @@ class Record:
                     f"position {template.position} has more: write several records"
                 )
             seen[template.position] = number + 1
-            views.append(FingerView.of(template, number=number))
+            views.append(
+                FingerView.of(template, number=number, impression=impression_code(template.impression, format))
+            )
         if format in {Format.ISO_2005, Format.INCITS_2004}:
             largest = max(view.size[0] for view in views), max(view.size[1] for view in views)
             views = [replace(view, size=largest) for view in views]
@@ -243,11 +274,36 @@ class Record:
         return cls(format, tuple(views))
 
 
+def impression_of(code: int, format: Format) -> ImpressionType:  # noqa: A002 - the name of the record's field
+    """Return what an impression type's code means in a format, UNKNOWN where nothing.
+
+    All took their codes from ANSI/NIST-ITL 1-2011, table 7; one that an edition does not list means there what it does here.
+    """
+    if code == 9:
+        return _NINE.get(format, ImpressionType.UNKNOWN)
+    return ImpressionType.of(code)
+
+
+def impression_code(impression: ImpressionType, format: Format) -> int:  # noqa: A002 - the name of the record's field
+    """Return a format's code for an impression type, or for the nearest that it has one for."""
+    return _IMPRESSIONS.get(format, {}).get(impression, _nearest(impression))
+
+
+def _nearest(impression: ImpressionType) -> ImpressionType:
+    """Return the impression type nearest to this one of those that all formats share; live and plain where nothing is known."""
+    if impression in SHARED_IMPRESSIONS:
+        return impression
+    if impression.latent:
+        return ImpressionType.PLAIN
+    return ImpressionType.LIVE_ROLLED if impression.rolled else ImpressionType.LIVE_PLAIN
+
+
 def view_of(
     *,
     position: int,
     number: int,
     impression: int,
+    means: ImpressionType,
     qualities: tuple[Quality, ...],
     size: tuple[int, int],
     per_cm: tuple[int, int],
@@ -256,8 +312,8 @@ def view_of(
 ) -> FingerView:
     """Make a view from what a record states, with its template.
 
-    ``minutiae`` are x, y, direction, kind and quality. ``dots_per_inch`` is what ``per_cm`` means where it does not follow
-    the rule of :func:`~matcher.formats.scaling.dpi`.
+    ``minutiae`` are x, y, direction, kind and quality; ``means`` is what ``impression`` does. ``dots_per_inch`` is what
+    ``per_cm`` means where it does not follow the rule of :func:`~matcher.formats.scaling.dpi`.
 
     Raises:
         FormatError: the size, the resolution or a minutia cannot be, and which.
@@ -280,6 +336,7 @@ def view_of(
         size=size,
         scale=(DPI / across, DPI / down),
         position=position,
+        impression=means,
     )
     return FingerView(
         position=position,

@@ -14,7 +14,9 @@ version allows, and takes
 What is forgiven has one meaning only: every byte is still accounted for. A minutia outside its image, or a type that does
 not exist, is refused, since what else is wrong cannot be known.
 
-:func:`read_iso19794_2` and :func:`write_iso19794_2` are for templates that are kept: one format, lengths as stated.
+:func:`read_iso19794_2` and :func:`write_iso19794_2` are for templates that are kept: one format, lengths as stated. Every
+template that is read here is another maker's (:class:`~matcher.template.Origin`), whatever its record says; only for a record
+that we kept ourselves is it believed, and only where the caller says that this is one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 from matcher.formats import _image_per_view, _one_image, _representations
 from matcher.formats._cursor import FormatError
 from matcher.formats._grammar import IDENTIFIER, START
+from matcher.formats._own_area import own_area, with_own_area
 from matcher.formats.deviations import Deviation
 from matcher.formats.minutiae import Format, Record
 
@@ -148,10 +151,13 @@ def write(record: Record) -> bytes:
     return _WRITERS[record.format](record, _GRAMMARS[record.format])
 
 
-def read_iso19794_2(data: bytes) -> list[Template]:
+def read_iso19794_2(data: bytes, *, ours: bool = False) -> list[Template]:
     """Read an ISO/IEC 19794-2:2005 finger minutiae record; one template a view, coordinates brought to 500 dpi.
 
-    Extended data (ridge counts, cores, deltas) are passed over. Quality 0 means "not reported".
+    Extended data (ridge counts, cores, deltas) are passed over. Quality 0 means "not reported". ``ours`` says that the record
+    was written by :func:`write_iso19794_2` and has been in our keeping since: then each template is of the origin and
+    impression that it had when it was written. A record of anybody else is of another maker, and its impression the one that
+    its standard has a code for.
 
     Raises:
         FormatError: the bytes are not one whole, valid record.
@@ -164,17 +170,23 @@ def read_iso19794_2(data: bytes) -> list[Template]:
     for deviation in record.deviations:
         if deviation.code not in _PASSED_OVER:
             raise FormatError(deviation.text)
-    return [view.template for view in record.views]
+    return [with_own_area(view) if ours else view.template for view in record.views]
 
 
 def write_iso19794_2(templates: Sequence[Template]) -> bytes:
     """Write templates as one ISO/IEC 19794-2:2005 record at 500 dpi, one view each.
 
-    Reading it again gives x, y, kind, quality and position as they were and directions to 1.40625 degrees. A record has
-    one image size, so every view gets the largest width and height. A view's own quality is the mean of its minutiae's.
+    Reading it again as ours gives x, y, kind, quality, position, origin and impression as they were, but for the impression
+    of another maker's template that is not known, which becomes live and plain; and directions to 1.40625 degrees. A record
+    has one image size, so every view gets the largest width and height. A view's own quality is the mean of its minutiae's.
+
+    Templates of ours have 14 bytes of extended data each, which tell their origin and are of use to nobody else; a record to
+    be given away without them is ``write(Record.of(templates, Format.ISO_2005))``.
 
     Raises:
         FormatError: there are no templates, more than 255, or more than 16 of one finger position.
 
     """
-    return write(Record.of(templates, Format.ISO_2005))
+    record = Record.of(templates, Format.ISO_2005)
+    views = tuple(replace(view, extended=own_area(view.template)) for view in record.views)
+    return write(replace(record, views=views))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from matcher.formats._cursor import FormatError
-from matcher.template import DPI, Template, TemplateError
+from matcher.template import DPI, ImpressionType, Origin, Template, TemplateError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -56,6 +56,8 @@ def scaled(
     size: tuple[float, float],
     scale: tuple[float, float],
     position: int,
+    origin: Origin = Origin.OTHER,
+    impression: ImpressionType = ImpressionType.UNKNOWN,
 ) -> Template:
     """Return the template of minutiae that lie inside an image of ``size``, both multiplied by ``scale``.
 
@@ -76,6 +78,8 @@ def scaled(
             width=width,
             height=height,
             position=position,
+            origin=origin,
+            impression=impression,
         )
     except TemplateError as error:
         raise FormatError(str(error)) from error
@@ -104,4 +108,6 @@ def unstretch(template: Template, width: int, height: int, dpi: float = DPI) -> 
         size=(width, height),
         scale=(to_500, to_500),
         position=template.position,
+        origin=template.origin,
+        impression=template.impression,
     )

@@ -20,7 +20,7 @@ from matcher import images, synthesis
 from matcher.formats import read_iso19794_2, write_iso19794_2
 from matcher.images import Image
 from matcher.jail import Jail, JailError
-from matcher.template import Template
+from matcher.template import ImpressionType, Origin, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -187,6 +187,8 @@ def test_4_5_minutiae_without_a_picture_are_kept_and_counted(reader: PrintReader
     assert stored(made) == [(7, False), (2, False), (0, True)]
     assert made.without_image == 2
     assert ready(reader, person(folder, "minutiae.fmr")).without_image == 2
+    kept = [read_iso19794_2(each.template, ours=True)[0] for each in made.subject.impressions]
+    assert [each.origin for each in kept] == [Origin.OTHER, Origin.OTHER, Origin.EXTRACTED]
 
 
 def test_4_5_the_minutiae_of_a_card_that_was_read_count_as_minutiae(reader: PrintReader, shared_data: Path) -> None:
@@ -204,8 +206,9 @@ def test_4_5_of_a_print_with_a_picture_our_own_minutiae_are_kept_and_no_others(
         f"{folder / 'marked-card.an2'}: minutiae beside pictures are not kept (sets: 2): our own are",
     )
     (impression,) = made.subject.impressions
-    (template,) = read_iso19794_2(impression.template)
+    (template,) = read_iso19794_2(impression.template, ours=True)
     assert len(template) != len(MINUTIAE)
+    assert (template.origin, template.impression) == (Origin.EXTRACTED, ImpressionType.ROLLED)
     assert ready(reader, person(folder, "good.png", "minutiae.fmr")).notes == ()
 
 

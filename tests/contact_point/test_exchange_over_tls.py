@@ -40,7 +40,7 @@ from matcher import synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import DecodeError, Image
 from matcher.jail import JailError
-from matcher.template import Template
+from matcher.template import ImpressionType, Template
 from pcsc.agreement import Termination
 from pcsc.duties import Content
 from pcsc.errors import (
@@ -627,7 +627,8 @@ def test_4_7_a_latent_search_with_the_print_of_a_known_finger_is_refused_on_both
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     parties.enrol(Party.US, "someone", fingers[0])
-    taken = replace(fingers[0].later_print, impression=0)
+    print_ = fingers[0].later_print
+    taken = replace(print_, template=replace(print_.template, impression=ImpressionType.LIVE_PLAIN))
     latent = replace(justification(Party.JP), search=Search.LATENT)
     with pytest.raises(SearchKindError, match=r"Art\. 4\(7\): a latent search carries prints left at a scene"):
         querying.open_query(parties.jp, [taken], latent, clock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ import pytest
 
 from annex.eligibility import Case, Disposition, Standing
 from annex.parameters import Party
-from contact_point.holdings import Holdings, Particulars, write_particulars
+from contact_point.holdings import Holdings, Particulars, _templates, write_particulars
 from contact_point.keys import KeySlots
 from contact_point.store import Impression, Store, Subject
 from matcher import synthesis
 from matcher.formats import write_iso19794_2
+from matcher.template import ImpressionType, Origin
 from pcsc.messages import Search
 from tests.builders import arrangement
 
@@ -92,3 +94,19 @@ def test_4_5_a_print_without_an_image_is_in_no_view_until_its_image_is_enrolled(
         tx.enrol([person(1)])
     store.destroy_prints([slot])
     assert found(holdings, 1) == "person-1"
+
+
+def test_who_found_the_minutiae_and_how_the_print_was_taken_outlast_the_store(store: Store) -> None:
+    made = synthesis.Finger(5, person=1).template(0)
+    said = [(origin, impression) for origin in Origin for impression in (ImpressionType.ROLLED, ImpressionType.SWIPE)]
+    prints = tuple(
+        Impression(write_iso19794_2([replace(made, origin=origin, impression=impression)]), PICTURE)
+        for origin, impression in said
+    )
+    with store.transaction() as tx:
+        tx.enrol([replace(person(1), impressions=prints)])
+    with store.transaction() as tx:
+        ((_, enrolled),) = tx.changed_since(0)
+    assert enrolled is not None
+    found = _templates(enrolled)
+    assert [(each.origin, each.impression) for each in found] == said

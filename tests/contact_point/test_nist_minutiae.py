@@ -24,7 +24,7 @@ from contact_point.nist.transaction import Field, FieldError, Record
 from matcher.comparison import compare
 from matcher.extraction import Extractor
 from matcher.images import Image
-from matcher.template import MinutiaKind, Template
+from matcher.template import ImpressionType, MinutiaKind, Origin, Template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,6 +255,94 @@ def test_what_is_written_in_the_standard_form_is_read_again_to_a_degree(template
     assert np.abs(again.quality.astype(int) - template.quality).max() <= 1
     assert (features.impression, features.deviations) == (4, ())
     assert write_standard(again, idc=7, impression=4, method="M") == written
+
+
+# --- who found the minutiae
+
+ROWS = "1,10001000045,0,A"
+
+
+@pytest.mark.parametrize(
+    ("said", "origin"),
+    [
+        ("AFIS,A", Origin.OTHER),
+        ("AFIS,U", Origin.OTHER),
+        ("AFIS,E", Origin.MARKED),
+        ("AFIS,M", Origin.MARKED),
+        ("AFIS,U,sr", Origin.OTHER),
+        ("AFIS,X", None),
+        ("AFIS", None),
+        ("M", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("impression", [0, 3, 4, 5, 6, 7, 10, 29, 99])
+def test_a_set_of_the_standard_says_by_what_method_it_was_made(
+    said: str, origin: Origin | None, impression: int
+) -> None:
+    features = read(record(f3=str(impression), f5=said, f6="07", f12=ROWS), image_size=CARD)
+    expected = origin if origin is not None else Origin.MARKED if impression in {4, 5, 6, 7} else Origin.OTHER
+    template = only(features).template
+    assert template.origin is expected
+    assert template.impression is ImpressionType.of(impression)
+    assert features.impression == impression
+
+
+@pytest.mark.parametrize(
+    ("said", "origin"),
+    [
+        ("ALL,AUTO,Vendor,Algorithm", Origin.OTHER),
+        ("9.331,REV", Origin.OTHER),
+        ("331,EDIT", Origin.MARKED),
+        ("ALL,MAN,,,Surname,Given name", Origin.MARKED),
+        ("9.320,AUTO|9.331,MAN", Origin.MARKED),
+        ("9.320,MAN", None),
+        ("ALL", None),
+        ("ALL,GUESS", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("impression", ["0", "4"])
+def test_an_extended_feature_set_says_by_what_method_it_was_made(
+    said: str, origin: Origin | None, impression: str
+) -> None:
+    fields = {"f3": impression, "f300": "4000,4000", "f302": "3", "f331": "100,200,3,E", "f350": said}
+    expected = origin if origin is not None else Origin.MARKED if impression == "4" else Origin.OTHER
+    assert only(read(record(**fields))).template.origin is expected
+
+
+def test_a_form_without_a_method_was_marked_by_an_examiner_on_a_latent_print() -> None:
+    old = {"f14": "03", "f23": ROWS}
+    for impression, origin in (("4", Origin.MARKED), ("3", Origin.OTHER), ("x", Origin.OTHER)):
+        assert only(read(m1("1,10,20,30,1,50", f3=impression))).template.origin is origin
+        assert only(read(record(f3=impression, **old), image_size=CARD)).template.origin is origin
+    # A picture in Type-13 is of a latent print whatever the minutiae beside it say.
+    assert only(read(m1("1,10,20,30,1,50", f3="0"), latent=True)).template.origin is Origin.MARKED
+    found = only(read(record(f3="4", f5="AFIS,A", f6="07", f12=ROWS), image_size=CARD, latent=True))
+    assert found.template.origin is Origin.OTHER
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=3))
+def test_no_record_can_say_that_our_own_extractor_found_its_minutiae(method: bytes, efs: bytes, code: bytes) -> None:
+    fields = {3: code, 5: method, 6: b"07", 12: ROWS.replace(",", "\x1f").encode(), 302: b"3", 350: efs}
+    fields |= {300: b"4000\x1f4000", 331: b"100\x1f200\x1f3\x1fE"}
+    features = read(Record(9, tuple(Field(number, fields[number]) for number in sorted(fields))), image_size=CARD)
+    assert features.faults == ()
+    assert {each.template.origin for each in features.sets} <= {Origin.OTHER, Origin.MARKED}
+
+
+def test_the_samples_of_the_standard_say_who_found_their_minutiae(shared_data: Path) -> None:
+    folder = shared_data / "ansi_nist"
+    said = {
+        "nist_csr/type-9-13-std.an2": [(Origin.MARKED, 4)],
+        "nist_csr/type-9-14-std.an2": [(Origin.MARKED, 3)],
+        "nist_csr/type-9-4-iafis.an2": [(Origin.OTHER, 3)],
+        "nist_csr/type-9-13-9-14-m1.an2": [(Origin.MARKED, 4), (Origin.OTHER, 3)],
+        "libbiomeval/type9.an2k": [(Origin.OTHER, 6)],
+    }
+    for name, expected in said.items():
+        found = [only(read(each, image_size=CARD)).template for each in records(folder / name, 9)]
+        assert [(each.origin, each.impression) for each in found] == expected, name
 
 
 def test_m1_brings_other_resolutions_to_500_dpi() -> None:

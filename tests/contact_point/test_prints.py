@@ -12,13 +12,13 @@ import pytest
 from contact_point import files, prints
 from contact_point.nist import agreed, minutiae, traditional
 from contact_point.nist.transaction import Field, Record, Transaction
-from contact_point.prints import LATENT_IMPRESSION, UNKNOWN_IMPRESSION, Print, best_of_each_finger, check_individual
+from contact_point.prints import Print, best_of_each_finger, check_individual
 from matcher import images, synthesis
 from matcher.extraction import PrintTooLargeError
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
 from matcher.quality import Quality, Reason
-from matcher.template import LEAST_MINUTIAE, Template
+from matcher.template import LEAST_MINUTIAE, ImpressionType, Origin, Template
 from pcsc.errors import BulkQueryError, NoPrintsError, PrintQualityError, SearchKindError
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from contact_point.prints import PrintFile, PrintReader
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
-ROLLED, PLAIN = 3, 2  # not live-scanned: table 7
+ROLLED, PLAIN = ImpressionType.ROLLED, ImpressionType.PLAIN
+LATENT, UNKNOWN = ImpressionType.LATENT, ImpressionType.UNKNOWN
 
 SIDE = 192
 BLANK = Image(np.full((SIDE, SIDE), 255, np.uint8), 500.0)
@@ -45,18 +46,20 @@ def small() -> tuple[Image, Image]:
     return Image(first, 500.0), Image(second, 500.0)
 
 
-def marks(count: int, position: int = 0) -> Template:
+def marks(count: int, position: int = 0, **said: Any) -> Template:
     """So many minutiae as an examiner marks them, on a grid, without a quality."""
     x, y = np.meshgrid(np.arange(20, 180, 20), np.arange(20, 180, 20))
     quality = np.zeros(count)
     at = (x.ravel()[:count], y.ravel()[:count], np.arange(count) % 6)
-    return Template.of(*at, quality=quality, width=SIDE, height=SIDE, position=position)
+    said = {"origin": Origin.MARKED} | said
+    return Template.of(*at, quality=quality, width=SIDE, height=SIDE, position=position, **said)
 
 
-def made(position: int, expected: float, *, impression: int = UNKNOWN_IMPRESSION, marked: bool = False) -> Print:
+def made(position: int, expected: float, *, impression: int = UNKNOWN) -> Print:
     """Return a print of a finger with so many expected minutiae."""
     quality = Quality(50, (), expected, 200.0, 9.0)
-    return Print(BLANK, marks(20, position), quality, impression, marked=marked)
+    found = marks(20, position, origin=Origin.EXTRACTED, impression=impression)
+    return Print(BLANK, found, quality)
 
 
 def image(of: Image, position: int = 0, **changes: Any) -> agreed.FingerImage:
@@ -116,7 +119,9 @@ def test_4_3_prints_that_may_be_of_several_individuals_are_refused(positions: li
 def test_4_7_a_print_of_unknown_kind_goes_into_a_latent_search_as_latent() -> None:
     unknown = made(0, 40.0)
     latent = unknown.searched(latent=True)
-    assert (latent.impression, latent.template) == (LATENT_IMPRESSION, unknown.template)
+    assert latent.template.impression is latent.impression is ImpressionType.LATENT
+    assert latent.template.x is unknown.template.x
+    assert latent.template.origin is Origin.EXTRACTED
     assert latent.sent.record_type == 13
     assert unknown.searched(latent=False) is unknown
     assert unknown.sent.record_type == 14
@@ -166,14 +171,10 @@ def test_4_7_a_print_of_the_other_kind_is_refused_by_the_queried_side(
 def test_what_an_examiner_marked_on_a_latent_print_is_searched_with(
     reader: PrintReader, small: tuple[Image, Image]
 ) -> None:
-    sent = Print(small[0], marks(12, 3), Quality(50, (), 12.0, 200.0, 9.0), LATENT_IMPRESSION, marked=True)
+    sent = Print(small[0], marks(12, 3, impression=LATENT), Quality(50, (), 12.0, 200.0, 9.0))
     (back,) = reader.of_transaction(transaction(sent.sent), latent=True)
-    assert (back.marked, back.impression, back.template.position, len(back.template)) == (
-        True,
-        LATENT_IMPRESSION,
-        3,
-        12,
-    )
+    assert (back.marked, back.impression, back.template.position, len(back.template)) == (True, LATENT, 3, 12)
+    assert (back.template.origin, back.template.impression) == (Origin.MARKED, LATENT)
     assert np.array_equal(back.template.x, sent.template.x)
     assert np.array_equal(back.template.y, sent.template.y)
     turned = np.abs(back.template.direction - sent.template.direction)
@@ -184,6 +185,7 @@ def test_what_an_examiner_marked_on_a_latent_print_is_searched_with(
 def test_a_latent_print_without_marks_is_extracted_from(reader: PrintReader, small: tuple[Image, Image]) -> None:
     (back,) = reader.of_transaction(transaction(image(small[0], impression=4)), latent=True)
     assert not back.marked
+    assert (back.template.origin, back.template.impression) == (Origin.EXTRACTED, LATENT)
     assert len(back.template) >= LEAST_MINUTIAE
     (again,) = reader.of_transaction(transaction(back.sent), latent=None)
     assert np.array_equal(again.template.x, back.template.x)
@@ -334,18 +336,45 @@ def test_minutiae_alone_are_templates_and_no_prints(reader: PrintReader) -> None
     found = read_file(reader, write_iso19794_2([marks(20, 2), marks(12, 7)]))
     assert (found.prints, found.left_out) == ((), ())
     assert [(each.position, len(each)) for each in found.templates] == [(2, 20), (7, 12)]
+    assert {each.origin for each in found.templates} == {Origin.OTHER}  # whatever the file says
+
+
+def test_nobody_outside_can_have_minutiae_taken_for_ours(reader: PrintReader, small: tuple[Image, Image]) -> None:
+    ours = marks(20, 2, origin=Origin.EXTRACTED, impression=LATENT)
+    (alone,) = read_file(reader, write_iso19794_2([ours])).templates
+    assert alone.origin is Origin.OTHER
+    sent = image(small[0], 2, impression=LATENT, marked=ours)
+    (marked,) = reader.of_transaction(transaction(sent), latent=True)
+    assert marked.template.origin is Origin.MARKED
+    for method, origin in (("A", Origin.OTHER), ("M", Origin.MARKED)):
+        written = traditional.read(transaction(image(small[0], 2, impression=LATENT)))
+        found = minutiae.write_standard(ours, idc=1, impression=4, method=method)
+        (latent,) = read_file(reader, traditional.write(replace(written, records=(*written.records, found)))).prints
+        assert (latent.marked, latent.template.origin, latent.impression) == (True, origin, LATENT)
+
+
+def test_what_is_known_of_how_a_print_was_taken_is_known_of_its_template(
+    reader: PrintReader, small: tuple[Image, Image]
+) -> None:
+    (rolled,) = read_file(reader, transaction(image(small[0], 2, impression=ROLLED))).prints
+    assert rolled.template.impression is rolled.impression is ImpressionType.ROLLED
+    assert rolled.template.origin is Origin.EXTRACTED
+    (taken,) = reader.of_transaction(transaction(image(small[0], 2, impression=ROLLED)), latent=False)
+    assert taken.template.impression is ImpressionType.ROLLED
+    assert set(ImpressionType) == agreed.IMPRESSIONS  # so that every print that was agreed has one
+    assert {each for each in ImpressionType if each.latent} == agreed.LATENT
 
 
 def test_an_impression_that_is_not_agreed_is_an_unknown_one(reader: PrintReader, small: tuple[Image, Image]) -> None:
     written = traditional.read(transaction(image(small[0], 2)))
-    for code, impression in ((b"0", 0), (b"15", UNKNOWN_IMPRESSION), (b"77", UNKNOWN_IMPRESSION)):
+    for code, impression in ((b"0", 0), (b"15", UNKNOWN), (b"77", UNKNOWN)):
         fields = tuple(Field(3, code) if field.number == 3 else field for field in written.records[2].fields)
         data = traditional.write(Transaction((*written.records[:2], Record(14, fields)), written.charset))
         (taken,) = read_file(reader, data).prints
         assert taken.impression == impression
         assert taken.sent.impression == impression
     (taken,) = read_file(reader, images.write_png(small[0])).prints
-    assert taken.impression == UNKNOWN_IMPRESSION
+    assert taken.impression == UNKNOWN
 
 
 def test_the_real_latent_print_goes_out_with_the_minutiae_that_its_examiner_marked(
@@ -356,7 +385,7 @@ def test_the_real_latent_print_goes_out_with_the_minutiae_that_its_examiner_mark
     assert (latent.template.position, latent.impression, latent.marked, len(latent.template)) == (8, 6, True, 48)
     assert found.left_out == ()
     (back,) = reader.of_transaction(transaction(latent.searched(latent=True).sent), latent=True)
-    assert (back.impression, back.marked) == (6, True)
+    assert (back.impression, back.marked, back.template.origin) == (6, True, Origin.MARKED)
     assert np.array_equal(back.template.x, latent.template.x)
     assert np.array_equal(back.template.y, latent.template.y)
 
@@ -379,7 +408,7 @@ def large(dpi: float) -> Image:
 
 def test_marks_on_a_picture_larger_than_a_print_are_refused_before_anything_is_computed(reader: PrintReader) -> None:
     # Marked minutiae spare the extraction, and with it nobody else would look at the size.
-    sent = image(large(250.0), impression=LATENT_IMPRESSION, marked=replace(marks(20), width=2000, height=2200))
+    sent = image(large(250.0), impression=LATENT, marked=replace(marks(20), width=2000, height=2200))
     with pytest.raises(
         images.SizeError, match="a print has at most 1000000 pixels at 500 dpi; this one is 1000 x 1100"
     ):
@@ -399,12 +428,12 @@ def test_4_5_an_examiner_sees_a_print_that_is_too_poor_for_a_search(reader: Prin
 
 @pytest.mark.parametrize(
     ("latent", "expected"),
-    [(False, [(0, 3), (2, 3), (3, UNKNOWN_IMPRESSION)]), (True, [(2, 4), (3, UNKNOWN_IMPRESSION)])],
+    [(False, [(0, 3), (2, 3), (3, UNKNOWN)]), (True, [(2, 4), (3, UNKNOWN)])],
 )
 def test_4_7_a_probe_is_made_of_the_prints_that_fit_the_search(latent: bool, expected: list[tuple[int, int]]) -> None:
     here = (
         made(2, 20, impression=ROLLED),
-        made(2, 90, impression=LATENT_IMPRESSION),
+        made(2, 90, impression=LATENT),
         made(3, 30),
         made(0, 10, impression=ROLLED),
     )
@@ -417,9 +446,10 @@ def test_marks_go_out_in_the_frame_of_whole_dots_an_inch(reader: PrintReader, dp
     pixels = np.full((900, 700), 255, np.uint8)
     side = round(150 * 500 / dpi)
     at = (np.arange(10, side, 12), np.arange(10, side, 12))
+    said: dict[str, Any] = {"origin": Origin.MARKED, "impression": LATENT, "quality": np.full(len(at[0]), 90)}
     size = {"width": round(700 * 500 / dpi), "height": round(900 * 500 / dpi)}
-    marked = Template.of(*at, np.zeros(len(at[0])), quality=np.full(len(at[0]), 90), **size)
-    sent = Print(Image(pixels, dpi), marked, Quality(50, (), 9.0, 1.0, None), LATENT_IMPRESSION, marked=True).sent
+    marked = Template.of(*at, np.zeros(len(at[0])), **(said | size))
+    sent = Print(Image(pixels, dpi), marked, Quality(50, (), 9.0, 1.0, None)).sent
     (back,) = reader.of_transaction(transaction(sent), latent=True, gate=False)
-    assert back.marked
+    assert (back.template.origin, back.template.impression) == (Origin.MARKED, LATENT)
     assert np.abs(back.template.x - marked.x).max() <= 1

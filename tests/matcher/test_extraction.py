@@ -19,7 +19,7 @@ from matcher.extraction import Extractor, PrintTooLargeError, WeightsError
 from matcher.formats import read_iso19794_2, unstretch
 from matcher.images import Image, at_500, read
 from matcher.synthesis import Finger
-from matcher.template import MinutiaKind, Template, TemplateError, expected_minutiae
+from matcher.template import ImpressionType, MinutiaKind, Origin, Template, TemplateError, expected_minutiae
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,6 +126,14 @@ def test_an_image_of_more_than_a_finger_is_refused(extractor: Extractor) -> None
     ):
         extractor.extract(Image(np.zeros((1000, 1200), np.uint8), 500.0))
     assert len(extractor.extract(Image(np.full((400, 400), 9, np.uint8), 1000.0))) == 0
+
+
+def test_what_is_extracted_says_so_and_knows_nothing_of_how_the_print_came_about(
+    extractor: Extractor, poor: Image
+) -> None:
+    for image in (poor, Image(np.full((64, 64), 255, dtype=np.uint8), 500.0)):  # looked at twice, and once
+        found = extractor.extract(image)
+        assert (found.origin, found.impression) == (Origin.EXTRACTED, ImpressionType.UNKNOWN)
 
 
 def test_a_position_that_no_finger_has_is_refused(extractor: Extractor) -> None:
@@ -261,6 +269,9 @@ def test_two_looks_are_taken_together_as_one_would_by_hand(seed: int) -> None:
     found = sorted(zip(taken.x.tolist(), taken.y.tolist(), taken.quality.tolist(), strict=True))
     assert found == twin_together(*looks)
     assert (taken.width, taken.height, taken.position) == (120, 90, 4)
+    said = [replace(look, origin=Origin.EXTRACTED, impression=ImpressionType.ROLLED) for look in looks]
+    both = extraction.together(*said)
+    assert (both.origin, both.impression) == (Origin.EXTRACTED, ImpressionType.ROLLED)
     assert np.all(np.diff(taken.quality.astype(int)) <= 0), "best first"
 
 
@@ -273,7 +284,9 @@ def test_of_more_than_255_minutiae_in_two_looks_the_best_remain() -> None:
 
 def test_turning_twice_gives_the_minutiae_as_they_were() -> None:
     template = Template.of([0, 5, 99], [0, 7, 49], [0.1, 3.0, 6.0], quality=[80, 70, 60], width=100, height=50)
+    template = replace(template, origin=Origin.MARKED, impression=ImpressionType.LATENT)
     again = extraction.turned(extraction.turned(template))
+    assert (again.origin, again.impression) == (Origin.MARKED, ImpressionType.LATENT)
     assert again.x.tolist() == template.x.tolist()
     assert again.y.tolist() == template.y.tolist()
     assert difference(again.direction, template.direction) == pytest.approx(np.zeros(3), abs=1e-6)

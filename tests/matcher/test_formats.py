@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher import formats
-from matcher.formats import FormatError, read_iso19794_2, unstretch, write_iso19794_2
+from matcher.formats import FormatError, minutiae_records, read_iso19794_2, unstretch, write_iso19794_2
 from matcher.formats.deviations import DEVIATIONS
 from matcher.formats.scaling import nominal_dpi
-from matcher.template import MinutiaKind, Template
+from matcher.template import ImpressionType, MinutiaKind, Origin, Template
 
 STEP = 2 * np.pi / 256
 
@@ -44,6 +44,8 @@ def templates(draw: st.DrawFn) -> Template:
         width=width,
         height=height,
         position=draw(st.integers(0, 10)),
+        origin=draw(st.sampled_from(Origin)),
+        impression=draw(st.sampled_from(ImpressionType)),
     )
 
 
@@ -68,6 +70,83 @@ def test_a_round_trip_keeps_everything_but_the_fineness_of_directions(given_temp
         assert after.position == before.position
         turned = np.angle(np.exp(1j * (after.direction.astype(float) - before.direction)))
         assert np.all(np.abs(turned) <= STEP / 2 + 1e-6)
+        assert after.origin is Origin.OTHER
+
+
+@given(st.lists(templates(), min_size=1, max_size=4))
+def test_who_found_the_minutiae_and_how_the_print_came_about_outlast_being_kept(several: list[Template]) -> None:
+    again = read_iso19794_2(write_iso19794_2(several), ours=True)
+    for before, after in zip(several, again, strict=True):
+        assert after.origin is before.origin
+        nothing_known = before.origin is Origin.OTHER and before.impression is ImpressionType.UNKNOWN
+        assert after.impression is (ImpressionType.LIVE_PLAIN if nothing_known else before.impression)
+
+
+PLACES = {"width": 300, "height": 400, "position": 7, "kind": [1, 2], "quality": [80, 0]}
+
+
+def kept(origin: Origin, impression: ImpressionType) -> bytes:
+    """The record of two minutiae with what is known of them."""
+    said: dict[str, Any] = {"origin": origin, "impression": impression} | PLACES
+    return write_iso19794_2([Template.of([100, 200], [200, 300], [np.pi / 2, 0], **said)])
+
+
+OWN = bytes.fromhex("000e 5043 000a") + b"pcsc" + bytes.fromhex("01 04 5043 0004")
+
+
+def test_a_template_of_another_maker_is_written_as_ever() -> None:
+    bare = record(body=bytes.fromhex("07 00 28 024064 00c8 40 5080c8 012c 00 000000"))
+    assert kept(Origin.OTHER, ImpressionType.UNKNOWN) == bare
+    assert kept(Origin.OTHER, ImpressionType.LIVE_PLAIN) == bare
+    rolled = kept(Origin.OTHER, ImpressionType.LIVE_ROLLED)
+    assert [at for at in range(len(bare)) if rolled[at] != bare[at]] == [25]  # the view's number and impression
+    assert rolled[25] == 1
+
+
+def test_our_own_template_has_an_area_of_extended_data_that_others_pass_over() -> None:
+    bare, ours = kept(Origin.OTHER, ImpressionType.PLAIN), kept(Origin.EXTRACTED, ImpressionType.LATENT)
+    assert ours[24:-16] == bare[24:-2]  # the edition has no code for a latent print, and PLAIN is the nearest
+    assert ours[-16:] == OWN
+    (others_view,) = minutiae_records.read(ours).views
+    assert others_view.template.origin is Origin.OTHER
+    assert others_view.template.impression is ImpressionType.PLAIN
+    assert minutiae_records.read(ours).deviations == ()
+
+
+def test_who_counts_the_header_of_an_area_finds_two_that_end_with_the_block() -> None:
+    block = OWN[2:]
+    first = int.from_bytes(block[2:4])
+    second = int.from_bytes(block[first + 2 : first + 4])
+    assert (first, second, first + second) == (10, 4, len(block))
+    assert int.from_bytes(OWN[:2]) == len(block) == 4 + first  # and who does not count it finds one
+
+
+def test_what_a_record_says_of_its_origin_is_believed_of_our_own_alone() -> None:
+    ours = kept(Origin.EXTRACTED, ImpressionType.LATENT)
+    assert read_iso19794_2(ours)[0].origin is Origin.OTHER
+    assert read_iso19794_2(ours, ours=True)[0].origin is Origin.EXTRACTED
+    # Areas of other vendors, of our type too, say nothing of it.
+    for foreign in ("0008 5043 0004 70637364", "0004 5043 0000", "0007 4141 0003 706373"):
+        body = bytes.fromhex("07 00 00 00") + bytes.fromhex(foreign)
+        assert read_iso19794_2(record(body=body), ours=True)[0].origin is Origin.OTHER
+
+
+@pytest.mark.parametrize(
+    ("said", "got"),
+    [
+        ("0010 5043 000c 70637363 01 04 50430004 0000", r"1 area\(s\), the first of 12 bytes: 7063736301"),
+        ("0008 5043 0004 70637363", r"1 area\(s\), the first of 4 bytes: 70637363: enrol"),
+        ("000e 5043 000a 70637363 03 04 50430004", r"1 area\(s\), the first of 10 bytes: 706373630304"),
+        ("000e 5043 000a 70637363 01 0a 50430004", r"1 area\(s\), the first of 10 bytes: 70637363010a"),
+        ("001c" + "5043 000a 70637363 01 04 50430004" * 2, r"2 area\(s\), the first of 10 bytes: 706373630104"),
+    ],
+)
+def test_an_area_of_ours_that_no_version_writes_is_refused(said: str, got: str) -> None:
+    damaged = record(body=bytes.fromhex("07 00 00 00") + bytes.fromhex(said))
+    message = r"says once, in 10 bytes of extended data, who found its minutiae \(0 to 2\) and how .*; got " + got
+    with pytest.raises(FormatError, match=message):
+        read_iso19794_2(damaged, ours=True)
+    assert read_iso19794_2(damaged)[0].origin is Origin.OTHER
 
 
 def test_a_second_round_trip_changes_nothing() -> None:
@@ -138,6 +217,9 @@ def test_a_damaged_record_is_read_or_refused_and_nothing_else(data: st.DataObjec
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     _read_or_refuse(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
     _read_or_refuse(bytes(damaged))
+    ours = bytearray(kept(Origin.EXTRACTED, ImpressionType.LATENT))
+    ours[data.draw(st.integers(24, len(ours) - 1))] = data.draw(st.integers(0, 255))
+    _read_or_refuse(bytes(ours))
 
 
 @given(st.binary(max_size=200))
@@ -147,11 +229,13 @@ def test_arbitrary_bytes_are_refused_and_nothing_else(data: bytes) -> None:
 
 
 def _read_or_refuse(data: bytes) -> None:
-    try:
-        templates = read_iso19794_2(data)
-    except FormatError:
-        return
-    assert all(isinstance(template, Template) for template in templates)
+    for ours in (False, True):
+        try:
+            templates = read_iso19794_2(data, ours=ours)
+        except FormatError:
+            continue
+        assert all(isinstance(template, Template) for template in templates)
+        assert ours or {template.origin for template in templates} == {Origin.OTHER}
 
 
 @pytest.mark.parametrize(

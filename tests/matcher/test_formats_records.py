@@ -26,7 +26,7 @@ from matcher.formats.minutiae import (
     ZonalQuality,
 )
 from matcher.formats.minutiae_records import MAX_BYTES, read, read_as, write
-from matcher.template import DPI, Template
+from matcher.template import DPI, ImpressionType, Origin, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -318,6 +318,8 @@ def templates(draw: st.DrawFn) -> Template:
         width=width,
         height=height,
         position=draw(st.integers(0, 10)),
+        origin=draw(st.sampled_from(Origin)),
+        impression=draw(st.sampled_from(ImpressionType)),
     )
 
 
@@ -334,10 +336,59 @@ def test_a_round_trip_keeps_everything_but_the_fineness_of_directions(
         for name in ("x", "y", "kind", "quality"):
             np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
         assert after.position == before.position
+        assert after.origin is Origin.OTHER
+        assert view.impression == written_as(before.impression, edition)
         turned = np.angle(np.exp(1j * (after.direction.astype(float) - before.direction)))
         assert np.all(np.abs(turned) <= TURN / STEPS[edition] / 2 + 1e-6)
         if edition in LATER:
             assert (after.width, after.height) == (before.width, before.height)
+
+
+SHARED = {0, 1, 2, 3, 8}
+LISTED = {
+    Format.ISO_2005: SHARED,
+    Format.INCITS_2004: SHARED,
+    Format.ISO_2011: SHARED | {4, 5, 6, 7, 24, 28, 29},
+    Format.INCITS_2007: SHARED | {*range(20, 30)},
+    Format.INCITS_2009: SHARED | {*range(20, 30)},
+    Format.INCITS_2009_AM1: SHARED | {*range(20, 30)},
+}
+"""The codes of impression types that an edition lists and that mean the same in table 7 of ANSI/NIST-ITL."""
+
+
+def written_as(impression: ImpressionType, edition: Format) -> int:
+    """The code that a record has for an impression, found the slow way."""
+    if impression in LISTED[edition]:
+        return impression
+    if edition is Format.INCITS_2004 and impression == 24:
+        return 9
+    return 2 if impression in {4, 5, 6, 7} else 1 if impression in {21, 23, 25, 27, 41} else 0
+
+
+@pytest.mark.parametrize("edition", STEPS)
+def test_how_a_print_came_about_is_read_from_its_record(edition: Format) -> None:
+    nine = {Format.INCITS_2004: ImpressionType.CONTACTLESS_PLAIN, Format.ISO_2011: ImpressionType.LIVE_ROLLED}
+    empty = FingerView.of(Template.of([], [], [], width=9, height=9))
+    for code in range(16 if edition in {Format.ISO_2005, Format.INCITS_2004} else 256):
+        (view,) = read(write(Record(edition, (replace(empty, impression=code),)))).views
+        known = ImpressionType(code) if code in set(ImpressionType) else ImpressionType.UNKNOWN
+        assert view.impression == code
+        assert view.template.impression is (nine.get(edition, known) if code == 9 else known)
+
+
+@pytest.mark.parametrize("edition", STEPS)
+def test_what_an_edition_lists_is_read_again_as_it_was(edition: Format) -> None:
+    for code in sorted(LISTED[edition]):
+        print_ = Template.of([], [], [], width=9, height=9, impression=ImpressionType(code))
+        (view,) = read(write(Record.of([print_], edition))).views
+        assert view.template.impression is print_.impression
+
+
+def test_a_view_of_a_template_has_the_code_that_all_formats_share() -> None:
+    for impression in ImpressionType:
+        print_ = Template.of([], [], [], width=9, height=9, impression=impression)
+        assert FingerView.of(print_).impression == written_as(impression, Format.ISO_2005)
+        assert FingerView.of(print_, impression=7).impression == 7
 
 
 byte, short = st.integers(0, 255), st.integers(0, 0xFFFF)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from annex.eligibility import Case, Disposition, Standing, available
 from annex.parameters import Party
 from matcher.gallery import Gallery, Policy
 from matcher.synthesis import Finger
+
+if TYPE_CHECKING:
+    from matcher.template import Template
 
 ON: Final = date(2026, 11, 22)
 CONVICTED: Final = Standing(date(1980, 5, 1), (Case(Disposition.CONVICTED_FINAL, date(2015, 4, 1)),))
@@ -27,13 +31,20 @@ def test_4_2_each_party_makes_available_what_its_paragraph_of_annex_ii_lists(par
     assert available(ACQUITTED, queried=party, identified=True, on=ON).available is (party is Party.US)
 
 
-def test_4_2_what_is_not_made_available_is_never_compared_however_well_it_would_match() -> None:
-    gallery = Gallery()
-    gallery.add_many((f"person {person}", [Finger(7, person).template()]) for person in range(4))
-    probe = [Finger(7, 2).template(1)]
-    (found,) = gallery.search(probe, view=None, policy=ONE_CANDIDATE)
+def of(person: int, impression: int) -> list[Template]:
+    return [Finger(7, person, position).template(impression) for position in range(1, 11)]
+
+
+@pytest.mark.parametrize("probe", [of(2, 1)[:1], of(2, 1), [replace(of(2, 1)[1], position=0)]], ids=["1", "10", "any"])
+@pytest.mark.parametrize("skim_from", [0, 1_000])
+def test_4_2_what_is_not_made_available_is_never_compared_however_well_it_would_match(
+    probe: list[Template], skim_from: int
+) -> None:
+    gallery = Gallery(skim_from=skim_from)
+    gallery.add_many((f"person {person}", of(person, 0)) for person in range(4))
+    (found,) = gallery.search(probe, mask=None, policy=ONE_CANDIDATE)
     assert found.subject == "person 2"
     without = np.array([name != "person 2" for name in gallery.subjects])
-    assert gallery.search(probe, view=without, policy=ONE_CANDIDATE) == []
+    assert gallery.search(probe, mask=without, policy=ONE_CANDIDATE) == []
     gallery.remove("person 2")
-    assert gallery.search(probe, view=None, policy=ONE_CANDIDATE) == []  # excluded and absent: one answer
+    assert gallery.search(probe, mask=None, policy=ONE_CANDIDATE) == []  # excluded and absent: one answer
