@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from benchmarks import folders
 from benchmarks.accuracy import EMPTY, Impression, owners, read_folder
@@ -43,7 +45,8 @@ LEVELS: Final = (1e-2, 1e-3, 1e-4, 1e-5)
 """Shares of impostor comparisons at which tails are compared."""
 
 FINGERS: Final = 10
-_PERSONS_A_FILE: Final = 250
+_PERSONS_A_FILE: Final = 100
+_STDERR: Final = Console(stderr=True)
 _RESAMPLES: Final = 300
 _BEND: Final = 15.0  # pixels, standard deviation
 _BEND_LENGTH: Final = 80.0  # pixels over which neighbours are pushed alike
@@ -152,13 +155,16 @@ def synthetic(seed: int, persons: int, cache: Path, *, impression: int = 0) -> B
     model = hashlib.sha256(Path(synthesis.__file__).read_bytes() + np.__version__.encode()).hexdigest()[:12]
     folder = cache / f"synthetic-{model}-{seed}-{impression}"
     folder.mkdir(parents=True, exist_ok=True)
-    firsts = range(0, persons, _PERSONS_A_FILE)
-    tasks = [(seed, first, impression, path) for first in firsts if not (path := folder / f"{first}.npz").exists()]
-    if tasks:
+    parts = {first: folder / f"{first}-{first + _PERSONS_A_FILE}.npz" for first in range(0, persons, _PERSONS_A_FILE)}
+    tasks = [(seed, first, impression, path) for first, path in parts.items() if not path.exists()]
+    if len(tasks) < 2:
+        list(map(_make, tasks))
+    else:
         spawned = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)), mp_context=spawned) as pool:
-            list(pool.map(_make, tasks))
-    return _joined([_load(folder / f"{first}.npz") for first in firsts], persons * FINGERS)
+            for _ in track(pool.map(_make, tasks), "making fingers", len(tasks), console=_STDERR):
+                pass
+    return _joined([_load(path) for path in parts.values()], persons * FINGERS)
 
 
 def _make(task: tuple[int, int, int, Path]) -> None:
@@ -304,9 +310,12 @@ class _Compared:
 
     def resampled(self, rng: np.random.Generator) -> Real:
         """Return how often each comparison is drawn when whole fingers are."""
-        weights = _drawn(int(self.one.max()) + 1, rng)
-        others = weights if self.alike else _drawn(int(self.other.max()) + 1, rng)
-        return np.asarray(weights[self.one] * others[self.other], dtype=np.float64)
+        drawn = np.zeros(len(self.scores))
+        while not drawn.any():  # of very few fingers it may be one alone, which has nobody to be compared with
+            weights = _drawn(int(self.one.max()) + 1, rng)
+            others = weights if self.alike else _drawn(int(self.other.max()) + 1, rng)
+            drawn = (weights[self.one] * others[self.other]).astype(np.float64)
+        return drawn
 
     def at(self, weights: Real) -> Real:
         """Return the score that each level's share of the comparisons, so weighted, reaches."""

@@ -29,7 +29,7 @@ from rich.progress import track
 from benchmarks import folders, machine
 from contact_point import files
 from contact_point.prints import Print, PrintReader
-from matcher import Gallery, Policy, Template, compare
+from matcher import Gallery, Origin, Policy, Template, compare
 from matcher.calibration import false_match_probability
 from matcher.images import at_500
 
@@ -80,7 +80,7 @@ def card(reader: PrintReader, path: Path) -> tuple[Card, list[Print]]:
         for i, j in itertools.permutations(sorted(rolled), 2)
         if j in plain
     ]
-    matching = sum(false_match_probability(score) < THRESHOLD for score in own)
+    matching = sum(false_match_probability(score, Origin.EXTRACTED, Origin.EXTRACTED) < THRESHOLD for score in own)
     return Card(len(rolled), len(plain), matching, round(min(own), 2), round(max(different), 2)), list(prints)
 
 

@@ -28,7 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import folders, machine
-from matcher import Template, compare, images
+from matcher import Origin, Template, compare, images
 from matcher.calibration import false_match_probability
 from matcher.extraction import Extractor
 from matcher.quality import measure
@@ -133,7 +133,9 @@ def _worth(
         of_print[i].append(score)
         of_print[j].append(score)
     medians = [float(np.median(of_print[number])) for number in sorted(of_print)]
-    misses = np.array([false_match_probability(score) > THRESHOLD for score in scores.tolist()])
+    misses = np.array(
+        [false_match_probability(score, Origin.EXTRACTED, Origin.EXTRACTED) > THRESHOLD for score in scores.tolist()]
+    )
     worse = np.array([min(values[i], values[j]) for i, j in pairs])
     kept = np.argsort(worse, kind="stable")[round(_WORST * len(pairs)) :]
     ranks = (_ranks(values[sorted(of_print)]), _ranks(np.array(medians)))

@@ -7,18 +7,23 @@ size of a gallery is counted in fingers: of 1,000,000 there are 1,000,000 subjec
 
 * ``fpir``: share of searches without a mate in the gallery that return a candidate. ``fnir``: share of searches with a mate
   that do not return it.
-* *Real* searches are prints of the folders, which hold ten fingers each. Every finger's first impression is enrolled, the
-  others are searched for; without a mate, all impressions are, their own subject masked. For ``two`` and ``ten`` the
-  fingers of one folder stand for those of one person, in their order, impression k for the k-th capture: those persons
-  are virtual, their prints are not. *Synthetic* searches, for volume, are of fingers in no gallery, and second impressions
-  of fingers that are.
-* Thresholds: ``policy 0.001`` is what ``Policy`` makes of a target for the false positive identification rate of 0.001;
-  ``empirical 0.01`` names a candidate by its false match probability alone, at the greatest that one in a hundred searches
-  without a mate reaches, real ones or synthetic ones, whichever is stricter.
-* ``fpir extrapolated``: the best candidates of synthetic searches without a mate have minus the logarithm of their false
-  match probabilities above that which one in ten reaches exponentially distributed, or by a generalized Pareto
-  distribution (``pareto``; probability-weighted moments, J. R. M. Hosking and J. R. Wallis 1987); that tail is followed to
-  what the policy asks for. It is extrapolation as soon as it is smaller than one search.
+* *Real* searches are prints of the folders. Every finger's first impression is enrolled, the others are searched for;
+  without a mate, all impressions are, their own subject masked. For ``two`` and ``ten`` the fingers of one folder stand
+  for those of one person, in their order, impression k for the k-th capture: those persons are virtual, their prints are
+  not. *Synthetic* searches, for volume, are of fingers in no gallery, and second impressions of fingers that are. Without
+  FOLDER it is FVC2002 DB1_B to DB3_B; DB4_B is left out, because its prints are synthetic ones too (SFinGe), and its ten
+  fingers resemble each other more than those of people do.
+* Thresholds: ``policy 0.001`` is what ``Policy`` makes of a target for the false positive identification rate of 0.001.
+  ``empirical 0.01`` is the score that no more than one in a hundred searches without a mate exceeds, real ones or synthetic
+  ones, whichever is stricter. ``tail 0.0001`` is the score that one in ten thousand searches without a mate is expected to
+  reach, by the upper end of the interval of the tail below.
+* ``extrapolated``: the best scores of synthetic searches without a mate, above that which one in ten reaches, are taken
+  to be exponentially distributed, or by a generalized Pareto distribution (``pareto``; probability-weighted moments, J.
+  R. M. Hosking and J. R. Wallis 1987). That tail is followed to the threshold; with a policy, the tail of the
+  logarithms of false match probabilities is, to the one it asks for, whether or not somebody stands out as well.
+  Several fingers of strangers are seldom alike enough for a search to return anybody; so for ``two`` and ``ten`` the
+  tail is that of comparisons with single subjects, above what one in a hundred reaches, times the number of subjects.
+  Where a share is smaller than one search this is extrapolation, and nothing has shown it.
 
 Intervals hold 95 %. Of synthetic searches, and where nothing was counted, they are exact binomial ones (C. J. Clopper and
 E. S. Pearson 1934), in the latter case of as many trials as there are fingers or persons; of real searches, several of one
@@ -43,8 +48,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import backgrounds, machine
+from benchmarks.accuracy import LOWEST
 from benchmarks.backgrounds import LEVELS
-from matcher import Gallery, Policy, ProbeError
+from matcher import Gallery, Policy, ProbeError, comparison
+from matcher._kernels import FEATURES
+from matcher._parameters import DISSENT
+from matcher.calibration import all_of, false_match_probability
+from matcher.template import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,8 +81,11 @@ _LIMIT: Final = 20
 _ANYBODY: Final = Policy(false_positive_identification_rate=1e300, limit=_LIMIT)
 _BATCH: Final = 5_000
 _RESAMPLES: Final = 500
-_SHARE: Final = 0.1  # of the searches, in which the tail is fitted
+_SHARE: Final = 0.1  # of the searches, in which the tail is fitted,
+_SHARE_OF_COMPARED: Final = 0.01  # or of the comparisons
+_COMPARED: Final = 100_000  # comparisons of fingers
 _CROP: Final = (8, 21)
+_NOTHING: Final = 1e-12
 _STDERR: Final = Console(stderr=True)
 
 _Each = TypeVar("_Each")
@@ -105,14 +118,16 @@ class Search(NamedTuple):
 class Outcome(NamedTuple):
     """What a search gave.
 
-    ``mate`` and ``rival`` are minus the logarithm of the false match probability of the subject looked for and of the best
-    other, 0 where not returned; ``named`` says for each of ``RATES`` whether the mate is among the candidates, or, where
-    there is none in the gallery, whether there are any.
+    ``mate`` and ``rival`` are the scores of the subject looked for and of the best other, ``LOWEST`` where not
+    returned, and ``surprise`` is minus the logarithm of the other's false match probability, likewise; ``named`` says
+    for each of ``RATES`` whether the mate is among the candidates, or, where there is none in the gallery, whether
+    there are any.
     """
 
     owner: int
     mate: float
     rival: float
+    surprise: float
     named: tuple[bool, ...]
 
 
@@ -137,18 +152,22 @@ class Extrapolated:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one kind of search gives in one gallery at one threshold. ``real`` and ``synthetic`` say what was searched for."""
+    """What one kind of search gives in one gallery at one threshold. ``real`` and ``synthetic`` say what was searched for.
+
+    ``score`` is the threshold, with a policy the lowest score of a mate that it names.
+    """
 
     fingers: int
     subjects: int
     search: str
     threshold: str
+    score: float
     fpir_real: Share
     fpir_synthetic: Share
     fnir_real: Share
     fnir_synthetic: Share
-    fpir_extrapolated: Extrapolated | None
-    fpir_pareto: Extrapolated | None
+    extrapolated: Extrapolated | None
+    pareto: Extrapolated | None
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -207,14 +226,17 @@ class Enrolled:
         searched = self.subjects - (0 if mated or search.subject < 0 else 1)
         candidates = self._candidates(search, mask, _ANYBODY)
         own = str(search.subject) if mated else ""
-        mate = max((_evidence(candidate) for candidate in candidates if candidate.subject == own), default=0.0)
-        rival = max((_evidence(candidate) for candidate in candidates if candidate.subject != own), default=0.0)
-        named = []
-        for rate in RATES:  # a policy names nobody whose probability it does not bear
-            borne = any(candidate.false_match_probability * searched <= rate for candidate in candidates)
+        mate = max((candidate.score for candidate in candidates if candidate.subject == own), default=LOWEST)
+        others = [candidate for candidate in candidates if candidate.subject != own]
+        rival = max((other.score for other in others), default=LOWEST)
+        surprise = max((_surprise(other.false_match_probability) for other in others), default=LOWEST)
+        least = min((candidate.false_match_probability for candidate in candidates), default=1.0) * searched
+        named: dict[float, bool] = {}
+        for rate in sorted(RATES):  # who is named at one rate is named at every greater one
+            borne = least <= rate and not any(named.values())
             found = self._candidates(search, mask, Policy(rate, _LIMIT)) if borne else []
-            named.append(any(candidate.subject == own or not mated for candidate in found))
-        return Outcome(search.owner, mate, rival, tuple(named))
+            named[rate] = any(named.values()) or any(candidate.subject == own or not mated for candidate in found)
+        return Outcome(search.owner, mate, rival, surprise, tuple(named[rate] for rate in RATES))
 
     def _candidates(self, search: Search, mask: NDArray[np.bool_] | None, policy: Policy) -> list[Candidate]:
         try:
@@ -228,8 +250,8 @@ def _batches(numbers: range) -> Iterator[range]:
         yield numbers[at : at + _BATCH]
 
 
-def _evidence(candidate: Candidate) -> float:
-    return -math.log(max(candidate.false_match_probability, 5e-324))
+def _surprise(probability: float) -> float:
+    return -math.log(max(probability, 5e-324))
 
 
 class Searches(NamedTuple, Generic[_Each]):
@@ -260,6 +282,21 @@ def planned(
 def _cropped(search: Search, rng: np.random.Generator) -> Search:
     whole = [print_ for print_ in search.prints if len(print_)]
     return search._replace(prints=[backgrounds.crop(print_, int(rng.integers(*_CROP)), rng) for print_ in whole])
+
+
+def compared(searches: Sequence[Search], strangers: Block, kind: Kind) -> tuple[Real, Real]:
+    """Return score and surprise, over all fingers, of every search with each of so many subjects it is not looking for."""
+    subjects = max(1, _COMPARED // max(1, len(searches) * len(kind.positions)))
+    subjects = min(subjects, len(strangers) // len(kind.positions))
+    people = [made(strangers, number, kind.positions) for number in range(subjects)]
+    found = np.zeros((len(kind.positions), len(searches), subjects))
+    for finger in range(len(kind.positions)):
+        gallery = comparison.pack([prints[finger] for prints in people]).prints
+        for row, search in enumerate(searches):
+            probe = comparison.pack_probe(search.prints[finger])
+            found[finger, row] = comparison.verify(probe, gallery, np.arange(subjects, dtype=np.int64))[0][:, FEATURES]
+    bounds = np.vectorize(lambda score: false_match_probability(score, Origin.EXTRACTED, Origin.EXTRACTED))(found)
+    return np.maximum(found, DISSENT).sum(axis=0), np.apply_along_axis(lambda each: _surprise(all_of(each)), 0, bounds)
 
 
 # --- rating ----------------------------------------------------------------------------------------------------------
@@ -306,67 +343,112 @@ def _solved(rising: Callable[[float], float], wanted: float) -> float:
     return (low + high) / 2
 
 
-def extrapolated(evidence: Real, wanted: float, *, pareto: bool) -> Extrapolated | None:
-    """Return which share of searches the tail of their best candidates takes above ``wanted``; None of too few searches."""
-    if len(evidence) < 2 / _SHARE:
+class Fit(NamedTuple):
+    """The tail of scores, of all of them first and then of each resample: ``shape`` and ``scale`` beyond ``origin``.
+
+    ``share`` of the scores are beyond it; ``times`` is how many of them a search meets.
+    """
+
+    origin: Real
+    scale: Real
+    shape: Real
+    share: float
+    times: int
+
+    def at(self, score: float) -> Extrapolated | None:
+        """Return the share of searches that meet this score; None where the tail has not begun."""
+        if not (math.isfinite(score) and score > self.origin[0]):
+            return None
+        above = np.maximum(score - self.origin, 0.0) / self.scale
+        flat = np.abs(self.shape) < 1e-9
+        bent = np.maximum(1.0 - self.shape * above, 0.0) ** (1.0 / np.where(flat, 1.0, self.shape))
+        rates = np.minimum(1.0, self.times * self.share * np.where(flat, np.exp(-above), bent))
+        low, high = np.quantile(rates[1:], [0.025, 0.975])
+        return Extrapolated(float(rates[0]), float(low), float(high))
+
+    def reached_by(self, rate: float) -> float:
+        """Return the score that no more than this share of searches meets, by the upper end of the interval."""
+        low, high = float(self.origin[0]), float(self.origin[0]) + 1_000.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            found = self.at(middle)
+            low, high = (middle, high) if found is None or found.high > rate else (low, middle)
+        return high
+
+
+def fitted(scores: Real, share: float, times: int, *, pareto: bool) -> Fit | None:
+    """Fit the tail of scores of shape (searches, scores of each); None where there are too few for one.
+
+    Searches are what is resampled.
+    """
+    count = int(share * scores.size)
+    if count < 10 or np.sort(scores, axis=None)[-count - 1] == LOWEST:
         return None
     rng = np.random.default_rng(0)
-    drawn = [_beyond(rng.choice(evidence, len(evidence)), wanted, pareto=pareto) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Extrapolated(_beyond(evidence, wanted, pareto=pareto), float(low), float(high))
-
-
-def _beyond(evidence: Real, wanted: float, *, pareto: bool) -> float:
-    ordered = np.sort(evidence)[::-1]
-    count = max(2, int(_SHARE * len(ordered)))
-    excess = ordered[:count] - ordered[count]
-    above, mean = wanted - float(ordered[count]), float(excess.mean())
-    if above <= 0.0:
-        return float(np.mean(evidence >= wanted))
-    if mean <= 0.0:
-        return 0.0
+    samples = [scores, *(scores[rng.integers(len(scores), size=len(scores))] for _ in range(_RESAMPLES))]
+    found = np.array([_moments(sample, count) for sample in samples])
+    origin, mean, second = found.T
     if not pareto:
-        return count / len(ordered) * math.exp(-above / mean)
-    second = float(np.mean(excess * (np.arange(count) + 0.35) / count))  # plotting positions (j - 0.35) / n, ascending
-    shape = mean / (mean - 2.0 * second) - 2.0 if mean > 2.0 * second else -2.0
-    scale = 2.0 * mean * second / (mean - 2.0 * second) if mean > 2.0 * second else mean
-    if abs(shape) < 1e-9:
-        return count / len(ordered) * math.exp(-above / scale)
-    left = 1.0 - shape * above / scale
-    return count / len(ordered) * left ** (1.0 / shape) if left > 0.0 else 0.0
+        return Fit(origin, mean, np.zeros(len(origin)), count / scores.size, times)
+    rest = np.maximum(mean - 2.0 * second, 1e-12)
+    return Fit(origin, 2.0 * mean * second / rest, mean / rest - 2.0, count / scores.size, times)
 
 
-def rated(fingers: int, subjects: int, kind: Kind, found: Iterable[list[Outcome]]) -> Iterator[Line]:
-    """Yield a line for every threshold from the outcomes of the searches, in the order of :class:`Searches`."""
+def _moments(scores: Real, count: int) -> tuple[float, float, float]:
+    """Return the score that so many are beyond, and the first two probability-weighted moments of what is beyond."""
+    ordered = -np.sort(-scores, axis=None)[: count + 1]
+    excess = ordered[:count] - ordered[count]
+    ranks = (np.arange(count) + 0.35) / count  # 1 - (j - 0.35) / n for the j-th, ascending
+    return float(ordered[count]), max(float(excess.mean()), 1e-12), float((excess * ranks).mean())
+
+
+def rated(
+    fingers: int, subjects: int, kind: Kind, found: Iterable[list[Outcome]], compared: tuple[Real, Real] | None = None
+) -> Iterator[Line]:
+    """Yield a line for every threshold from the outcomes of the searches, in the order of :class:`Searches`.
+
+    ``compared`` are scores and surprises of synthetic searches with single subjects, where tails are to come from those.
+    """
     every = Searches[list[Outcome]](*found)
-    rivals = np.array([outcome.rival for outcome in every.synthetic_alone])
+    alone = every.synthetic_alone
+    met, part, times = compared, _SHARE_OF_COMPARED, subjects
+    if met is None:
+        met, part, times = _met(alone), _SHARE, 1
+    scores, surprises = ([fitted(of, part, times, pareto=pareto) for pareto in (False, True)] for of in met)
+    mated = [*every.real_mated, *every.synthetic_mated]
     for number, rate in enumerate(RATES):
-        wanted = math.log(subjects / rate)
-        yield Line(
-            fingers,
-            subjects,
-            kind.name,
-            f"policy {rate:g}",
-            *_by_policy(every, number),
-            extrapolated(rivals, wanted, pareto=False),
-            extrapolated(rivals, wanted, pareto=True),
-        )
-    for rate in RATES[:2]:
-        barely = max(_barely(every.real_alone, rate), _barely(every.synthetic_alone, rate))
-        yield Line(fingers, subjects, kind.name, f"empirical {rate:g}", *_by_evidence(every, barely), None, None)
+        least = min((outcome.mate for outcome in mated if outcome.named[number]), default=LOWEST)
+        tails = _at(surprises, math.log(subjects / rate))
+        yield Line(fingers, subjects, kind.name, f"policy {rate:g}", least, *_by_policy(every, number), *tails)
+    thresholds = [
+        (f"empirical {rate:g}", max(_barely(every.real_alone, rate), _barely(alone, rate))) for rate in RATES[:2]
+    ]
+    if scores[0] is not None:
+        thresholds.append((f"tail {RATES[-1]:g}", scores[0].reached_by(RATES[-1])))
+    for name, score in thresholds:
+        yield Line(fingers, subjects, kind.name, name, score, *_by_score(every, score), *_at(scores, score))
+
+
+def _met(alone: list[Outcome]) -> tuple[Real, Real]:
+    """Return scores and surprises that searches without a mate met."""
+    return np.array([[outcome.rival] for outcome in alone]), np.array([[outcome.surprise] for outcome in alone])
+
+
+def _at(fits: list[Fit | None], threshold: float) -> list[Extrapolated | None]:
+    return [fit.at(threshold) if fit else None for fit in fits]
 
 
 def _barely(alone: list[Outcome], rate: float) -> float:
-    """Return the evidence above which this share of searches without a mate still finds somebody."""
+    """Return the score that no more than this share of searches without a mate exceeds."""
     ordered = sorted((outcome.rival for outcome in alone), reverse=True)
-    return ordered[int(rate * len(ordered))] if ordered else 0.0
+    return ordered[int(rate * len(ordered))] if ordered else LOWEST
 
 
 def _by_policy(every: Searches[list[Outcome]], number: int) -> tuple[Share, Share, Share, Share]:
     return _shares(every, lambda outcome: outcome.named[number], lambda outcome: not outcome.named[number])
 
 
-def _by_evidence(every: Searches[list[Outcome]], barely: float) -> tuple[Share, Share, Share, Share]:
+def _by_score(every: Searches[list[Outcome]], barely: float) -> tuple[Share, Share, Share, Share]:
     return _shares(every, lambda outcome: outcome.rival > barely, lambda outcome: outcome.mate <= barely)
 
 
@@ -407,7 +489,9 @@ def measured(prints: list[Impression], sizes: Sequence[int], cache: Path, volume
                 [gallery.outcome(search, mated="mated" in sort) for search in track(part, kind.name, console=_STDERR)]
                 for sort, part in zip(searches._fields, searches, strict=True)
             ]
-            yield from rated(fingers, gallery.subjects, kind, found)
+            single = len(kind.positions) == 1
+            alone = None if single else compared(searches.synthetic_alone, strangers, kind)
+            yield from rated(fingers, gallery.subjects, kind, found, alone)
 
 
 def validated(prints: list[Impression], cache: Path, fingers: int) -> tuple[list[Tail], list[Figure]]:
@@ -443,36 +527,42 @@ def show_validation(tails: list[Tail], figures: list[Figure]) -> None:
 
 
 def show(lines: Iterable[Line]) -> None:
-    """Print a table in percent."""
+    """Print a table, shares in percent."""
     table = Table(
         "fingers",
         "search",
         "threshold",
+        "score",
         "fpir real",
         "synthetic",
         "fnir real",
         "synthetic",
-        "fpir extrapolated",
+        "extrapolated",
         "pareto",
     )
     for line in lines:
-        tails = (line.fpir_extrapolated, line.fpir_pareto)
+        tails = (line.extrapolated, line.pareto)
         table.add_row(
             f"{line.fingers:,}",
             line.search,
             line.threshold,
+            "" if line.score == LOWEST else f"{line.score:.1f}",
             _percent(line.fpir_real),
             _percent(line.fpir_synthetic),
             _percent(line.fnir_real),
             _percent(line.fnir_synthetic),
-            *("" if tail is None else f"{tail.rate:.1g} [{tail.low:.0g} {tail.high:.0g}]" for tail in tails),
+            *("" if tail is None else " ".join(map(_small, (tail.rate, tail.low, tail.high))) for tail in tails),
         )
     Console(width=190).print(table)
 
 
+def _small(rate: float) -> str:
+    return f"{rate:.0e}" if rate > _NOTHING else f"<{_NOTHING:.0e}"
+
+
 def _percent(of: Share) -> str:
     value = 100 * of.counted / of.searches if of.searches else math.nan
-    return f"{value:.2f} % [{100 * of.low:.2f} {100 * of.high:.2f}] of {of.searches}"
+    return f"{value:.2f} [{100 * of.low:.2f} {100 * of.high:.2f}] of {of.searches}"
 
 
 def _arguments() -> argparse.Namespace:
@@ -491,9 +581,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Read, make, search, print."""
     arguments = _arguments()
-    folders = arguments.folders or sorted(path for path in _DATA.glob("*") if path.is_dir())
+    folders = arguments.folders or sorted(_DATA.glob("DB[123]_B"))
     if not folders:
-        raise SystemExit(f"name folders of real prints: there are none in {_DATA}")
+        raise SystemExit(f"name folders of real prints: there is no DB1_B to DB3_B in {_DATA}")
     prints = [print_ for folder in folders for print_ in backgrounds.real(folder, arguments.cache)]
     if arguments.validate:
         tails, figures = validated(prints, arguments.cache, 1_000)

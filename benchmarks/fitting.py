@@ -10,16 +10,18 @@ enough.
 that our extractor gives them, and by the distance of the nearest neighbour for another maker's.
 
 **Weights.** A logistic regression over the features of pairs whose fingers are both in the first half of their folder (in
-the order of their names). Whole prints and cuttings, of one maker, the other, and one against the other, weigh the same,
-and so do mates and strangers, so that the linear form is a log likelihood ratio. Half of the strangers' weight is on
-the hundredth of them that scores highest: what mostly happens is easily told, what matters is the tail. Which alignment of
-a pair is best depends on the weights, so comparing and fitting alternate.
+the order of their names). Pairs of one maker, the other, and one against the other weigh the same, cuttings half as much as
+whole prints, which are what is mostly compared, and mates as much as strangers, so that the linear form is a log likelihood
+ratio. Half of the strangers' weight is on the hundredth of them that scores highest: what mostly happens is easily told,
+what matters is the tail. Which alignment of a pair is best depends on the weights, so comparing and fitting alternate.
 
 **Tails.** The scores of impostor pairs of the other half, which nothing was fitted on, for every pair of makers. Above the
 score u that one in a thousand reaches the excess is taken to be exponential, P(S >= s) = 0.001 exp(-rate (s - u)). Pairs
-that share a finger are not independent, so the uncertainty comes from resampling whole fingers: the constants are the 5th
-percentile of the rate and the 95th of u, of whole prints or cuttings, whichever is worse. The line is then moved up
-until no observed score lies above it.
+that share a finger are not independent, so the uncertainty comes from resampling whole fingers, on both sides: the constants
+are the 5th percentile of the rate and the 95th of u, of whichever kind of pairs is worse. Where one side is our extractor's,
+the rate is that of real prints among synthetic ones, of which there are enough to see a tail (``benchmarks.false_candidates
+--validate`` shows that it is like that of real ones). The line is then moved up until no observed score, real or
+synthetic, lies above it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import machine
+from benchmarks import backgrounds, machine
 from benchmarks.accuracy import Impression, read_folder
 from matcher._kernels import EVIDENCE, FEATURES
 from matcher._parameters import PAIRING
@@ -50,14 +52,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.backgrounds import Block
+
     Real = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
 ALTERNATIONS: Final = 2
 RIDGE: Final = 1e-4
 CUTTING_SIZES: Final = (8, 21)
+CUTTING_WEIGHT: Final = 0.5  # of all cuttings where whole prints weigh 1
 TAIL_SHARE: Final = 0.01  # of the strangers, those that half of their weight is on
 SHARE: Final = 0.001  # of the strangers, those that a tail is fitted to
+STRANGERS: Final = 500  # synthetic people, of ten fingers each
 RESAMPLES: Final = 300
 SEED: Final = 2014
 SURE: Final = 4.0  # score from which two prints are laid on each other rightly
@@ -89,7 +95,7 @@ class Pairs(NamedTuple):
     judged: Mask  # neither is
 
 
-def show(prints: Sequence[Print]) -> None:
+def show(prints: Sequence[Print], strangers: Block) -> None:
     """Fit and print what ``matcher._parameters`` holds, with what it stands on."""
     _show_reliability(prints)
     learnt = [print_ for print_ in prints if print_.learnt]
@@ -102,7 +108,7 @@ def show(prints: Sequence[Print]) -> None:
         ", ".join(f"{name} {weight:.4g}" for name, weight in zip((*EVIDENCE, "constant"), weights, strict=True)),
     )
     print(f"  fitted on {len(pairs.mated)} pairs of {len(learnt)} prints, {pairs.mated.sum()} of them mated")
-    _show_tails(compared([print_ for print_ in prints if not print_.learnt], weights))
+    _show_tails([print_ for print_ in prints if not print_.learnt], weights, strangers)
     print(machine.describe())
 
 
@@ -241,11 +247,12 @@ def fitted(pairs: Pairs) -> NDArray[np.float32]:
     """Return the weights that the pairs give, the constant last."""
     features = pairs.found[:, :FEATURES]
     kinds = pairs.makers * 2 + pairs.cut
+    share = (1.0, CUTTING_WEIGHT)
     even = np.zeros(len(features))
     for kind in np.unique(kinds):
         for mated in (True, False):
             of_kind = (kinds == kind) & (pairs.mated == mated)
-            even[of_kind] = 1.0 / of_kind.sum()
+            even[of_kind] = share[kind % 2] / of_kind.sum()
     weights = logistic(features, pairs.mated, even / even.sum())
     for _ in range(3):
         scores = features @ weights[:-1] + weights[-1]
@@ -253,7 +260,7 @@ def fitted(pairs: Pairs) -> NDArray[np.float32]:
         for kind in np.unique(kinds):
             strangers = (kinds == kind) & ~pairs.mated
             hard = strangers & (scores >= np.quantile(scores[strangers], 1.0 - TAIL_SHARE))
-            importance[hard] += 0.5 / hard.sum()
+            importance[hard] += 0.5 * share[kind % 2] / hard.sum()
         weights = logistic(features, pairs.mated, importance / importance.sum())
     return weights.astype(np.float32)
 
@@ -276,12 +283,20 @@ def logistic(features: Real, mated: Mask, importance: Real) -> Real:
 # --- tails -----------------------------------------------------------------------------------------------------------
 
 
-def _show_tails(pairs: Pairs) -> None:
+def _show_tails(prints: Sequence[Print], weights: NDArray[np.float32], strangers: Block) -> None:
+    pairs = compared(prints, weights)
     for makers, name in enumerate(("ours against ours", "ours against another maker's", "another maker's")):
-        of_makers = (pairs.makers == makers) & ~pairs.mated & pairs.judged
-        mates = pairs.found[(pairs.makers == makers) & pairs.mated & ~pairs.cut, FEATURES]
+        of_makers = (pairs.makers == makers) & pairs.judged
         print("tail of", name)
-        rate, origin = tail(pairs, of_makers)
+        kinds = {
+            "whole prints": _scored(pairs, of_makers & ~pairs.mated & ~pairs.cut),
+            "cuttings": _scored(pairs, of_makers & ~pairs.mated & pairs.cut),
+        }
+        if makers < 2:
+            foreign = [print_ for print_ in prints if (print_.template.origin != Origin.EXTRACTED) == bool(makers)]
+            kinds["among synthetic ones"] = among(foreign, weights, strangers)
+        rate, origin = tail(kinds)
+        mates = pairs.found[of_makers & pairs.mated & ~pairs.cut, FEATURES]
         for probability in (1e-4, 1e-6, 1e-8):
             threshold = origin - np.log(probability) / rate
             print(
@@ -289,43 +304,71 @@ def _show_tails(pairs: Pairs) -> None:
             )
 
 
-def tail(pairs: Pairs, chosen: Mask) -> tuple[float, float]:
-    """Return rate and origin that hold for impostor pairs whole and cut, and print what they stand on."""
-    scores = pairs.found[:, FEATURES]
-    kinds = {"whole prints": chosen & ~pairs.cut, "cuttings": chosen & pairs.cut}
-    lines = {
-        name: resampled(scores[kind], np.abs(pairs.one[kind]), np.abs(pairs.other[kind]))
-        for name, kind in kinds.items()
-    }
+class Scores(NamedTuple):
+    """Scores of impostor pairs, and the fingers of either side."""
+
+    scores: Real
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+
+
+def _scored(pairs: Pairs, chosen: Mask) -> Scores:
+    return Scores(pairs.found[chosen, FEATURES], np.abs(pairs.one[chosen]), np.abs(pairs.other[chosen]))
+
+
+def among(prints: Sequence[Print], weights: NDArray[np.float32], strangers: Block) -> Scores:
+    """Compare prints with synthetic ones."""
+    gallery = pack([strangers.template(number, 0) for number in range(len(strangers))]).prints
+    rule = PAIRING._replace(weights=weights)
+    every = np.arange(len(strangers))
+
+    def row(print_: Print) -> Real:
+        return verify(pack_probe(print_.template), gallery, every, rule)[0][:, FEATURES].astype(np.float64)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(row, prints)
+        scores = np.concatenate(
+            list(track(rows, description="among synthetic ones", total=len(prints), console=_STDERR))
+        )
+    fingers = np.array([print_.finger for print_ in prints])
+    return Scores(scores, np.repeat(fingers, len(every)), np.tile(every, len(prints)))
+
+
+def tail(kinds: dict[str, Scores]) -> tuple[float, float]:
+    """Return rate and origin that hold for impostor pairs of all kinds, and print what they stand on.
+
+    The rate is that of the last kind alone if there are three: the one with the most pairs.
+    """
+    lines = {name: resampled(kind) for name, kind in kinds.items()}
     for name, (rates, starts) in lines.items():
-        print(f"  {kinds[name].sum()} impostor pairs of {name}: rate {_interval(rates)}, u {_interval(starts)}")
-    rate = min(float(np.quantile(rates, 0.05)) for rates, _ in lines.values())
+        print(f"  {len(kinds[name].scores)} impostor pairs of {name}: rate {_interval(rates)}, u {_interval(starts)}")
+    told = list(lines)[2:] or list(lines)
+    rate = min(float(np.quantile(lines[name][0], 0.05)) for name in told)
     origin = max(float(np.quantile(starts, 0.95)) for _, starts in lines.values()) + np.log(SHARE) / rate
     for kind in kinds.values():
-        origin = above_all(scores[kind], rate, origin)
+        origin = above_all(kind.scores, rate, origin)
     for name, kind in kinds.items():
-        greatest = scores[kind].max()
+        greatest = kind.scores.max()
         bound = np.exp(-rate * (greatest - origin))
-        print(f"  greatest score of {name} {greatest:.3g}: tail {bound:.2g}, seen {1 / kind.sum():.2g}")
+        print(f"  greatest score of {name} {greatest:.3g}: tail {bound:.2g}, seen {1 / len(kind.scores):.2g}")
     print(f"  rate={rate:.4g}, origin={origin:.4g}")
     return rate, origin
 
 
-def resampled(scores: Real, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Real, Real]:
+def resampled(kind: Scores) -> tuple[Real, Real]:
     """Return rate and u of every resample of the fingers; a pair weighs as often as both its fingers were drawn."""
     rng = np.random.default_rng(SEED)
-    order = np.argsort(-scores)[: len(scores) // 20]  # u lies far inside
-    weights = np.ones(len(scores))
-    scores, one, other = scores[order], one[order], other[order]
-    fingers = int(max(one.max(), other.max())) + 1
-    there = np.unique(np.concatenate([one, other]))
+    order = np.argsort(-kind.scores)[: len(kind.scores) // 20]  # u lies far inside
+    scores = kind.scores[order]
+    ones, one = np.unique(kind.one[order], return_inverse=True)
+    others, other = np.unique(kind.other[order], return_inverse=True)
     rates, starts = np.empty(RESAMPLES), np.empty(RESAMPLES)
     for k in range(RESAMPLES):
-        drawn = np.bincount(rng.choice(there, len(there)), minlength=fingers)
-        weight = (drawn[one] * drawn[other]).astype(np.float64)
+        drawn = np.bincount(rng.integers(len(ones), size=len(ones)), minlength=len(ones))
+        met = np.bincount(rng.integers(len(others), size=len(others)), minlength=len(others))
+        weight = (drawn[one] * met[other]).astype(np.float64)
         summed = np.cumsum(weight)
-        at = int(np.searchsorted(summed, SHARE * len(weights)))
-        at = min(at, len(scores) - 1)
+        at = min(int(np.searchsorted(summed, SHARE * len(kind.scores))), len(scores) - 1)
         starts[k] = scores[at]
         rates[k] = summed[at] / (weight[: at + 1] @ (scores[: at + 1] - scores[at]))
     return rates, starts
@@ -347,11 +390,13 @@ def main() -> None:
     """Read folders of images and templates, fit, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fitting", description="Constants of the matcher.")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="<finger>_<impression>.<extension>")
-    extractors = (Extractor(), None)
-    folders = parser.parse_args().folders
-    show(
-        list(prints_of([each for kind in extractors for folder in folders for each in read_folder(folder, None, kind)]))
+    parser.add_argument(
+        "--cache", type=Path, default=backgrounds.default_cache(), help="where synthetic prints are kept"
     )
+    arguments = parser.parse_args()
+    read = [read_folder(folder, None, kind) for kind in (Extractor(), None) for folder in arguments.folders]
+    strangers = backgrounds.synthetic(SEED, STRANGERS, arguments.cache)
+    show(list(prints_of([each for folder in read for each in folder])), strangers)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,24 @@ if TYPE_CHECKING:
 WIDEST: Final = 256
 """Places of a buffer: the 255 minutiae of the largest print (``template.MAX_MINUTIAE``), in whole blocks of 16."""
 
-EVIDENCE: Final = ("surprise", "tightness", "turn", "likeness", "coherence", "against")
+EVIDENCE: Final = (
+    "surprise",
+    "tightness",
+    "turn",
+    "likeness",
+    "coherence",
+    "against",
+    "choice",
+    "mutual",
+    "severity",
+)
 """What an alignment is evidence of, in the order of a score's weights; :func:`_weigh` says what each is."""
 FEATURES: Final = len(EVIDENCE)
 
 FULL_TURN: Final = 65_536
+TYPICAL: Final = np.float32(1.0 / (30 * 30))
+"""One over the pairs of minutiae of two prints of competitions: so that of usual prints choice says nothing."""
+
 CIRCLE: Final = 4_096
 """Entries of the table of cosines and sines: one in 16 directions, half a thousandth of a turn at most apart."""
 
@@ -598,15 +611,19 @@ def _weigh(rows: Rows, blocks: Blocks, f: int, m: int, n: int, mated: int, rule:
     Surprise: how improbable so many mates are by chance, see :func:`_surprise`. Tightness: how close mates are. Turn: of the
     whole print, radians. Likeness: by how much the neighbourhoods of mates are more alike than those of strangers.
     Coherence: mates whose displacement fits that of those around them. Against: log likelihood ratio of what has no mate
-    though both prints show the place, the strongest evidence against. Tightness is the logarithm of a quotient that counts
-    one doubtful minutia more, so that few mates say little.
+    though both prints show the place, the strongest evidence against. Choice: logarithm of the number of pairs of minutiae
+    to choose an alignment from, 900 being usual: in crowded prints something always fits. Mutual: mates with neighbourhoods
+    most like each other's of all in the prints. Severity: what those without a mate are evidence of on average: doubtful
+    minutiae, however many, are no sure sign. Tightness and severity are quotients that count one doubtful minutia more, so
+    that few say little.
     """
-    loose, likeness = ONE, ZERO
+    loose, likeness, mutual = ONE, ZERO, ZERO
     for k in range(mated):
         i, j = work.mated[0, k], work.mated[1, k]
         loose += ONE - work.weights[k]
         alike = np.float32(work.similarity[i, j] - _same_direction(rows, blocks, f, i, j)) * rule.likeness_unit
         likeness += max(ZERO, alike - rule.likeness_floor)
+        mutual += ONE if _are_mutual(i, j, n, work) else ZERO
     alone, against = _against(m, n, rule, work)
     mates = np.float32(mated)
     density = HALF * (work.probe.size[2] + work.candidate.size[2])
@@ -618,6 +635,20 @@ def _weigh(rows: Rows, blocks: Blocks, f: int, m: int, n: int, mated: int, rule:
     work.found[3] = likeness
     work.found[4] = _coherence(mated, rule, work)
     work.found[5] = against
+    work.found[6] = math.log(np.float32(m * n) * TYPICAL)
+    work.found[7] = mutual
+    work.found[8] = against / (alone + ONE)
+
+
+@bare_kernel
+def _are_mutual(i: int, j: int, n: int, work: Work) -> bool:
+    """Return whether two minutiae are similar at all, and neither is more so to another; ``cuts`` are the candidate's."""
+    greatest = np.int32(0)
+    row = work.similarity[i]
+    for q in range(n):
+        greatest = max(greatest, row[q])
+    value = row[j]
+    return bool((value > 0) & (value >= greatest) & (value >= work.cuts[0, j]))
 
 
 @bare_kernel

@@ -11,19 +11,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from matcher._parameters import TAIL
+from matcher._parameters import TAILS
+from matcher.template import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def false_match_probability(score: float, *_origins: object) -> float:
+def false_match_probability(score: float, one: Origin, other: Origin) -> float:
     """Return a bound on the probability that one comparison of different fingers scores at least so much.
 
-    Above the score that one impostor comparison in a hundred reaches, an exponential tail, whose rate is the lower end
-    of a 90 % interval (see ``TAIL``); below it the same line, which the observed scores stay under.
+    ``one`` and ``other`` say who found the minutiae of either print: each pair of makers has its own tail. Above the score
+    that one impostor comparison in a thousand reaches, it is exponential, its rate the lower end of a 90 % interval
+    (``TAILS``); below it the same line, which the observed scores stay under.
     """
-    return math.exp(min(0.0, -TAIL.rate * (score - TAIL.origin)))
+    tail = TAILS[(one != Origin.EXTRACTED) + (other != Origin.EXTRACTED)]
+    return math.exp(min(0.0, -tail.rate * (score - tail.origin)))
 
 
 def best_of(probability: float, alternatives: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from matcher import _kernels
 from matcher._kernels import EVIDENCE, FEATURES, FULL_TURN, Prints, Work
 from matcher._parameters import PAIRING
-from matcher._sift import Rows, blocks_of, rows_of
+from matcher._sift import LANES, Rows, blocks_of, rows_of
 from matcher.calibration import false_match_probability
 from matcher.descriptors import describe
 from matcher.reliability import reliability
@@ -90,6 +90,7 @@ class Probe(NamedTuple):
     prints: Prints
     rows: Rows
     order: NDArray[np.int64]
+    turned: bool  # nobody knows how it was held: directions are not compared as such
 
 
 def pack(templates: Sequence[Template]) -> Packed:
@@ -132,7 +133,8 @@ def pack_probe(template: Template) -> Probe:
     not known.
     """
     prints, order, descriptors = pack([template])
-    return Probe(prints, rows_of(descriptors, turned=template.impression.latent), order)
+    turned = template.impression.latent
+    return Probe(prints, rows_of(descriptors, turned=turned), order, turned)
 
 
 def verify(
@@ -153,21 +155,38 @@ def relate(probe: Probe, gallery: Prints, fingers: NDArray[np.int64], rule: Pair
 
 
 def _work(probe: Probe, gallery: Prints, fingers: NDArray[np.int64], rule: Pairing) -> Work:
-    """Return buffers, having checked what the kernels rely on: they do not look where they write.
+    """Return buffers, having checked what the kernels rely on: they do not look where they read and write.
 
     Raises:
-        IndexError: a number is no print's, or a print is larger than a template may be.
+        IndexError: a number is no print's, the rule is none, or the arrays are not those of whole prints.
 
     """
     if len(fingers) and not (fingers.min() >= 0 and fingers.max() < len(gallery.starts) - 1):
         raise IndexError(
             f"prints are numbered from 0 to {len(gallery.starts) - 2}; got {fingers.min()} to {fingers.max()}"
         )
+    if rule.pairs < 1 or rule.rounds < 1 or len(rule.weights) != FEATURES + 1:
+        raise IndexError(
+            f"a rule keeps one or more pairs, mates one or more times, and weighs {FEATURES} features and a constant; got "
+            f"{rule.pairs}, {rule.rounds} and {len(rule.weights)} weights"
+        )
+    m = len(probe.order)
+    if len(probe.rows.bias) != m or probe.prints.starts[1] - probe.prints.starts[0] != m:
+        raise IndexError(
+            f"a probe's order, rows and minutiae are of one print; got {m}, {len(probe.rows.bias)} and "
+            f"{probe.prints.starts[1] - probe.prints.starts[0]}: use pack_probe"
+        )
     sizes = gallery.starts[fingers + 1] - gallery.starts[fingers]
-    most = max(int(sizes.max(initial=0)), len(probe.order))
-    if most > MAX_MINUTIAE or sizes.min(initial=0) < 0:
-        raise IndexError(f"a print has 0 to {MAX_MINUTIAE} minutiae; one of these has {most}: the gallery is damaged")
-    return _kernels.work_for(len(probe.order), int(sizes.max(initial=0)), rule.pairs)
+    sound = (sizes >= 0) & (sizes <= MAX_MINUTIAE) & (gallery.starts[fingers + 1] <= len(gallery.minutiae))
+    sound &= gallery.corner_counts[fingers] <= sizes
+    sound &= gallery.blocks.first[fingers] - (-sizes // LANES) <= len(gallery.blocks.values)
+    if m > MAX_MINUTIAE or not sound.all():
+        which = "the probe" if m > MAX_MINUTIAE else f"print {fingers[np.argmin(sound)]}"
+        raise IndexError(
+            f"a print has 0 to {MAX_MINUTIAE} minutiae, all of them there, no more corners, and blocks enough; {which} has "
+            "not: the gallery is damaged"
+        )
+    return _kernels.work_for(m, int(sizes.max(initial=0)), rule.pairs)
 
 
 def compare(probe: Template, candidate: Template) -> Comparison:
@@ -186,7 +205,7 @@ def compare(probe: Template, candidate: Template) -> Comparison:
         false_match_probability(score, probe.origin, candidate.origin),
         tuple(pairs),
         _unpaired(one, other, work) if pairs else ((), ()),
-        evidence if pairs else (),
+        evidence,
         _transform(work) if pairs else None,
     )
 

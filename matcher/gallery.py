@@ -38,7 +38,7 @@ from matcher.comparison import pack, pack_probe, relate, verify
 from matcher.template import LEAST_MINUTIAE, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -165,13 +165,28 @@ class _Looked(NamedTuple):
     strength: float  # reliable minutiae
 
 
+class _Left(NamedTuple):
+    """What a stage leaves: in each column a subject and, for each print of the probe, one of its fingers, -1 where it has none.
+
+    A subject may have several columns, with other fingers, if the probe is one print.
+    """
+
+    subjects: NDArray[np.int64]  # (c,)
+    fingers: NDArray[np.int64]  # (prints, c)
+    scores: NDArray[np.float32]  # (prints, c) of stage one
+
+    def of(self, columns: NDArray[np.intp]) -> _Left:
+        return _Left(self.subjects[columns], self.fingers[:, columns], self.scores[:, columns])
+
+
 class _Pair(NamedTuple):
-    """One probe finger compared with one finger of a subject, the best of so many."""
+    """One probe print compared with one finger of a subject, the best of so many."""
 
     score: float
     probability: float
     probe: int
     finger: int
+    position: int  # of the finger, 0 if neither side knows
     alternatives: int
 
 
@@ -259,7 +274,7 @@ class Gallery:
         for subject, templates in batch:
             if not subject or not templates:
                 raise GalleryError(
-                    f"a subject is enrolled with a name and one or more prints; got {subject!r} with none"
+                    f"a subject is enrolled with a name and one or more prints; got {subject!r} with {len(templates)}"
                 )
         if len({subject for subject, _ in batch}) < len(batch):
             raise GalleryError("each subject may come once; this batch holds one twice")
@@ -294,6 +309,8 @@ class Gallery:
                 self._unfile(finger)
             self._blocks.rows[self._block_range(fingers)] = NOUGHT
             self._codes.rows[first:last] = 0
+            for column in (self._corner_counts, self._bounded, self._position, self._origin):
+                column.rows[fingers.start : fingers.stop] = 0
 
     def search(self, probe: Sequence[Template], mask: NDArray[np.bool_] | None, policy: Policy) -> list[Candidate]:
         """Return the candidates for the individual whose prints ``probe`` holds, best first, ties by index.
@@ -313,8 +330,8 @@ class Gallery:
         with self._places:
             snapshot = self._snapshot
             searched = _reachable(snapshot, mask)
-            narrowed = self._narrow(snapshot, looked, searched)
-            pairs = self._verified(snapshot, looked, self._related(snapshot, looked, narrowed))
+            left = self._related(snapshot, looked, self._narrow(snapshot, looked, searched))
+            pairs = self._verified(snapshot, looked, left)
             return self._decided(snapshot, pairs, int(np.count_nonzero(searched)), policy)
 
     # --- the arrays --------------------------------------------------------------------------------------------------
@@ -394,45 +411,52 @@ class Gallery:
             return work(fingers)
         return np.concatenate(self._each(work, np.array_split(fingers, self._threads)))
 
-    def _narrow(self, snapshot: _Snapshot, looked: list[_Looked], searched: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the subjects for stage two, ascending: those whose fingers stand out most in stage one.
+    def _narrow(self, snapshot: _Snapshot, looked: list[_Looked], searched: NDArray[np.bool_]) -> _Left:
+        """Return what stage one leaves: the fingers or, if the probe has several prints, the subjects that stand out most."""
+        if len(looked) == 1:
+            fingers = self._skimmed(looked[0], _eligible(snapshot, searched, looked[0]))
+            scores = self._sifted(snapshot, looked[0].print_, fingers)
+            best = _greatest(scores, _room(1, CASCADE.related, CASCADE.related_share, len(searched)))
+            return _Left(snapshot.subject[fingers[best]].astype(np.int64), fingers[best][None], scores[best][None])
+        room = _room(len(looked), CASCADE.related, CASCADE.related_share, len(searched))
+        left = self._mated(snapshot, looked, self._best_subjects(snapshot, looked, searched, 4 * room))
+        total = sum((_excess(scores) for scores in left.scores), start=np.zeros(len(left.subjects), dtype=np.float32))
+        return left.of(_greatest(total, room))
+
+    def _best_subjects(
+        self, snapshot: _Snapshot, looked: list[_Looked], searched: NDArray[np.bool_], room: int
+    ) -> NDArray[np.int64]:
+        """Return the subjects, ascending, of whom some fingers stand out most.
 
         The probe's strongest prints come first, and each subject is compared with as many as ``CASCADE.fingers`` of those that
         it holds a finger for; the rest only where that has left few.
         """
-        room = _room(len(looked), CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched)))
         excess = np.zeros(len(searched), dtype=np.float32)
         compared = np.zeros(len(searched), dtype=np.uint8)
         for one in sorted(looked, key=lambda one: -one.strength):
             wanted = searched & (compared < CASCADE.fingers)
             fingers = self._skimmed(one, _eligible(snapshot, wanted, one)) if wanted.any() else _NONE
             if len(fingers):
-                subjects, best, _ = _best_of_each(
-                    snapshot.subject[fingers], self._sifted(snapshot, one.print_, fingers)
-                )
-                excess[subjects] += _excess(best)
+                scores = self._sifted(snapshot, one.print_, fingers)
+                subjects, best_scores, _ = _best_of_each(snapshot.subject[fingers], scores)
+                excess[subjects] += _excess(best_scores)
                 compared[subjects] += 1
         left = np.flatnonzero(compared)
-        if len(looked) <= CASCADE.fingers:
-            return left[_greatest(excess[left], room)]
-        left = left[_greatest(excess[left], 4 * room)]
-        total = sum(_excess(best) for best, _ in self._mated(snapshot, looked, left))
-        return left[_greatest(np.asarray(total, dtype=np.float32), room)]
+        return left[_greatest(excess[left], room)]
 
-    def _mated(
-        self, snapshot: _Snapshot, looked: list[_Looked], subjects: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """Yield for each probe print each subject's best score in stage one, and the finger that has it: -1 where none may."""
-        for one in looked:
-            fingers = _fingers_of(snapshot, subjects)
-            fingers = fingers[_may_meet(snapshot.position[fingers], one.position)]
-            score = np.full(len(subjects), -1.0, dtype=np.float32)
-            finger = np.full(len(subjects), -1, dtype=np.int64)
-            if len(fingers):
-                who, best, at = _best_of_each(snapshot.subject[fingers], self._sifted(snapshot, one.print_, fingers))
+    def _mated(self, snapshot: _Snapshot, looked: list[_Looked], subjects: NDArray[np.int64]) -> _Left:
+        """Return for each subject and probe print the finger with the best score in stage one, of those that it may meet."""
+        fingers = np.full((len(looked), len(subjects)), -1, dtype=np.int64)
+        scores = np.full((len(looked), len(subjects)), -1.0, dtype=np.float32)
+        every = _fingers_of(snapshot, subjects)
+        for row, one in enumerate(looked):
+            these = every[_may_meet(snapshot.position[every], one.position)]
+            if len(these):
+                of_these = self._sifted(snapshot, one.print_, these)
+                who, best_scores, at = _best_of_each(snapshot.subject[these], of_these)
                 places = np.searchsorted(subjects, who)
-                score[places], finger[places] = best, fingers[at]
-            yield score, finger
+                fingers[row, places], scores[row, places] = these[at], best_scores
+        return _Left(subjects, fingers, scores)
 
     def _skimmed(self, one: _Looked, eligible: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the fingers for stage one, ascending: all that are eligible, or of many the best by the inverted file.
@@ -473,47 +497,40 @@ class Gallery:
 
     def _sifted(self, snapshot: _Snapshot, probe: Probe, fingers: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return stage one's score of each finger: what its minutiae find in the probe above what strangers do, on average."""
+        floor = CASCADE.floor_turned if probe.turned else CASCADE.floor
 
         def part(rows: NDArray[np.int64]) -> NDArray[np.float32]:
             scores = np.empty(len(rows), dtype=np.int32)
-            sift(probe.rows, snapshot.prints.blocks, rows, CASCADE.floor, scores)
+            sift(probe.rows, snapshot.prints.blocks, rows, floor, scores)
             sizes = snapshot.prints.starts[rows + 1] - snapshot.prints.starts[rows]
             return (scores / (sizes + CASCADE.few)).astype(np.float32)
 
         return self._shared_out(part, fingers)
 
-    def _related(
-        self, snapshot: _Snapshot, looked: list[_Looked], subjects: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the subjects that stage two leaves, ascending, and for each probe print (row) the finger of each (column).
+    def _related(self, snapshot: _Snapshot, looked: list[_Looked], left: _Left) -> _Left:
+        """Return what stage two leaves.
 
         What counts is the agreement on one motion times stage one's score: either alone misjudges more mates.
         """
-        mated = list(self._mated(snapshot, looked, subjects))
-        total = np.zeros(len(subjects), dtype=np.float32)
-        for one, (scores, fingers) in zip(looked, mated, strict=True):
+        total = np.zeros(len(left.subjects), dtype=np.float32)
+        for one, fingers, scores in zip(looked, left.fingers, left.scores, strict=True):
             there = np.flatnonzero(fingers >= 0)
             related = functools.partial(relate, one.print_, snapshot.prints)
-            agreement = self._shared_out(related, fingers[there])
-            total[there] += agreement * scores[there]
-        room = _room(len(looked), CASCADE.verified, CASCADE.verified_share, len(subjects))
-        kept = _greatest(total, room)
-        return subjects[kept], np.array([fingers[kept] for _, fingers in mated])
+            total[there] += self._shared_out(related, fingers[there]) * (scores[there] + np.float32(CASCADE.benefit))
+        return left.of(
+            _greatest(total, _room(len(looked), CASCADE.verified, CASCADE.verified_share, len(snapshot.live)))
+        )
 
-    def _verified(
-        self, snapshot: _Snapshot, looked: list[_Looked], left: tuple[NDArray[np.int64], NDArray[np.int64]]
-    ) -> dict[int, list[_Pair]]:
-        """Return the comparison of every probe print with the finger of every subject left, by subject."""
-        subjects, fingers = left
-        pairs: dict[int, list[_Pair]] = {int(subject): [] for subject in subjects}
-        for one, row in zip(looked, fingers, strict=True):
-            there = np.flatnonzero(row >= 0)
+    def _verified(self, snapshot: _Snapshot, looked: list[_Looked], left: _Left) -> dict[int, list[_Pair]]:
+        """Return the comparison of every probe print with every finger left, by subject."""
+        pairs: dict[int, list[_Pair]] = {}
+        for one, fingers in zip(looked, left.fingers, strict=True):
+            there = np.flatnonzero(fingers >= 0)
             verified = functools.partial(_scores, one.print_, snapshot.prints)
-            scores = self._shared_out(verified, row[there])
-            for subject, finger, score in zip(
-                subjects[there].tolist(), row[there].tolist(), scores.tolist(), strict=True
-            ):
-                pairs[subject].append(_compared(snapshot, one, subject, finger, score))
+            scores = self._shared_out(verified, fingers[there])
+            subjects = left.subjects[there].tolist()
+            for subject, finger, score in zip(subjects, fingers[there].tolist(), scores.tolist(), strict=True):
+                pairs.setdefault(subject, []).append(_compared(snapshot, one, subject, finger, score))
         return pairs
 
     def _decided(
@@ -648,19 +665,25 @@ def _compared(snapshot: _Snapshot, one: _Looked, subject: int, finger: int, scor
     positions = snapshot.position[snapshot.first[subject] : snapshot.first[subject + 1]]
     alternatives = int(np.count_nonzero(_may_meet(positions, one.position)))
     probability = false_match_probability(score, one.origin, Origin(int(snapshot.origin[finger])))
-    return _Pair(score, best_of(probability, alternatives), one.number, finger, alternatives)
+    position = int(snapshot.position[finger]) or one.position
+    return _Pair(score, best_of(probability, alternatives), one.number, finger, position, alternatives)
 
 
 def _evidence(compared: list[_Pair]) -> tuple[float, float, list[_Pair]]:
     """Return the summed score, the false match probability, and the pairs: each finger mated once, in the probe's order.
 
-    Choosing a mate among several fingers costs what the choice is worth. Evidence against is bounded by ``DISSENT``: a
-    mated finger may be too poor to show it.
+    Two prints of one finger, on either side, are one finger's evidence: the better one's. Choosing a mate among several fingers
+    costs what the choice is worth. Evidence against is bounded by ``DISSENT``: a mated finger may be too poor to show it.
     """
     mates: list[_Pair] = []
+    taken: set[tuple[str, int]] = set()
     for pair in sorted(compared, key=lambda pair: (-pair.score, pair.probe, pair.finger)):
-        if pair.finger not in {mate.finger for mate in mates}:
+        claims = {("probe", pair.probe), ("finger", pair.finger)} | (
+            {("position", pair.position)} if pair.position else set()
+        )
+        if not claims & taken:
             mates.append(pair)
+            taken |= claims
     mates.sort(key=lambda pair: pair.probe)
     score = math.fsum(max(pair.score - math.log(pair.alternatives), DISSENT) for pair in mates)
     return score, all_of([pair.probability for pair in mates]), mates

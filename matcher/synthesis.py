@@ -9,9 +9,9 @@ period of about 9 pixels at 500 dpi, and an oval pad that can touch a scanner. T
     the ridges, and point to where the model needs more ridges: a field of unit tangents t and ridge period T needs
     div(t / T) more ridges per unit of area on the side to which t points, and each minutia, ending or bifurcation,
     makes one more on the side to which it points. In loops the number of ridges also grows from the open side to the
-    side of the delta, in whorls downwards. All that is fitted to prints of the 20 fingers 101-105 of FVC2002 DB1_B to
-    DB4_B, so that strangers score as high against these templates as against real ones: ``benchmarks.false_candidates
-    --validate`` shows how well that holds.
+    side of the delta, in whorls downwards. All that is fitted to fingers 101-105 of FVC2002 DB1_B to DB3_B, so that
+    strangers score as high against these templates as against real ones: ``benchmarks.false_candidates --validate``
+    shows how well that holds.
 
 :meth:`Finger.image`
     a live-scan picture. The ridge pattern grows from noise by repeated filtering with Gabor filters tuned to the local

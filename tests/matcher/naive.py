@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher._kernels import EVIDENCE
-from matcher._parameters import CASCADE, DISSENT, PAIRING, RELIABILITY, STANDS_OUT, TAIL
+from matcher._parameters import CASCADE, DISSENT, PAIRING, RELIABILITY, STANDS_OUT, TAILS
 from matcher.template import LEAST_MINUTIAE, Origin
 
 if TYPE_CHECKING:
@@ -361,11 +361,21 @@ def measure(
         "likeness": float(np.maximum(0.0, likeness).sum()),
         "coherence": coherence(moved[i], b.at[j]),
         "against": float(against_a.sum() + against_b.sum()) / 2,
+        "choice": math.log(max(1, len(a) * len(b)) / 900),
+        "mutual": float(np.count_nonzero(mutual(a, b)[i, j])),
+        "severity": float(against_a.sum() + against_b.sum()) / (lonely + 2),
     }
     features = tuple(evidence[name] for name in EVIDENCE)
     score = float(np.dot(features, PAIRING.weights[:-1].astype(np.float64)) + PAIRING.weights[-1])
     alone = tuple(sorted(a.order[lonely_a].tolist())), tuple(sorted(b.order[lonely_b].tolist()))
     return Alignment(score, features, tuple(mates), turn=turn, shift=shift, alone=alone)
+
+
+def mutual(a: Print, b: Print) -> NDArray[np.bool_]:
+    """Return which pairs are similar, and none of the row or of the column more so."""
+    similar = similarity(a, b)
+    greatest = np.maximum(similar.max(axis=1, keepdims=True, initial=0), similar.max(axis=0, keepdims=True, initial=0))
+    return (similar > 0) & (similar >= greatest)
 
 
 def missing(one: Print, deep: Real, mated: NDArray[np.intp], doubts: Doubts) -> tuple[NDArray[np.intp], Real]:
@@ -527,8 +537,9 @@ def evidence(
     return Named(subject, total, combined(probabilities), tuple(sorted(mate for mate in mates if mate[2] > 0)))
 
 
-def false_match_probability(score: float, _probe: Origin, _candidate: Origin) -> float:
-    return min(1.0, math.exp(-TAIL.rate * (score - TAIL.origin)))
+def false_match_probability(score: float, probe: Origin, candidate: Origin) -> float:
+    tail = TAILS[sum(origin != Origin.EXTRACTED for origin in (probe, candidate))]
+    return min(1.0, math.exp(-tail.rate * (score - tail.origin)))
 
 
 def combined(probabilities: Sequence[float]) -> float:

@@ -19,6 +19,7 @@ from matcher._inverted import (
     GREATEST_VOTE,
     NEAREST,
     TRIED,
+    VOTES,
     Segment,
     aim,
     best,
