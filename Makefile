@@ -4,7 +4,7 @@
 # make lock    resolve requirements/*.in again into requirements/*.lock
 # make fuzz    100,000 damaged files of every format, then fuzzing guided by coverage: about ten minutes on two cores
 # make mutation    mutants of annex/ and pcsc/ that the tests must notice: some minutes on two cores
-# make peers    other programs that benchmarks.extraction compares with
+# make peers    other programs that benchmarks compare with
 # Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
 
 PYTHON ?= python3

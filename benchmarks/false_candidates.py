@@ -23,6 +23,7 @@ size of a gallery is counted in fingers: of 1,000,000 there are 1,000,000 subjec
   logarithms of false match probabilities is, to the one it asks for, whether or not somebody stands out as well.
   Several fingers of strangers are seldom alike enough for a search to return anybody; so for ``two`` and ``ten`` the
   tail is that of comparisons with single subjects, above what one in a hundred reaches, times the number of subjects.
+  Nothing is said of a policy where even that one in a hundred has a false match probability of more than a half.
   Where a share is smaller than one search this is extrapolation, and nothing has shown it.
 
 Intervals hold 95 %. Of synthetic searches, and where nothing was counted, they are exact binomial ones (C. J. Clopper and
@@ -86,6 +87,7 @@ _SHARE_OF_COMPARED: Final = 0.01  # or of the comparisons
 _COMPARED: Final = 100_000  # comparisons of fingers
 _CROP: Final = (8, 21)
 _NOTHING: Final = 1e-12
+_INFORMATIVE: Final = math.log(2.0)  # surprise; where strangers have less, probabilities were bounded by 1
 _STDERR: Final = Console(stderr=True)
 
 _Each = TypeVar("_Each")
@@ -415,6 +417,7 @@ def rated(
     if met is None:
         met, part, times = _met(alone), _SHARE, 1
     scores, surprises = ([fitted(of, part, times, pareto=pareto) for pareto in (False, True)] for of in met)
+    surprises = [fit if fit and fit.origin[0] > _INFORMATIVE else None for fit in surprises]
     mated = [*every.real_mated, *every.synthetic_mated]
     for number, rate in enumerate(RATES):
         least = min((outcome.mate for outcome in mated if outcome.named[number]), default=LOWEST)

@@ -1,8 +1,8 @@
-"""How fast a search is: ``python -m benchmarks.search`` (or ``python -m pytest benchmarks/search.py``).
+"""What each stage of a search costs: ``python -m benchmarks.stages`` (or ``python -m pytest benchmarks/stages.py``).
 
-A gallery of synthetic fingers, each a subject of its own with an unknown position, so that every one is compared; probes
-are second impressions of enrolled fingers. Times are CPU seconds of one thread, figures are fingers searched in one of
-them. The slow twin of the tests searches the same small gallery as the engine, which gives the ratio between the two.
+A gallery of synthetic fingers, each a subject of its own with an unknown position, so that every one is compared; the probe
+is a second impression of one of them. Times are CPU seconds of one thread. The slow twin of the tests searches a small gallery
+as the engine does, which gives the ratio between the two.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ import itertools
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from benchmarks import machine
 from matcher import Gallery, Policy, Template
-from matcher.comparison import pack
+from matcher._inverted import aim, encode, seal, shortlist, work_for
+from matcher.cells import cells
+from matcher.comparison import pack, pack_probe, relate, verify
 from matcher.synthesis import Finger, population
 from tests.matcher import naive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from matcher.comparison import Packed, Probe
+
 SEED = 2014
-SMALL = 20
+SMALL, LARGE = 20, 2_000
 POLICY = Policy(false_positive_identification_rate=1e-3, limit=20)
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=True, warmup_iterations=1)
@@ -40,6 +47,12 @@ def fingers(count: int) -> list[Template]:
 
 
 @functools.cache
+def packed() -> Packed:
+    """Return the larger set as the kernels read it."""
+    return pack(fingers(LARGE))
+
+
+@functools.cache
 def gallery(count: int) -> Gallery:
     """Return a gallery of so many subjects with one finger each."""
     made = Gallery()
@@ -47,65 +60,94 @@ def gallery(count: int) -> Gallery:
     return made
 
 
-def probe() -> list[Template]:
+def template() -> Template:
     """Return another impression of the first finger."""
-    return [replace(Finger(SEED, 0, 1).template(1), position=0)]
+    return replace(Finger(SEED, 0, 1).template(1), position=0)
 
 
-def note(benchmark: BenchmarkFixture, count: int, what: str) -> None:
-    """Keep the figure and the machine beside the times."""
-    benchmark.extra_info[what] = round(count / benchmark.stats.stats.median)
+def probe() -> Probe:
+    """Return it as the kernels read a probe."""
+    return pack_probe(template())
+
+
+def measure(benchmark: BenchmarkFixture, count: int, what: str, work: Callable[..., Any], *given: Any) -> Any:
+    """Time some work, and keep its cost for each of so many, in microseconds, and the machine."""
+    result = benchmark.pedantic(work, given, rounds=10, warmup_rounds=1)  # type: ignore[no-untyped-call]
+    benchmark.extra_info["us"] = round(1e6 * benchmark.stats.stats.median / count, 3)
+    benchmark.extra_info["each"] = what
     benchmark.extra_info["machine"] = machine.describe()
+    return result
 
 
-@pytest.mark.parametrize("count", [1_000, 10_000])
-def test_search(benchmark: BenchmarkFixture, count: int) -> None:
-    """Search one finger."""
-    made, searched = gallery(count), probe()
-    found = benchmark.pedantic(made.search, (searched,), {"view": None, "policy": POLICY}, rounds=10, warmup_rounds=1)
-    assert [candidate.subject for candidate in found] == ["0"]
-    note(benchmark, count, "fingers/s/core")
+def test_pack(benchmark: BenchmarkFixture) -> None:
+    """Describe prints, find hulls, lay out blocks."""
+    measure(benchmark, LARGE, "print", pack, fingers(LARGE))
 
 
-def test_enrolment(benchmark: BenchmarkFixture) -> None:
-    """Enrol a thousand subjects of one finger each."""
-    batch = [(str(number), [print_]) for number, print_ in enumerate(fingers(1_000))]
-    benchmark.pedantic(lambda: Gallery().add_many(batch), rounds=5, warmup_rounds=1)
-    note(benchmark, len(batch), "prints/s/core")
+def test_encode(benchmark: BenchmarkFixture) -> None:
+    """Find the cells of minutiae."""
+    measure(benchmark, LARGE, "print", encode, cells(), packed().descriptors)
+
+
+def test_skim(benchmark: BenchmarkFixture) -> None:
+    """Ask the inverted file for a tenth of the fingers."""
+    prints = packed().prints
+    owner = np.repeat(np.arange(LARGE), np.diff(prints.starts))
+    segment = seal(encode(cells(), packed().descriptors), owner, LARGE)
+    target, mask, work = aim(cells(), probe().rows.values), np.ones(LARGE, dtype=np.bool_), work_for(LARGE)
+    found = measure(benchmark, LARGE, "finger", shortlist, target, [segment], mask, LARGE // 10, work)
+    assert 0 in found
+
+
+def test_sift(benchmark: BenchmarkFixture) -> None:
+    """Score every finger by its minutiae's neighbourhoods."""
+    scores = measure(benchmark, LARGE, "finger", gallery(LARGE).sifted, probe())
+    assert scores.argmax() == 0
+
+
+def test_relate(benchmark: BenchmarkFixture) -> None:
+    """Let pairs of similar minutiae agree on a motion."""
+    agreement = measure(benchmark, LARGE, "finger", relate, probe(), packed().prints, np.arange(LARGE))
+    assert agreement.argmax() == 0
+
+
+def test_verify(benchmark: BenchmarkFixture) -> None:
+    """Lay one print on the other."""
+    found, _ = measure(benchmark, LARGE, "finger", verify, probe(), packed().prints, np.arange(LARGE))
+    assert found[:, -1].argmax() == 0
 
 
 @pytest.mark.benchmark(group="engine and slow twin")
-def test_engine_on_what_the_twin_can_do(benchmark: BenchmarkFixture) -> None:
+def test_engine(benchmark: BenchmarkFixture) -> None:
     """Search a gallery small enough for the twin."""
-    made, searched = gallery(SMALL), probe()
-    benchmark.pedantic(made.search, (searched,), {"view": None, "policy": POLICY}, rounds=50, warmup_rounds=1)
-    note(benchmark, SMALL, "fingers/s/core")
+    measure(benchmark, SMALL, "finger", gallery(SMALL).search, [template()], None, POLICY)
 
 
 @pytest.mark.benchmark(group="engine and slow twin")
 def test_twin(benchmark: BenchmarkFixture) -> None:
     """Search the same gallery with the slow twin; descriptors are given to it."""
-    subjects = {str(number): [print_] for number, print_ in enumerate(fingers(SMALL))}
-    searched = probe()
-    every = [*searched, *(print_ for prints in subjects.values() for print_ in prints)]
-    described = {id(print_): pack([print_]).descriptors for print_ in every}
+    subjects = {str(number): [naive_print(print_)] for number, print_ in enumerate(fingers(SMALL))}
+    searched = [naive_print(template())]
     rate = POLICY.false_positive_identification_rate
-    found = benchmark.pedantic(naive.search, (searched, subjects, described, rate), rounds=1)
-    assert [name for name, _ in found] == ["0"]
-    note(benchmark, SMALL, "fingers/s/core")
+    found = benchmark.pedantic(naive.search, (searched, subjects, rate), rounds=1)  # type: ignore[no-untyped-call]
+    assert [name for name, *_ in found] == ["0"]
+    benchmark.extra_info.update(us=round(1e6 * benchmark.stats.stats.median / SMALL, 3), each="finger")
+
+
+def naive_print(print_: Template) -> naive.Print:
+    """Return a print as the slow twin reads it."""
+    made = pack([print_])
+    return naive.print_of(print_, made.descriptors[np.argsort(made.order)])
 
 
 class _Figures:
     """Prints what the runs kept, when they are over."""
 
-    def pytest_terminal_summary(self, config: pytest.Config) -> None:
+    def pytest_terminal_summary(self, config: Any) -> None:
         figures = {run.name: dict(run.extra_info) for run in config._benchmarksession.benchmarks}  # noqa: SLF001 - the plugin offers no other way
         for name, figure in figures.items():
-            print(f"{name:40}", *(f"{value:>12,} {what}" for what, value in figure.items() if what != "machine"))
-        engine, twin = (
-            figures[name]["fingers/s/core"] for name in ("test_engine_on_what_the_twin_can_do", "test_twin")
-        )
-        print(f"{'engine : twin':40} {engine / twin:>12,.0f} : 1")
+            print(f"{name.removeprefix('test_'):10} {figure['us']:>12,} us a {figure['each']}")
+        print(f"{'twin : engine':10} {figures['test_twin']['us'] / figures['test_engine']['us']:>9,.0f} : 1")
         print(machine.describe())
 
 

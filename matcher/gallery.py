@@ -330,9 +330,9 @@ class Gallery:
         with self._places:
             snapshot = self._snapshot
             searched = _reachable(snapshot, mask)
-            left = self._related(snapshot, looked, self._narrow(snapshot, looked, searched))
-            pairs = self._verified(snapshot, looked, left)
-            return self._decided(snapshot, pairs, int(np.count_nonzero(searched)), policy)
+            count = int(np.count_nonzero(searched))
+            left = self._related(snapshot, looked, self._narrow(snapshot, looked, searched), count)
+            return self._decided(snapshot, self._verified(snapshot, looked, left), count, policy)
 
     # --- the arrays --------------------------------------------------------------------------------------------------
 
@@ -416,9 +416,9 @@ class Gallery:
         if len(looked) == 1:
             fingers = self._skimmed(looked[0], _eligible(snapshot, searched, looked[0]))
             scores = self._sifted(snapshot, looked[0].print_, fingers)
-            best = _greatest(scores, _room(1, CASCADE.related, CASCADE.related_share, len(searched)))
+            best = _greatest(scores, _room(1, CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched))))
             return _Left(snapshot.subject[fingers[best]].astype(np.int64), fingers[best][None], scores[best][None])
-        room = _room(len(looked), CASCADE.related, CASCADE.related_share, len(searched))
+        room = _room(len(looked), CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched)))
         left = self._mated(snapshot, looked, self._best_subjects(snapshot, looked, searched, 4 * room))
         total = sum((_excess(scores) for scores in left.scores), start=np.zeros(len(left.subjects), dtype=np.float32))
         return left.of(_greatest(total, room))
@@ -507,8 +507,8 @@ class Gallery:
 
         return self._shared_out(part, fingers)
 
-    def _related(self, snapshot: _Snapshot, looked: list[_Looked], left: _Left) -> _Left:
-        """Return what stage two leaves.
+    def _related(self, snapshot: _Snapshot, looked: list[_Looked], left: _Left, searched: int) -> _Left:
+        """Return what stage two leaves, ``searched`` being the number of subjects in view.
 
         What counts is the agreement on one motion times stage one's score: either alone misjudges more mates.
         """
@@ -517,9 +517,7 @@ class Gallery:
             there = np.flatnonzero(fingers >= 0)
             related = functools.partial(relate, one.print_, snapshot.prints)
             total[there] += self._shared_out(related, fingers[there]) * (scores[there] + np.float32(CASCADE.benefit))
-        return left.of(
-            _greatest(total, _room(len(looked), CASCADE.verified, CASCADE.verified_share, len(snapshot.live)))
-        )
+        return left.of(_greatest(total, _room(len(looked), CASCADE.verified, CASCADE.verified_share, searched)))
 
     def _verified(self, snapshot: _Snapshot, looked: list[_Looked], left: _Left) -> dict[int, list[_Pair]]:
         """Return the comparison of every probe print with every finger left, by subject."""

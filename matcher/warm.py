@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from matcher import _compiled
+from matcher._parameters import CASCADE
 from matcher.comparison import compare
 from matcher.gallery import Gallery, Policy
 from matcher.synthesis import Finger
@@ -49,12 +50,12 @@ def warm() -> Warmth:
     # Two who each have two prints of a finger; a third whose finger positions are unknown.
     people = [[_print(person, position, take) for take in (0, 1) for position in (1, 2, 6)] for person in (1, 2)]
     people.append([replace(_print(3, position), position=0) for position in (1, 2)])
-    for threads in (1, 2):
-        gallery = Gallery(threads=threads)
+    for threads, skim_from in ((1, CASCADE.skim_from), (2, 0)):
+        gallery = Gallery(threads=threads, skim_from=skim_from)
         gallery.add_many((str(number), prints) for number, prints in enumerate(people))
         for probe in _probes():
-            for view in (None, np.array([True, False, True])):
-                gallery.search(probe, mask=view, policy=_ANY)
+            for mask in (None, np.array([True, False, True])):
+                gallery.search(probe, mask, _ANY)
     compare(_print(1, 1), _print(1, 1, 1))
     return state()
 

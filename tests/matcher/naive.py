@@ -159,7 +159,8 @@ def similarity(probe: Print, other: Print) -> Real:
 def sift(probe: Print, other: Print) -> float:
     read = max(1, (len(other) + 8) // 16) * 16
     best = similarity(probe, other)[:, :read].max(axis=0, initial=-np.inf)
-    return float(np.maximum(best - CASCADE.floor, 0).sum() / (len(other) + CASCADE.few))
+    floor = CASCADE.floor_turned if probe.latent else CASCADE.floor
+    return float(np.maximum(best - floor, 0).sum() / (len(other) + CASCADE.few))
 
 
 # --- stage two -------------------------------------------------------------------------------------------------------
@@ -446,22 +447,21 @@ def weigh(
     view = in_view(subjects, mask)
     enrolled = {k: list(subjects[k] or ()) for k in view}
     left = narrow([one for _, one in looked], enrolled)
-    pairs = {k: [best_finger(one, enrolled[k]) for _, one in looked] for k in left}
-    agreement = {
-        k: sum(
-            agreeing(one.print_, enrolled[k][j].print_) for (_, one), j in zip(looked, pairs[k], strict=True) if j >= 0
-        )
-        for k in left
-    }
-    room = rooms(len(looked), CASCADE.verified, CASCADE.verified_share, len(left))
-    left = sorted(sorted(left, key=lambda k: -agreement[k])[:room])
-    weighed = [evidence(k, looked, enrolled[k], pairs[k]) for k in left]
-    return [one for one in weighed if one is not None]
+    agreement = [
+        sum(agreeing(one.print_, enrolled[k][j].print_) for (_, one), j in zip(looked, chosen, strict=True) if j >= 0)
+        for k, chosen in left
+    ]
+    room = rooms(len(looked), CASCADE.verified, CASCADE.verified_share, len(view))
+    best = sorted(sorted(range(len(left)), key=lambda c: -agreement[c])[:room])
+    of_subject: dict[int, list[tuple[int, int]]] = {}
+    for k, chosen in (left[c] for c in best):
+        of_subject.setdefault(k, []).extend((row, j) for row, j in enumerate(chosen) if j >= 0)
+    return [evidence(k, looked, enrolled[k], pairs) for k, pairs in of_subject.items() if pairs]
 
 
 def agreeing(a: Print, b: Print) -> float:
-    """Return what decides in stage two: its own score times that of stage one."""
-    return relate(a, b) * sift(a, b)
+    """Return what decides in stage two: its own score times that of stage one, which has the benefit of the doubt."""
+    return relate(a, b) * (sift(a, b) + CASCADE.benefit)
 
 
 def in_view(subjects: Sequence[Sequence[Finger] | None], mask: Sequence[bool] | None) -> list[int]:
@@ -473,26 +473,31 @@ def rooms(prints: int, least: int, share: float, subjects: int) -> int:
     return max(1, max(least, math.ceil(share * subjects)) // prints)
 
 
-def narrow(looked: Sequence[Finger], enrolled: dict[int, list[Finger]]) -> list[int]:
-    """Return the subjects that stand out most in stage one."""
+def narrow(looked: Sequence[Finger], enrolled: dict[int, list[Finger]]) -> list[tuple[int, list[int]]]:
+    """Return what stands out most in stage one: a subject, and one of its fingers for each print of the probe, -1 for none.
+
+    Of a single print the fingers, so that a subject may come several times; of several the subjects.
+    """
     room = rooms(len(looked), CASCADE.related, CASCADE.related_share, len(enrolled))
-    strongest = sorted(looked, key=lambda one: -float(one.print_.trust.sum().round(6)))
+    if len(looked) == 1:
+        [one] = looked
+        fingers = [(k, j) for k, held in enrolled.items() for j, other in enumerate(held) if comparable(one, other)]
+        best = sorted(fingers, key=lambda at: -sift(one.print_, enrolled[at[0]][at[1]].print_))[:room]
+        return [(k, [j]) for k, j in sorted(best)]
     count = dict.fromkeys(enrolled, 0)
     total = dict.fromkeys(enrolled, 0.0)
-    for one in strongest:
+    for one in sorted(looked, key=lambda one: -float(one.print_.trust.sum().round(6))):
         wanted = [k for k in enrolled if count[k] < CASCADE.fingers and best_finger(one, enrolled[k]) >= 0]
         for k, excess in stand_out(one, {k: enrolled[k] for k in wanted}).items():
             total[k] += excess
             count[k] += 1
-    left = sorted((k for k in enrolled if count[k]), key=lambda k: (-total[k], k))
-    if len(looked) <= CASCADE.fingers:
-        return sorted(left[:room])
-    left = sorted(left[: 4 * room])
+    left = sorted(sorted((k for k in enrolled if count[k]), key=lambda k: (-total[k], k))[: 4 * room])
     total = dict.fromkeys(left, 0.0)
     for one in looked:
         for k, excess in stand_out(one, {k: enrolled[k] for k in left if best_finger(one, enrolled[k]) >= 0}).items():
             total[k] += excess
-    return sorted(sorted(left, key=lambda k: (-total[k], k))[:room])
+    left = sorted(sorted(left, key=lambda k: (-total[k], k))[:room])
+    return [(k, [best_finger(one, enrolled[k]) for one in looked]) for k in left]
 
 
 def comparable(one: Finger, other: Finger) -> bool:
@@ -516,24 +521,26 @@ def stand_out(one: Finger, enrolled: dict[int, list[Finger]]) -> dict[int, float
 
 
 def evidence(
-    subject: int, looked: Sequence[tuple[int, Finger]], fingers: Sequence[Finger], chosen: Sequence[int]
-) -> Named | None:
+    subject: int, looked: Sequence[tuple[int, Finger]], fingers: Sequence[Finger], chosen: Sequence[tuple[int, int]]
+) -> Named:
     """Return what the fingers of a subject say together; a finger says it once, where it says most."""
-    scores = {
-        (number, j): (verify(one.print_, fingers[j].print_).score, one, fingers[j])
-        for (number, one), j in zip(looked, chosen, strict=True)
-        if j >= 0
-    }
-    if not scores:
-        return None
+    scores = []
+    for row, j in chosen:
+        number, one = looked[row]
+        scores.append((verify(one.print_, fingers[j].print_).score, number, j, one, fingers[j]))
     total, probabilities, mates = 0.0, [], []
     while scores:
-        (i, j), (score, one, other) = max(scores.items(), key=lambda item: (item[1][0], -item[0][0]))
+        score, number, j, one, other = max(scores, key=lambda each: (each[0], -each[1]))
         choices = sum(comparable(one, finger) for finger in fingers)
         total += max(score - math.log(choices), DISSENT)
         probabilities.append(min(1.0, choices * false_match_probability(score, one.origin, other.origin)))
-        mates.append((i, j, score))
-        scores = {pair: value for pair, value in scores.items() if pair[1] != j}
+        mates.append((number, j, score))
+        place = other.position or one.position
+        scores = [
+            each
+            for each in scores
+            if each[1] != number and each[2] != j and not (place and place == (each[4].position or each[3].position))
+        ]
     return Named(subject, total, combined(probabilities), tuple(sorted(mate for mate in mates if mate[2] > 0)))
 
 

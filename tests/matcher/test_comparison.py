@@ -12,7 +12,7 @@ import pytest
 from matcher import Origin, compare
 from matcher._kernels import EVIDENCE, FEATURES
 from matcher._parameters import PAIRING
-from matcher.comparison import Comparison, pack, pack_probe, verify
+from matcher.comparison import Comparison, Evidence, pack, pack_probe, verify
 from matcher.descriptors import DIMENSIONS
 from matcher.synthesis import Finger, population
 from matcher.template import ImpressionType, Template
@@ -125,9 +125,8 @@ def test_comparison_equals_the_slow_twin() -> None:
         assert compared.pairs == tuple(pairs)
         assert compared.unpaired == (expected.alone if pairs else ((), ()))
         assert compared.score == pytest.approx(expected.score, rel=1e-3, abs=0.01)
-        assert [one.value for one in compared.evidence] == pytest.approx(
-            list(expected.features if pairs else ()), rel=1e-3, abs=2e-3
-        )
+        features = expected.features if pairs else [0.0] * FEATURES
+        assert [one.value for one in compared.evidence] == pytest.approx(list(features), rel=1e-3, abs=2e-3)
         assert (compared.transform is not None) == bool(pairs)
         if compared.transform is not None:
             assert math.remainder(compared.transform.rotation - expected.turn, math.tau) == pytest.approx(0, abs=1e-3)
@@ -142,7 +141,7 @@ def test_evidence_is_named_and_its_weights_add_to_the_score_with_the_constant() 
         constant = float(PAIRING.weights[FEATURES])
         told = math.fsum(one.weight for one in compared.evidence)
         assert compared.score == pytest.approx(told + constant, rel=1e-4, abs=1e-3)
-        assert tuple(one.name for one in compared.evidence) == (EVIDENCE if compared.pairs else ())
+        assert tuple(one.name for one in compared.evidence) == EVIDENCE
         for one, weight in zip(compared.evidence, PAIRING.weights, strict=False):
             assert one.weight == pytest.approx(one.value * float(weight), rel=1e-6)
 
@@ -209,8 +208,9 @@ def test_mates_score_above_every_stranger() -> None:
 @pytest.mark.parametrize(("probe", "candidate"), [(BLANK, ENROLLED[0]), (ENROLLED[0], BLANK), (BLANK, BLANK)])
 def test_prints_without_minutiae_compare_as_nothing(probe: Template, candidate: Template) -> None:
     compared = compare(probe, candidate)
+    nothing = tuple(Evidence(name, 0.0, 0.0) for name in EVIDENCE)
     assert compared == Comparison(
-        float(PAIRING.weights[FEATURES]), compared.false_match_probability, (), ((), ()), (), None
+        float(PAIRING.weights[FEATURES]), compared.false_match_probability, (), ((), ()), nothing, None
     )
     assert compared.false_match_probability > 0.1
 

@@ -274,8 +274,9 @@ Weighed = dict[int, tuple[float, float, tuple[tuple[int, int, float], ...]]]
 def weighed(made: Gallery, probe: Sequence[Template], mask: NDArray[np.bool_] | None) -> Weighed:
     """Return score, logarithm of the probability, and mates of every subject that reaches the last stage."""
     looked, snapshot = searching._looked(probe), made._snapshot
-    narrowed = made._narrow(snapshot, looked, searching._reachable(snapshot, mask))
-    pairs = made._verified(snapshot, looked, made._related(snapshot, looked, narrowed))
+    searched = searching._reachable(snapshot, mask)
+    left = made._related(snapshot, looked, made._narrow(snapshot, looked, searched), int(searched.sum()))
+    pairs = made._verified(snapshot, looked, left)
     every = {}
     for subject, compared in pairs.items():
         if compared:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from matcher import _inverted, cells
 from matcher._inverted import (
-    FINGERS,
     GREATEST_SCORE,
     GREATEST_VOTE,
     NEAREST,
@@ -118,7 +117,7 @@ def best_by_hand(scores: Sequence[int], count: int) -> list[int]:
 
 def scored(probe: NDArray[np.int8], segment: Segment, mask: NDArray[np.bool_], nearest: int) -> list[int]:
     scores = np.full(len(segment.sizes), 7, dtype=np.uint16)
-    tally(aim(CODEBOOK, probe, nearest), segment, mask, np.full(FINGERS, 9, dtype=np.int32), scores)
+    tally(aim(CODEBOOK, probe, nearest), segment, mask, np.full(VOTES, 9, dtype=np.int32), scores)
     return scores.tolist()
 
 
@@ -305,7 +304,7 @@ def test_refusals_of_seal_say_what_was_expected() -> None:
         ValueError, match=r"owner must be int64 of shape \(3\), contiguous .* got int64 of shape \(2,\)"
     ):
         seal(CODES, OWNER[:2], 2)
-    with pytest.raises(ValueError, match="a segment holds 0 to 65536 fingers, as many as two bytes name; got 65537"):
+    with pytest.raises(ValueError, match="a segment holds 0 to 65535 fingers, as many as two bytes name; got 65537"):
         seal(CODES, OWNER, 65_537)
     for owner in (OWNER[::-1].copy(), OWNER - 1, OWNER + 1):
         with pytest.raises(

@@ -23,6 +23,9 @@ from tests.matcher import naive
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from matcher._kernels import Prints
+    from matcher._parameters import Pairing
+
 ROOT = Path(__file__).parents[2]
 SIDE = 400
 FIRST = np.zeros(1, dtype=np.int64)
@@ -235,7 +238,8 @@ def test_stage_one_equals_the_slow_twin() -> None:
     sizes = np.diff(gallery.starts)[fingers]
     for probe in EVERY:
         scores = np.empty(len(EVERY), dtype=np.int32)
-        sift(sought(probe).rows, gallery.blocks, fingers, CASCADE.floor, scores)
+        floor = CASCADE.floor_turned if sought(probe).turned else CASCADE.floor
+        sift(sought(probe).rows, gallery.blocks, fingers, floor, scores)
         expected = [naive.sift(plain(probe), plain(name)) for name in EVERY]
         np.testing.assert_allclose(scores / (sizes + CASCADE.few), expected[::-1], rtol=1e-12)
 
@@ -345,7 +349,7 @@ def test_a_print_larger_than_a_template_may_be_is_refused() -> None:
     swollen = gallery._replace(starts=np.array([0, 1, 2 * MAX_MINUTIAE], dtype=np.int64))
     for stage in (comparison.relate, comparison.verify):
         with pytest.raises(
-            IndexError, match="a print has 0 to 255 minutiae; one of these has 509: the gallery is damaged"
+            IndexError, match=r"a print has 0 to 255 minutiae, .*; print 1 has not: the gallery is damaged"
         ):
             stage(sought("base"), swollen, np.ones(1, dtype=np.int64))
 
@@ -355,6 +359,47 @@ def test_a_print_of_less_than_no_minutiae_is_refused() -> None:
     damaged = gallery._replace(starts=np.array([0, 60, 30], dtype=np.int64))
     with pytest.raises(IndexError, match="the gallery is damaged"):
         comparison.verify(sought("base"), damaged, np.ones(1, dtype=np.int64))
+
+
+def damaged(what: str) -> tuple[comparison.Probe, Prints, Pairing]:
+    gallery, probe = comparison.pack([BASE, EVERY["mate"]]).prints, sought("base")
+    return {
+        "minutiae cut short": (probe, gallery._replace(minutiae=gallery.minutiae[:35]), PAIRING),
+        "blocks cut short": (
+            probe,
+            gallery._replace(blocks=gallery.blocks._replace(values=gallery.blocks.values[:2])),
+            PAIRING,
+        ),
+        "more corners than minutiae": (
+            probe,
+            gallery._replace(corner_counts=np.array([5, 200], dtype=np.int32)),
+            PAIRING,
+        ),
+        "no pairs": (probe, gallery, PAIRING._replace(pairs=0)),
+        "no rounds": (probe, gallery, PAIRING._replace(rounds=0)),
+        "few weights": (probe, gallery, PAIRING._replace(weights=PAIRING.weights[:3])),
+        "another print's rows": (probe._replace(rows=sought("full").rows), gallery, PAIRING),
+        "another print's order": (probe._replace(order=probe.order[:5]), gallery, PAIRING),
+    }[what]
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("minutiae cut short", "print 1 has not: the gallery is damaged"),
+        ("blocks cut short", "print 1 has not: the gallery is damaged"),
+        ("more corners than minutiae", "print 1 has not: the gallery is damaged"),
+        ("no pairs", "keeps one or more pairs"),
+        ("no rounds", "keeps one or more pairs"),
+        ("few weights", "and a constant; got 64, 3 and 3 weights"),
+        ("another print's rows", "are of one print; got .*: use pack_probe"),
+        ("another print's order", "are of one print; got 5, .*: use pack_probe"),
+    ],
+)
+def test_what_kernels_rely_on_is_refused_if_it_is_not_so(what: str, said: str) -> None:
+    probe, gallery, rule = damaged(what)
+    with pytest.raises(IndexError, match=said):
+        comparison.verify(probe, gallery, np.ones(1, dtype=np.int64), rule)
 
 
 def test_no_print_asked_for_is_no_error() -> None:
