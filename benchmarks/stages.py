@@ -126,18 +126,20 @@ def test_engine(benchmark: BenchmarkFixture) -> None:
 @pytest.mark.benchmark(group="engine and slow twin")
 def test_twin(benchmark: BenchmarkFixture) -> None:
     """Search the same gallery with the slow twin; descriptors are given to it."""
-    subjects = {str(number): [naive_print(print_)] for number, print_ in enumerate(fingers(SMALL))}
-    searched = [naive_print(template())]
+    subjects = [[slowly(print_)] for print_ in fingers(SMALL)]
+    searched = [slowly(template())]
     rate = POLICY.false_positive_identification_rate
     found = benchmark.pedantic(naive.search, (searched, subjects, rate), rounds=1)  # type: ignore[no-untyped-call]
-    assert [name for name, *_ in found] == ["0"]
+    assert [one.subject for one in found] == [0]
     benchmark.extra_info.update(us=round(1e6 * benchmark.stats.stats.median / SMALL, 3), each="finger")
 
 
-def naive_print(print_: Template) -> naive.Print:
+def slowly(print_: Template) -> naive.Finger:
     """Return a print as the slow twin reads it."""
     made = pack([print_])
-    return naive.print_of(print_, made.descriptors[np.argsort(made.order)])
+    return naive.Finger(
+        naive.print_of(print_, made.descriptors[np.argsort(made.order)]), print_.position, print_.origin
+    )
 
 
 class _Figures:
