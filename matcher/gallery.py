@@ -467,14 +467,16 @@ class Gallery:
         if count <= self.skim_from:
             return np.flatnonzero(eligible)
         target = aim(cells(), one.print_.rows.values)
-        scores = np.zeros(len(eligible), dtype=np.uint16)
         segments = self._sealed(len(eligible))
+        mask = np.zeros(sum(len(segment.sizes) for segment in segments), dtype=np.bool_)
+        mask[: len(eligible)] = eligible  # the last segment may hold fingers that came after the snapshot
+        scores = np.zeros(len(mask), dtype=np.uint16)
 
         def part(numbers: NDArray[np.int64]) -> None:
             votes = np.zeros(VOTES, dtype=np.int32)
             for number in numbers:
-                of_segment = slice(number * FINGERS, min((number + 1) * FINGERS, len(eligible)))
-                tally(target, segments[number], eligible[of_segment], votes, scores[of_segment])
+                of_segment = slice(number * FINGERS, (number + 1) * FINGERS)
+                tally(target, segments[number], mask[of_segment], votes, scores[of_segment])
 
         self._each(part, np.array_split(np.arange(len(segments)), self._threads))
         room = max(CASCADE.skimmed, math.ceil(CASCADE.skimmed_share * count))

@@ -606,3 +606,11 @@ def test_reading_a_template_loads_no_compiler() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = matcher.nothing
+
+
+def test_who_is_enrolled_while_a_search_runs_does_not_disturb_it() -> None:
+    made = holding(ENROLLED[:4], skim_from=0)
+    [one], snapshot = searching._looked(unplaced(AGAIN[1][:1])), made._snapshot
+    eligible = searching._eligible(snapshot, searching._reachable(snapshot, None), one)
+    made.add("late", ENROLLED[5])
+    assert made._skimmed(one, eligible).tolist() == list(range(40))
