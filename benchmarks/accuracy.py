@@ -7,9 +7,9 @@ fingers. Printed is one line a folder and a last one, ``pooled``, over all of th
   first impressions only (the protocol of the Fingerprint Verification Competitions, D. Maio and others, 2002), for all
   other columns all impressions, in the pooled line those of different folders too. A pair is compared once, the print
   that sorts first as the probe.
-* FMR(t) is the share of impostor pairs with a score of t or more, FNMR(t) that of genuine pairs below t. ``eer`` and
-  ``eer_all`` are where the two meet, interpolated linearly between the last threshold at which FMR is the greater and
-  the first at which it is not.
+* FMR(t) is the share of impostor pairs with a score of t or more, FNMR(t) that of genuine pairs below t. They meet between
+  t1, the last threshold with FNMR <= FMR, and t2, the first with FNMR >= FMR. ``eer`` is what that protocol makes of it: the
+  mean of FNMR and FMR at t1 or t2, whichever has the lesser sum. ``eer_all`` is interpolated linearly between the two.
 * ``fnmr_1e2``, ``fnmr_1e3``, ``fnmr_1e4``: FNMR at the smallest threshold with FMR <= 1e-2, 1e-3, 1e-4. Where there are
   fewer impostor pairs than that resolves, this is FNMR with no false match at all, which is ``fnmr_zero``.
 * ``rank1``: each finger's first impression enrolled, the others searched for with ``Gallery.search``; the share that
@@ -179,7 +179,7 @@ def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) 
     templates = sum(print_.template is not None for print_ in prints)
     return Rates(
         folder=name,
-        eer=equal_error_rate(genuine, values[~mated & first[probe] & first[candidate]]),
+        eer=competition_eer(genuine, values[~mated & first[probe] & first[candidate]]),
         eer_all=equal_error_rate(genuine, impostor),
         fnmr_1e2=fnmr_at(genuine, impostor, 1e-2),
         fnmr_1e3=fnmr_at(genuine, impostor, 1e-3),
@@ -191,17 +191,37 @@ def rates(name: str, prints: Sequence[Impression], scores: NDArray[np.float32]) 
     )
 
 
+def competition_eer(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
+    """Return the equal error rate as the protocol of the competitions defines it; nan without pairs.
+
+    D. Maio, D. Maltoni, R. Cappelli, J. L. Wayman, A. K. Jain, "FVC2000: Fingerprint Verification Competition", IEEE PAMI
+    24(3), 2002: with few pairs the two rates cross in a jump, whose ends may lie far apart.
+    """
+    if not len(genuine) or not len(impostor):
+        return float("nan")
+    fnmr, fmr = _rates_at_thresholds(genuine, impostor)
+    ends = int(np.flatnonzero(fnmr <= fmr)[-1]), int(np.flatnonzero(fnmr >= fmr)[0])
+    return float(min((fnmr[at] + fmr[at]) / 2.0 for at in ends))
+
+
 def equal_error_rate(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> float:
     """Return where FMR and FNMR meet, interpolated between thresholds at the scores themselves; nan without pairs."""
     if not len(genuine) or not len(impostor):
         return float("nan")
-    thresholds = np.append(np.unique(np.concatenate([genuine, impostor])), np.inf)
-    fnmr = np.searchsorted(np.sort(genuine), thresholds) / len(genuine)
-    fmr = 1.0 - np.searchsorted(np.sort(impostor), thresholds) / len(impostor)
+    fnmr, fmr = _rates_at_thresholds(genuine, impostor)
     after = int(np.argmax(fmr <= fnmr))  # at the lowest threshold FMR is 1 and FNMR 0, at infinity the reverse
     gap_before, gap_after = fmr[after - 1] - fnmr[after - 1], fnmr[after] - fmr[after]
     share = gap_before / (gap_before + gap_after)
     return float(fmr[after - 1] + share * (fmr[after] - fmr[after - 1]))
+
+
+def _rates_at_thresholds(
+    genuine: NDArray[np.float64], impostor: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return FNMR and FMR at every score and at infinity, ascending."""
+    thresholds = np.append(np.unique(np.concatenate([genuine, impostor])), np.inf)
+    fnmr = np.searchsorted(np.sort(genuine), thresholds) / len(genuine)
+    return fnmr, 1.0 - np.searchsorted(np.sort(impostor), thresholds) / len(impostor)
 
 
 def fnmr_at(genuine: NDArray[np.float64], impostor: NDArray[np.float64], fmr: float) -> float:

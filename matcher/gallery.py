@@ -317,8 +317,8 @@ class Gallery:
 
         ``mask`` has one entry a subject, in the order of :attr:`subjects`; where it is False, or has ended, the subject
         is unreachable. None stands for the whole gallery. A candidate is returned if its false match probability times
-        the number of subjects searched is within ``policy``'s rate and it stands out from the best subject that is no
-        candidate (:data:`matcher._parameters.STANDS_OUT`). Probe prints with fewer than 6 minutiae are left out. Fingers whose
+        the number of subjects searched is within ``policy``'s rate and it stands out from the best subject that is beyond it
+        (:data:`matcher._parameters.STANDS_OUT`). Probe prints with fewer than 6 minutiae are left out. Fingers whose
         positions are both known and differ are never compared.
 
         Raises:
@@ -539,7 +539,7 @@ class Gallery:
         """Return those whose false match probability the policy bears, and who stand out from the others, best first."""
         weighed = [(subject, *_evidence(compared)) for subject, compared in pairs.items() if compared]
         rate = policy.false_positive_identification_rate
-        others = min((probability for _, _, probability, _ in weighed if probability * searched > rate), default=1.0)
+        others = min((probability for _, _, probability, _ in weighed if probability * searched > rate), default=math.inf)
         named = sorted(
             (-score, subject, probability, mates)
             for subject, score, probability, mates in weighed

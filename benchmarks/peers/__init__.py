@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.accuracy import EMPTY, LOWEST, equal_error_rate, firsts, fnmr_at, owners
+from benchmarks.accuracy import EMPTY, LOWEST, competition_eer, firsts, fnmr_at, owners
 from benchmarks.peers.bozorth3 import Bozorth3
 from benchmarks.peers.peer import MissingPeerError, Peer
 from benchmarks.peers.sourceafis_style import SourceAfisStyle
@@ -103,7 +103,7 @@ def rates(name: str, prints: Sequence[Impression], scores: NDArray[Any]) -> Rate
     folder = np.unique([print_.folder for print_ in prints], return_inverse=True)[1]
     impostors = ~mated & first[probe] & first[candidate] & (folder[probe] == folder[candidate])
     eers = [
-        equal_error_rate(values[mated & (folder[probe] == each)], values[impostors & (folder[probe] == each)])
+        competition_eer(values[mated & (folder[probe] == each)], values[impostors & (folder[probe] == each)])
         for each in np.unique(folder)
     ]
     genuine, impostor = values[mated], values[~mated]

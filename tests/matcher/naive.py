@@ -558,5 +558,5 @@ def combined(probabilities: Sequence[float]) -> float:
 def decide(weighed: Sequence[Named], searched: int, rate: float) -> list[Named]:
     bearable = [one for one in weighed if one.probability * searched <= rate]
     others = [one.probability for one in weighed if one.probability * searched > rate]
-    standing = [one for one in bearable if one.probability <= min(others, default=1.0) * STANDS_OUT]
+    standing = [one for one in bearable if one.probability <= min(others, default=math.inf) * STANDS_OUT]
     return sorted(standing, key=lambda one: (-one.score, one.subject))
