@@ -106,8 +106,8 @@ class Candidate:
     """A subject that the evidence names. Score and probability are internal: neither leaves the contact point.
 
     ``score`` is a log likelihood ratio summed over the fingers compared; ``false_match_probability`` the bound on the
-    probability that as many fingers of another individual compare so well; ``fingers`` are those with evidence in
-    favour, in the order of the probe.
+    probability that as many fingers of another individual compare so well; ``fingers``, one or more, are those with
+    evidence in favour, in the order of the probe.
     """
 
     subject: str
@@ -199,7 +199,7 @@ class Gallery:
     process may fork, unless another of its threads is enrolling: each side then has threads of its own. Of more than
     ``skim_from`` fingers the inverted file says which are looked at more closely.
 
-    One finger of 33 minutiae takes 7 KB. The first use in a process compiles or loads the kernels (``matcher.warm``).
+    One finger of 33 minutiae takes about 3 KB. The first use in a process compiles or loads the kernels (``matcher.warm``).
     """
 
     def __init__(self, *, threads: int = 1, skim_from: int = CASCADE.skim_from) -> None:
@@ -492,7 +492,9 @@ class Gallery:
                     continue
                 starts = self._starts.rows[first : last + 1]
                 owner = np.repeat(np.arange(last - first), np.diff(starts))
-                self._segments[number:] = [seal(self._codes.rows[starts[0] : starts[-1]], owner, last - first)]
+                there = self._live.rows[self._subject.rows[first:last]][owner]  # who was removed is not filed again
+                codes = self._codes.rows[starts[0] : starts[-1]][there]
+                self._segments[number:] = [seal(codes, owner[there], last - first)]
             segments = list(self._segments)
         del segments[-(-fingers // FINGERS) :]
         return segments
@@ -530,7 +532,7 @@ class Gallery:
             scores = self._shared_out(verified, fingers[there])
             subjects = left.subjects[there].tolist()
             for subject, finger, score in zip(subjects, fingers[there].tolist(), scores.tolist(), strict=True):
-                pairs.setdefault(subject, []).append(_compared(snapshot, one, subject, finger, score))
+                pairs.setdefault(subject, []).append(_compared(snapshot, looked, one, subject, finger, score))
         return pairs
 
     def _decided(
@@ -539,16 +541,18 @@ class Gallery:
         """Return those whose false match probability the policy bears, and who stand out from the others, best first."""
         weighed = [(subject, *_evidence(compared)) for subject, compared in pairs.items() if compared]
         rate = policy.false_positive_identification_rate
-        others = min((probability for _, _, probability, _ in weighed if probability * searched > rate), default=math.inf)
+        others = min(
+            (probability for _, _, probability, _ in weighed if probability * searched > rate), default=math.inf
+        )
         named = sorted(
-            (-score, subject, probability, mates)
+            (probability, -score, subject, mates)
             for subject, score, probability, mates in weighed
             if probability * searched <= rate and probability <= others * STANDS_OUT
         )
         with self._lock:  # who was removed while the search ran is not named
             return [
                 Candidate(self._names[subject], -cost, probability, _matches(snapshot, subject, mates))
-                for cost, subject, probability, mates in named
+                for probability, cost, subject, mates in named
                 if self._names[subject]
             ][: policy.limit]
 
@@ -660,13 +664,19 @@ def _scores(probe: Probe, prints: Prints, fingers: NDArray[np.int64]) -> NDArray
     return verify(probe, prints, fingers)[0][:, FEATURES]
 
 
-def _compared(snapshot: _Snapshot, one: _Looked, subject: int, finger: int, score: float) -> _Pair:
-    """Return one comparison with the probability that one of as many fingers of a stranger does as well."""
+def _compared(
+    snapshot: _Snapshot, looked: list[_Looked], one: _Looked, subject: int, finger: int, score: float
+) -> _Pair:
+    """Return one comparison with the probability that the best of as many, of a stranger, does as well.
+
+    A print has as many chances as the subject has fingers that it may meet, and a finger as there are prints that may meet it.
+    """
     positions = snapshot.position[snapshot.first[subject] : snapshot.first[subject + 1]]
-    alternatives = int(np.count_nonzero(_may_meet(positions, one.position)))
+    position = int(snapshot.position[finger])
+    rivals = sum(position == 0 or other.position in {0, position} for other in looked)
+    alternatives = int(np.count_nonzero(_may_meet(positions, one.position))) * rivals
     probability = false_match_probability(score, one.origin, Origin(int(snapshot.origin[finger])))
-    position = int(snapshot.position[finger]) or one.position
-    return _Pair(score, best_of(probability, alternatives), one.number, finger, position, alternatives)
+    return _Pair(score, best_of(probability, alternatives), one.number, finger, position or one.position, alternatives)
 
 
 def _evidence(compared: list[_Pair]) -> tuple[float, float, list[_Pair]]:
@@ -690,9 +700,11 @@ def _evidence(compared: list[_Pair]) -> tuple[float, float, list[_Pair]]:
 
 
 def _matches(snapshot: _Snapshot, subject: int, mates: list[_Pair]) -> tuple[FingerMatch, ...]:
+    """Return the fingers with evidence in favour or, where none has any, the one with the least against."""
     first = int(snapshot.first[subject])
+    best = max(mate.score for mate in mates)
     return tuple(
         FingerMatch(pair.probe, pair.finger - first, int(snapshot.position[pair.finger]), pair.score)
         for pair in mates
-        if pair.score > 0.0
+        if pair.score > 0.0 or pair.score == best
     )

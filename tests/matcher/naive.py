@@ -532,6 +532,7 @@ def evidence(
     while scores:
         score, number, j, one, other = max(scores, key=lambda each: (each[0], -each[1]))
         choices = sum(comparable(one, finger) for finger in fingers)
+        choices *= sum(comparable(rival, other) for _, rival in looked)
         total += max(score - math.log(choices), DISSENT)
         probabilities.append(min(1.0, choices * false_match_probability(score, one.origin, other.origin)))
         mates.append((number, j, score))
@@ -541,7 +542,9 @@ def evidence(
             for each in scores
             if each[1] != number and each[2] != j and not (place and place == (each[4].position or each[3].position))
         ]
-    return Named(subject, total, combined(probabilities), tuple(sorted(mate for mate in mates if mate[2] > 0)))
+    best = max(mate[2] for mate in mates)
+    told = sorted(mate for mate in mates if mate[2] > 0 or mate[2] == best)
+    return Named(subject, total, combined(probabilities), tuple(told))
 
 
 def false_match_probability(score: float, probe: Origin, candidate: Origin) -> float:
@@ -559,4 +562,4 @@ def decide(weighed: Sequence[Named], searched: int, rate: float) -> list[Named]:
     bearable = [one for one in weighed if one.probability * searched <= rate]
     others = [one.probability for one in weighed if one.probability * searched > rate]
     standing = [one for one in bearable if one.probability <= min(others, default=math.inf) * STANDS_OUT]
-    return sorted(standing, key=lambda one: (-one.score, one.subject))
+    return sorted(standing, key=lambda one: (one.probability, -one.score, one.subject))

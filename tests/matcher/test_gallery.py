@@ -119,7 +119,7 @@ def test_fingers_of_unknown_position_are_compared_with_all_and_mated_once(enroll
     assert candidate.subject == "subject 5"
     assert [(match.probe, match.finger, match.position) for match in candidate.fingers] == [(0, 6, 7), (1, 2, 3)]
     told = sum(match.score for match in candidate.fingers)
-    assert candidate.score == pytest.approx(told - 2 * math.log(10))  # each the best of ten
+    assert candidate.score == pytest.approx(told - 2 * math.log(20))  # each the best of ten, and of two that may meet it
 
 
 def test_known_positions_that_differ_are_never_compared(enrolled: Gallery) -> None:
@@ -282,7 +282,10 @@ def weighed(made: Gallery, probe: Sequence[Template], mask: NDArray[np.bool_] | 
         if compared:
             score, probability, mates = searching._evidence(compared)
             first = int(snapshot.first[subject])
-            told = tuple((mate.probe, mate.finger - first, mate.score) for mate in mates if mate.score > 0)
+            best = max(mate.score for mate in mates)
+            told = tuple(
+                (mate.probe, mate.finger - first, mate.score) for mate in mates if mate.score > 0 or mate.score == best
+            )
             every[subject] = score, math.log(probability), told
     return every
 
@@ -614,3 +617,24 @@ def test_who_is_enrolled_while_a_search_runs_does_not_disturb_it() -> None:
     eligible = searching._eligible(snapshot, searching._reachable(snapshot, None), one)
     made.add("late", ENROLLED[5])
     assert made._skimmed(one, eligible).tolist() == list(range(40))
+
+
+def test_a_candidate_has_a_finger_even_where_nothing_speaks_in_its_favour() -> None:
+    found = holding([[BLANK]]).search([AGAIN[0][0]], None, ANY)
+    assert [len(candidate.fingers) for candidate in found] == [1]
+
+
+def test_several_prints_that_may_meet_one_finger_pay_for_the_choice() -> None:
+    made = holding([[replace(ENROLLED[2][0], position=0)]])
+    [one] = made.search([AGAIN[2][0]], None, ANY)
+    [several] = made.search([AGAIN[2][0], *AGAIN[3][1:4]], None, ANY)
+    assert several.fingers[0].score == one.fingers[0].score
+    assert several.false_match_probability > one.false_match_probability
+
+
+def test_a_removed_print_is_not_filed_again() -> None:
+    made = holding(ENROLLED[:3], skim_from=0)
+    made.remove(names(3)[1])
+    made.add("late", ENROLLED[5])
+    [segment] = made._sealed(40)
+    assert not set(range(10, 20)) & set((segment.postings & np.uint32(0xFFFF)).tolist())
