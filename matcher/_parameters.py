@@ -132,7 +132,7 @@ TAILS: Final = (
 )
 """Of scores of prints of different fingers, by how many of the two are of another maker or marked by an examiner.
 
-By ``python -m benchmarks.fitting``, on FVC2002 fingers 106-110 of four sensors, on which nothing else was fitted; medians and
+By ``python -m benchmarks.fitting``, on FVC2002 fingers 106-110 of four sensors, on which no weights were fitted; medians and
 90 % intervals by resampling fingers. *Both ours*: 37,760 pairs of whole prints, rate 2.28 (1.44 to 4.23); 49,920 with cuttings
 of 8 to 20 minutiae, 2.50 (1.89 to 3.87); 400,000 with synthetic prints, 2.38 (2.02 to 2.76), whose lower end is the rate;
 greatest score 1.07. *One of another maker*: 75,520, 3.29 (2.65 to 4.31); 99,840, 2.71 (2.12 to 3.42); 400,000, 2.45 (2.07 to

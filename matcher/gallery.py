@@ -8,8 +8,8 @@ should match but does not, gives a log likelihood ratio. Over several fingers of
 returned is decided by the probability of a false candidate (``calibration``), never by a raw score.
 
 **A mask is the searched set.** A print outside it is not looked at by any stage; leaving it out of the gallery and leaving
-it out of the mask give the same answer, byte for byte. How much work a search does follows from the probe and from how
-many prints are in view, not from what they show.
+it out of the mask give the same answer, byte for byte. How many comparisons each stage makes follows from the probe and from
+how many prints are in view; what one costs, from how many minutiae the two have, and not from whether they match.
 
 Arrays only grow. A search takes a snapshot of their ends and runs beside additions and removals without a lock; a removed
 subject is wiped from the arrays at once, and a search that was under way checks again before it names anyone.

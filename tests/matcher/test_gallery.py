@@ -119,7 +119,9 @@ def test_fingers_of_unknown_position_are_compared_with_all_and_mated_once(enroll
     assert candidate.subject == "subject 5"
     assert [(match.probe, match.finger, match.position) for match in candidate.fingers] == [(0, 6, 7), (1, 2, 3)]
     told = sum(match.score for match in candidate.fingers)
-    assert candidate.score == pytest.approx(told - 2 * math.log(20))  # each the best of ten, and of two that may meet it
+    assert candidate.score == pytest.approx(
+        told - 2 * math.log(20)
+    )  # each the best of ten, and of two that may meet it
 
 
 def test_known_positions_that_differ_are_never_compared(enrolled: Gallery) -> None:
