@@ -242,11 +242,15 @@ def _unpacked(rows: dict[str, NDArray[Any]], number: int) -> Template:
 
 
 def crop(template: Template, size: int, rng: np.random.Generator) -> Template:
-    """Return what a latent print might show: a minutia drawn at random and those nearest to it, position unknown."""
+    """Return what a latent print might show: a cutting, position unknown."""
+    return replace(cutting(template, size, rng), position=0, impression=ImpressionType.LATENT)
+
+
+def cutting(template: Template, size: int, rng: np.random.Generator) -> Template:
+    """Return a minutia drawn at random and those nearest to it, so many in all."""
     middle = rng.integers(len(template))
     away = np.hypot(template.x - float(template.x[middle]), template.y - float(template.y[middle]))
-    kept = _part(template, np.argsort(away, kind="stable")[:size])
-    return replace(kept, position=0, impression=ImpressionType.LATENT)
+    return _part(template, np.argsort(away, kind="stable")[:size])
 
 
 def _part(template: Template, rows: NDArray[np.intp]) -> Template:

@@ -116,12 +116,11 @@ def prints_of(impressions: Sequence[Impression]) -> Iterator[Print]:
     """Yield the prints that have minutiae; the first half of a folder's fingers, by their names, is learnt from."""
     names = sorted({(Path(each.folder).name, each.finger) for each in impressions})
     numbers = {name: number for number, name in enumerate(names, start=1)}
+    halves = {folder: backgrounds.first_half(impressions, folder) for folder in {each.folder for each in impressions}}
     for each in impressions:
-        folder = Path(each.folder).name
-        fingers = [finger for other, finger in names if other == folder]
         if each.template is not None and len(each.template):
-            learnt = fingers.index(each.finger) < len(fingers) // 2
-            yield Print(numbers[folder, each.finger], each.impression, learnt, each.template)
+            learnt = each.finger in halves[each.folder]
+            yield Print(numbers[Path(each.folder).name, each.finger], each.impression, learnt, each.template)
 
 
 # --- pairs -----------------------------------------------------------------------------------------------------------
@@ -134,10 +133,10 @@ def compared(prints: Sequence[Print], weights: NDArray[np.float32]) -> Pairs:
     gallery = pack([print_.template for print_ in every]).prints
     rule = PAIRING._replace(weights=weights)
     rng = np.random.default_rng(SEED)
-    cuttings = [cutting(print_.template, int(rng.integers(*CUTTING_SIZES)), rng) for print_ in prints]
+    cuttings = [backgrounds.cutting(print_.template, int(rng.integers(*CUTTING_SIZES)), rng) for print_ in prints]
 
     def row(number: int) -> tuple[Real, NDArray[np.int64], NDArray[np.int64]]:
-        later = np.delete(np.arange(number, len(every)), 0)
+        later = np.arange(number + 1, len(every))
         others = np.delete(np.arange(len(every)), number)
         whole = verify(pack_probe(prints[number].template), gallery, later, rule)[0]
         cut = verify(pack_probe(cuttings[number]), gallery, others, rule)[0]
@@ -182,23 +181,6 @@ def mirror(template: Template) -> Template:
         np.pi - template.direction,
         kind=template.kind,
         quality=template.quality,
-        width=template.width,
-        height=template.height,
-        origin=template.origin,
-    )
-
-
-def cutting(template: Template, size: int, rng: np.random.Generator) -> Template:
-    """Return a minutia drawn at random and those nearest to it, so many in all."""
-    middle = rng.integers(len(template))
-    away = np.hypot(template.x - float(template.x[middle]), template.y - float(template.y[middle]))
-    near = np.argsort(away, kind="stable")[:size]
-    return Template.of(
-        template.x[near],
-        template.y[near],
-        template.direction[near],
-        kind=template.kind[near],
-        quality=template.quality[near],
         width=template.width,
         height=template.height,
         origin=template.origin,

@@ -33,6 +33,7 @@ from rich.table import Table
 
 from benchmarks import backgrounds, machine, peers
 from matcher import Gallery, Policy
+from matcher._parameters import CASCADE
 from matcher.comparison import pack_probe
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ class Growing:
 
     def exhaustively(self, *, exhaustive: bool) -> None:
         """Let the following searches do without the inverted file, or with it."""
-        usual = Gallery().skim_from
-        self.gallery.skim_from = 1 << 62 if exhaustive else usual
+        self.gallery.skim_from = 1 << 62 if exhaustive else CASCADE.skim_from
 
 
 def _hands(block: Block, person: int, positions: Sequence[int]) -> list[Template]:

@@ -27,8 +27,11 @@ import numpy as np
 from llvmlite import ir
 from numba import extending, types
 
+from matcher._arrays import expect
 from matcher._compiled import bare_kernel
-from matcher.cells import BOOKS, CELLS, DIMENSIONS, ENTRIES, LEAVES, Cells
+from matcher.cells import BOOKS, CELLS, ENTRIES, LEAVES, Cells
+from matcher.descriptors import DIMENSIONS
+from matcher.template import MAX_MINUTIAE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,9 +48,6 @@ NOBODY: Final = np.uint32(FINGERS)
 """The posting that stands where one was erased."""
 
 VOTES: Final = FINGERS + 1
-
-MOST_MINUTIAE: Final = 255
-"""Of one finger or probe (ISO/IEC 19794-2:2005, 7.4.1.4), so that a sum of votes stays within 32 bits."""
 
 NEAREST: Final = 48
 """Cells that a minutia of the probe looks into, unless another number is asked for."""
@@ -113,7 +113,7 @@ def encode(codebook: Cells, descriptors: NDArray[np.int8]) -> NDArray[np.uint32]
         ValueError: for another type or shape.
 
     """
-    _expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
+    expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
     codes = np.zeros(len(descriptors), dtype=np.uint32)
     near = np.zeros(len(codebook.branches), dtype=np.int32)
     residual = np.zeros(DIMENSIONS, dtype=np.int16)
@@ -196,16 +196,16 @@ def seal(codes: NDArray[np.uint32], owner: NDArray[np.int64], fingers: int) -> S
             fingers, a finger of over 255 minutiae, or codes that name no cell.
 
     """
-    _expect("codes", codes, np.uint32, (None,))
-    _expect("owner", owner, np.int64, (len(codes),))
+    expect("codes", codes, np.uint32, (None,))
+    expect("owner", owner, np.int64, (len(codes),))
     if not 0 <= fingers <= FINGERS:
         raise ValueError(f"a segment holds 0 to {FINGERS} fingers, as many as two bytes name; got {fingers}")
     if len(owner) and (owner[0] < 0 or owner[-1] >= fingers or (np.diff(owner) < 0).any()):
         raise ValueError(f"owners ascend from 0 to the number of fingers, {fingers}, less one; these do not")
     sizes = np.bincount(owner, minlength=fingers)
-    if sizes.max(initial=0) > MOST_MINUTIAE:
+    if sizes.max(initial=0) > MAX_MINUTIAE:
         raise ValueError(
-            f"a finger has at most {MOST_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {sizes.max()}: keep "
+            f"a finger has at most {MAX_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {sizes.max()}: keep "
             "those of best quality"
         )
     cells = (codes & np.uint32(0xFFFF)).astype(np.int32)
@@ -235,7 +235,7 @@ def erase(segment: Segment, finger: int, codes: NDArray[np.uint32]) -> None:
         ValueError: there is no such finger, or its codes name no cell.
 
     """
-    _expect("codes", codes, np.uint32, (None,))
+    expect("codes", codes, np.uint32, (None,))
     if not 0 <= finger < len(segment.sizes):
         raise ValueError(f"a segment's fingers are numbered from 0 to {len(segment.sizes) - 1}; got {finger}")
     if len(codes) and (codes & np.uint32(0xFFFF)).max() >= CELLS:
@@ -262,10 +262,10 @@ def aim(codebook: Cells, descriptors: NDArray[np.int8], nearest: int = NEAREST) 
         ValueError: for another type or shape, more than 255 minutiae, or a number of cells that there are not.
 
     """
-    _expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
-    if len(descriptors) > MOST_MINUTIAE:
+    expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
+    if len(descriptors) > MAX_MINUTIAE:
         raise ValueError(
-            f"a probe has at most {MOST_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {len(descriptors)}: keep "
+            f"a probe has at most {MAX_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {len(descriptors)}: keep "
             "those of best quality"
         )
     if not 1 <= nearest <= CELLS:
@@ -332,7 +332,7 @@ def shortlist(
 
     """
     fingers = sum(len(segment.sizes) for segment in segments)
-    _expect("mask", mask, np.bool_, (fingers,))
+    expect("mask", mask, np.bool_, (fingers,))
     first = 0
     for segment in segments:
         last = first + len(segment.sizes)
@@ -357,17 +357,17 @@ def tally(
 
     """
     m, nearest = target.cells.shape
-    _expect("target.cells", target.cells, np.int32, (None, None))
-    _expect("target.gains", target.gains, np.int32, (m, nearest))
-    _expect("target.tables", target.tables, np.int32, (m, BOOKS, ENTRIES))
+    expect("target.cells", target.cells, np.int32, (None, None))
+    expect("target.gains", target.gains, np.int32, (m, nearest))
+    expect("target.tables", target.tables, np.int32, (m, BOOKS, ENTRIES))
     if target.cells.size and not 0 <= target.cells.min() <= target.cells.max() < CELLS:
         raise ValueError(f"cells of a probe are numbers from 0 to {CELLS - 1}; these are not")
-    _expect("segment.offsets", segment.offsets, np.int32, (CELLS + 1,))
-    _expect("segment.postings", segment.postings, np.uint32, (None,))
-    _expect("segment.sizes", segment.sizes, np.uint8, (None,))
-    _expect("mask", mask, np.bool_, (len(segment.sizes),))
-    _expect("votes", votes, np.int32, (VOTES,))
-    _expect("scores", scores, np.uint16, (len(segment.sizes),))
+    expect("segment.offsets", segment.offsets, np.int32, (CELLS + 1,))
+    expect("segment.postings", segment.postings, np.uint32, (None,))
+    expect("segment.sizes", segment.sizes, np.uint8, (None,))
+    expect("mask", mask, np.bool_, (len(segment.sizes),))
+    expect("votes", votes, np.int32, (VOTES,))
+    expect("scores", scores, np.uint16, (len(segment.sizes),))
     _tally(target, segment, votes)
     _score(votes, segment.sizes, mask, _RECIPROCALS, scores)
 
@@ -413,7 +413,7 @@ def _tally(target: Aim, segment: Segment, votes: NDArray[np.int32]) -> None:
 
 def _reciprocals() -> NDArray[np.int64]:
     """Return what votes are multiplied by, for each number of minutiae."""
-    return ((_SCORE_STEPS << _SCORE_SHIFT) // np.maximum(np.arange(MOST_MINUTIAE + 1), 1)).astype(np.int64)
+    return ((_SCORE_STEPS << _SCORE_SHIFT) // np.maximum(np.arange(MAX_MINUTIAE + 1), 1)).astype(np.int64)
 
 
 _RECIPROCALS: Final = _reciprocals()
@@ -441,8 +441,8 @@ def best(scores: NDArray[np.uint16], count: int, histogram: NDArray[np.int64]) -
         ValueError: for another type or shape, a score above 16,383, or a negative count.
 
     """
-    _expect("scores", scores, np.uint16, (None,))
-    _expect("histogram", histogram, np.int64, (GREATEST_SCORE + 1,))
+    expect("scores", scores, np.uint16, (None,))
+    expect("histogram", histogram, np.int64, (GREATEST_SCORE + 1,))
     if count < 0:
         raise ValueError(f"a shortlist has 0 or more fingers; got {count}")
     if scores.max(initial=0) > GREATEST_SCORE:
@@ -473,15 +473,3 @@ def _best(scores: NDArray[np.uint16], histogram: NDArray[np.int64], chosen: NDAr
             chosen[size] = f
             size += 1
     return size
-
-
-def _expect(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:
-    fits = len(array.shape) == len(shape) and all(
-        wanted in {None, got} for wanted, got in zip(shape, array.shape, strict=True)
-    )
-    if array.dtype != dtype or not fits or not array.flags.c_contiguous:
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(
-            f"{name} must be {np.dtype(dtype)} of shape ({wanted}), contiguous in C order; got {array.dtype} of shape "
-            f"{array.shape}{'' if array.flags.c_contiguous else ', not contiguous'}"
-        )

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from matcher._compiled import bare_kernel
-from matcher._sift import DIMENSIONS, GROUP, GROUPS, LANES, NOUGHT, Blocks, Rows, similarities
+from matcher._sift import GROUP, GROUPS, LANES, NOUGHT, Blocks, Rows, similarities
+from matcher.descriptors import DIMENSIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

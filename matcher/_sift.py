@@ -28,22 +28,22 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils, codegen, config, errors
 
+from matcher._arrays import aligned, expect
 from matcher._compiled import bare_kernel, kernel
+from matcher.descriptors import DIMENSIONS
+from matcher.template import MAX_MINUTIAE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-DIMENSIONS: Final = 64
 LANES: Final = 16
 """Minutiae of a block."""
 GROUP: Final = 4
 """Dimensions of a lane that lie together."""
 GROUPS: Final = DIMENSIONS // GROUP
-MOST_MINUTIAE: Final = 255
-"""Of one finger (ISO/IEC 19794-2:2005, 7.4.1.4), so that a sum of excesses stays within 32 bits."""
-MOST_BLOCKS: Final = -(-MOST_MINUTIAE // LANES)
+MOST_BLOCKS: Final = -(-MAX_MINUTIAE // LANES)
 
 # numba's own annotations are too few to be held to.
 intrinsic: Final[Callable[[Callable[..., Any]], Any]] = extending.intrinsic
@@ -89,33 +89,25 @@ def blocks_of(descriptors: NDArray[np.int8], starts: NDArray[np.int64]) -> Block
     Raises:
         ValueError: for another type or shape, rows that ``starts`` does not divide, or a finger of over 255 minutiae.
     """
-    _expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
-    _expect("starts", starts, np.int64, (None,))
+    expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
+    expect("starts", starts, np.int64, (None,))
     counts = np.diff(starts)
     if not starts.size or starts[0] != 0 or starts[-1] != len(descriptors) or (counts < 0).any():
         raise ValueError(
             f"starts must rise from 0 to the number of descriptors, {len(descriptors)}, so that every descriptor is of one "
             "finger; it does not: give f + 1 offsets for f fingers"
         )
-    if counts.size and counts.max() > MOST_MINUTIAE:
+    if counts.size and counts.max() > MAX_MINUTIAE:
         raise ValueError(
-            f"a finger has at most {MOST_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {counts.max()}: keep "
+            f"a finger has at most {MAX_MINUTIAE} minutiae (ISO/IEC 19794-2:2005, 7.4.1.4); got {counts.max()}: keep "
             "those of best quality"
         )
     owned = -(-counts // LANES)
     first = np.cumsum(owned) - owned
-    blocks = _aligned(int(owned.sum()))
+    blocks = aligned(int(owned.sum()), np.uint8, BLOCK)
     _fill(descriptors.view(np.uint32), starts, first, blocks.view(np.uint32)[..., 0])
     read = np.maximum((counts + LANES // 2) // LANES, np.minimum(counts, 1))
     return Blocks(blocks, first, read.astype(np.int32))
-
-
-def _aligned(count: int) -> NDArray[np.uint8]:
-    """Return so many blocks, unwritten, that no block's 64 bytes lie across two lines of the cache."""
-    size = count * DIMENSIONS * LANES
-    room = np.empty(size + 63, dtype=np.uint8)
-    skipped = -room.ctypes.data % 64
-    return room[skipped : skipped + size].reshape(count, GROUPS, LANES, GROUP)
 
 
 @bare_kernel
@@ -145,7 +137,7 @@ def rows_of(descriptors: NDArray[np.int8], *, turned: bool = False) -> Rows:
     Raises:
         ValueError: for another type or shape.
     """
-    _expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
+    expect("descriptors", descriptors, np.int8, (None, DIMENSIONS))
     values = descriptors.copy()
     if turned:
         values[:, _DIRECTION] = 0
@@ -171,14 +163,14 @@ def sift(
         ValueError: for another type or shape, a floor below 0 (which the empty lanes of blocks would exceed), a finger that
             is not there, or a finger whose blocks are not. ``scores`` is then partly written.
     """
-    _expect("rows.values", rows.values, np.int8, (None, DIMENSIONS))
-    _expect("rows.wide", rows.wide, np.int16, (len(rows.values), DIMENSIONS))
-    _expect("rows.bias", rows.bias, np.int32, (len(rows.values),))
-    _expect("blocks.values", blocks.values, np.uint8, (None, GROUPS, LANES, GROUP))
-    _expect("blocks.first", blocks.first, np.int64, (None,))
-    _expect("blocks.read", blocks.read, np.int32, (len(blocks.first),))
-    _expect("fingers", fingers, np.int64, (None,))
-    _expect("scores", scores, np.int32, (len(fingers),))
+    expect("rows.values", rows.values, np.int8, (None, DIMENSIONS))
+    expect("rows.wide", rows.wide, np.int16, (len(rows.values), DIMENSIONS))
+    expect("rows.bias", rows.bias, np.int32, (len(rows.values),))
+    expect("blocks.values", blocks.values, np.uint8, (None, GROUPS, LANES, GROUP))
+    expect("blocks.first", blocks.first, np.int64, (None,))
+    expect("blocks.read", blocks.read, np.int32, (len(blocks.first),))
+    expect("fingers", fingers, np.int64, (None,))
+    expect("scores", scores, np.int32, (len(fingers),))
     if not 0 <= floor <= np.iinfo(np.int32).max:
         raise ValueError(
             f"a floor is from 0, the similarity of an empty lane of a block, to {np.iinfo(np.int32).max}; got {floor}"
@@ -186,18 +178,6 @@ def sift(
     place = _sift(rows, blocks, fingers, np.int32(floor), scores)
     if place >= 0:
         raise _not_there(int(fingers[place]), place, blocks)
-
-
-def _expect(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:
-    fits = len(array.shape) == len(shape) and all(
-        wanted in {None, got} for wanted, got in zip(shape, array.shape, strict=True)
-    )
-    if array.dtype != dtype or not fits or not array.flags.c_contiguous:
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(
-            f"{name} must be {np.dtype(dtype)} of shape ({wanted}), contiguous in C order; got {array.dtype} of shape "
-            f"{array.shape}{'' if array.flags.c_contiguous else ', not contiguous'}"
-        )
 
 
 def _not_there(finger: int, place: int, blocks: Blocks) -> ValueError:
@@ -580,7 +560,7 @@ def _similarities_portable(rows: Rows, blocks: Blocks, f: int, n: int, out: NDAr
 @bare_kernel
 def _has_room(rows: Rows, blocks: Blocks, f: int, n: int, out: NDArray[np.int32]) -> bool:
     """Tell whether there are so many minutiae's blocks of a finger and ``out`` holds every row and lane of them."""
-    if f < 0 or f >= blocks.first.shape[0] or n < 0 or n > MOST_MINUTIAE:
+    if f < 0 or f >= blocks.first.shape[0] or n < 0 or n > MAX_MINUTIAE:
         return False
     first, count = blocks.first[f], (n + LANES - 1) // LANES
     if first < 0 or first > blocks.values.shape[0] - count:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from matcher.descriptors import DIMENSIONS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DIMENSIONS: Final = 64
 BRANCHES: Final = 128
 LEAVES: Final = 120
 """Cells of a branch."""

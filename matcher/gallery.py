@@ -28,6 +28,7 @@ from weakref import WeakSet
 
 import numpy as np
 
+from matcher._arrays import aligned
 from matcher._inverted import FINGERS, GREATEST_SCORE, VOTES, aim, best, encode, erase, seal, tally
 from matcher._kernels import FEATURES, Prints
 from matcher._parameters import CASCADE, DISSENT, STANDS_OUT
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from matcher.template import Template
 
 _FIRST_ROWS: Final = 1024
-_LINE: Final = 64  # bytes
 _NONE: Final = np.zeros(0, dtype=np.int64)
 
 _Part = TypeVar("_Part")
@@ -120,7 +120,7 @@ class _Column:
     """An array that grows at its end; views handed out before keep their length. It begins where a line of the cache does."""
 
     def __init__(self, dtype: type[np.generic], *width: int) -> None:
-        self._data: NDArray[Any] = _zeros(_FIRST_ROWS, dtype, width)
+        self._data: NDArray[Any] = aligned(_FIRST_ROWS, dtype, width)
         self._size = 0
 
     @property
@@ -130,18 +130,11 @@ class _Column:
     def extend(self, rows: NDArray[Any]) -> None:
         size = self._size + len(rows)
         if size > len(self._data):
-            larger = _zeros(max(size, 2 * len(self._data)), self._data.dtype.type, self._data.shape[1:])
+            larger = aligned(max(size, 2 * len(self._data)), self._data.dtype.type, self._data.shape[1:])
             larger[: self._size] = self.rows
             self._data = larger
         self._data[self._size : size] = rows
         self._size = size
-
-
-def _zeros(rows: int, dtype: type[np.generic], width: tuple[int, ...]) -> NDArray[Any]:
-    row = math.prod(width) * np.dtype(dtype).itemsize
-    room = np.zeros(rows * row + _LINE, dtype=np.uint8)
-    skipped = -room.ctypes.data % _LINE
-    return room[skipped : skipped + rows * row].view(dtype).reshape(rows, *width)
 
 
 class _Snapshot(NamedTuple):
@@ -413,12 +406,12 @@ class Gallery:
 
     def _narrow(self, snapshot: _Snapshot, looked: list[_Looked], searched: NDArray[np.bool_]) -> _Left:
         """Return what stage one leaves: the fingers or, if the probe has several prints, the subjects that stand out most."""
+        room = _room(len(looked), CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched)))
         if len(looked) == 1:
             fingers = self._skimmed(looked[0], _eligible(snapshot, searched, looked[0]))
             scores = self._sifted(snapshot, looked[0].print_, fingers)
-            best = _greatest(scores, _room(1, CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched))))
+            best = _greatest(scores, room)
             return _Left(snapshot.subject[fingers[best]].astype(np.int64), fingers[best][None], scores[best][None])
-        room = _room(len(looked), CASCADE.related, CASCADE.related_share, int(np.count_nonzero(searched)))
         left = self._mated(snapshot, looked, self._best_subjects(snapshot, looked, searched, 4 * room))
         total = sum((_excess(scores) for scores in left.scores), start=np.zeros(len(left.subjects), dtype=np.float32))
         return left.of(_greatest(total, room))

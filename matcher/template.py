@@ -24,7 +24,7 @@ MAX_MINUTIAE: Final = 255
 """ISO/IEC 19794-2:2005, 7.4.1.4, counts minutiae in one byte."""
 
 LEAST_MINUTIAE: Final = 6
-"""Minutiae that a probe needs: with fewer, nearly everything fits by chance."""
+"""Minutiae that a probe needs. Tails were fitted on 8 and more; at 6 and 7 strangers reach a score up to twice as often."""
 
 MAX_SIDE: Final = 0x3FFF
 """ISO/IEC 19794-2:2005, 7.4.2.2, keeps a coordinate in 14 bits."""

@@ -2,7 +2,8 @@
 
 Cells are learnt from synthetic fingers straight from the model of ``matcher.synthesis``, as ``matcher.descriptors`` describes
 them: so train this again whenever the descriptors were trained again. ``--fingers`` are persons from 0 up of the training
-population (:data:`benchmarks.train.prints.SEED`), ten fingers each; no benchmark judges by them. ``--prints`` adds the
+population (:data:`benchmarks.train.prints.SEED`), ten fingers each. The benchmarks search among the same population, so
+what they say of synthetic mates is not held out. ``--prints`` adds the
 synthetic prints that ``benchmarks.train.prints`` has rendered and read, and ``--data`` the first half of the fingers of each
 set of FVC2002, ``--times`` over.
 

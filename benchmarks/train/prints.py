@@ -4,7 +4,8 @@
 
 Each finger becomes one file ``<seed>_<finger>.npz`` with the minutiae of its impressions one behind the other; a file that is
 there already is not made again. A picture takes about 0.5 s of CPU time to render and 0.25 s to read. The training fingers are
-persons from 0 up of seed :data:`SEED`, and no benchmark judges by that seed.
+persons from 0 up of seed :data:`SEED`. Benchmarks use that seed for templates straight from the model, which share a
+finger's class and size with its picture, and not its minutiae.
 """
 
 from __future__ import annotations

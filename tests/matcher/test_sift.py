@@ -18,7 +18,8 @@ from llvmlite import binding
 from numba.core.errors import TypingError
 
 from matcher import _sift
-from matcher._sift import DIMENSIONS, GROUP, GROUPS, LANES, Blocks, Rows, blocks_of, rows_of, sift, similarities
+from matcher._sift import GROUP, GROUPS, LANES, Blocks, Rows, blocks_of, rows_of, sift, similarities
+from matcher.descriptors import DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
