@@ -12,12 +12,12 @@ fit one model of descriptors; where that is trained again, so must they be.
 from __future__ import annotations
 
 import functools
-import io
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from matcher import _model_file
 from matcher.descriptors import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -110,24 +110,9 @@ def parse(data: bytes) -> Cells:
         CellsError: the bytes are no codebook, or not one of this version and shape.
 
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # noqa: BLE001 - numpy and zipfile raise many kinds on damaged bytes
-        raise CellsError(f"a codebook of cells is an .npz file of arrays; this is none: {error}") from None
-    version = arrays.pop("version", np.array(0))
-    if version.shape != () or version != VERSION:
-        raise CellsError(f"a codebook of cells of version {VERSION} is needed; got {version}: train it again")
-    if set(arrays) != set(_SHAPES):
-        raise CellsError(
-            f"a codebook of cells holds {', '.join(_SHAPES)}; got {', '.join(sorted(arrays)) or 'nothing'}"
-        )
-    return cells_of(**arrays)
+    return cells_of(**_model_file.read(data, "a codebook of cells", version=VERSION, names=_SHAPES, error=CellsError))
 
 
 def serialized(codebook: Cells) -> bytes:
     """Return the file of a codebook; equal codebooks give equal bytes."""
-    file = io.BytesIO()
-    arrays = {name: getattr(codebook, name) for name in _SHAPES}
-    np.savez(file, allow_pickle=False, version=np.array(VERSION, dtype=np.int32), **arrays)
-    return file.getvalue()
+    return _model_file.write(VERSION, {name: getattr(codebook, name) for name in _SHAPES})

@@ -18,15 +18,12 @@ Prints are held upright within the tolerance that the direction part has; a neig
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
-import zlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from matcher import _describe
+from matcher import _describe, _model_file
 from matcher._describe import AT_ONCE, Network, Work
 
 if TYPE_CHECKING:
@@ -97,16 +94,7 @@ def parse(data: bytes) -> Network:
         ModelError: the bytes are no model, or not one of this version.
 
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"a model of descriptors is an .npz file of arrays; this is none: {error}") from None
-    version = arrays.pop("version", np.array(0))
-    if version.shape != () or version != VERSION:
-        raise ModelError(f"a model of descriptors of version {VERSION} is needed; got {version}: train it again")
-    if set(arrays) != set(_PARTS):
-        raise ModelError(f"a model of descriptors holds {', '.join(_PARTS)}; got {', '.join(sorted(arrays))}")
+    arrays = _model_file.read(data, "a model of descriptors", version=VERSION, names=_PARTS, error=ModelError)
     c, s, d = arrays["cells"].size // 3, arrays["sections"].size // 2, DIMENSIONS - 2
     shapes = {"cells": (3, c), "sections": (2, s), "weights": (s * c, d), "bias": (d,)}
     for name in _PARTS:
@@ -124,9 +112,7 @@ def parse(data: bytes) -> Network:
 
 def serialized(network: Network) -> bytes:
     """Return the file of a model; equal models give equal bytes."""
-    file = io.BytesIO()
-    np.savez(file, version=np.array(VERSION, dtype=np.int32), allow_pickle=False, **network._asdict())
-    return file.getvalue()
+    return _model_file.write(VERSION, network._asdict())
 
 
 def _check(starts: NDArray[np.int64], points: NDArray[np.float32]) -> None:

@@ -348,7 +348,7 @@ def test_rates_are_those_of_the_scores() -> None:
     found[0, 1], found[2, 3], found[0, 2], found[0, 3], found[1, 2], found[1, 3] = 5, 1, 2, 3, -1, 0
     figures = rates("any", prints, found)
     assert (figures.fnmr_1e3, figures.zero_fmr) == (0.5, 0.5)
-    assert figures.eer == 0.5
+    assert figures.eer == 0.25  # between FMR 0 and FNMR .5, the nearer of the two thresholds about the crossing (FVC)
     assert figures.rank1 == 0.5  # 1 finds 0 (5 against -1); 3 finds 0 (3) before 2 (1)
 
 
