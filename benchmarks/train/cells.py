@@ -1,11 +1,10 @@
 """Train the codebook of ``matcher.cells``: ``python -m benchmarks.train.cells [--out matcher/model/cells.npz]``.
 
 Cells are learnt from synthetic fingers straight from the model of ``matcher.synthesis``, as ``matcher.descriptors`` describes
-them: so train this again whenever the descriptors were trained again. ``--fingers`` are persons from 0 up of the training
-population (:data:`benchmarks.train.prints.SEED`), ten fingers each. The benchmarks search among the same population, so
-what they say of synthetic mates is not held out. ``--prints`` adds the
-synthetic prints that ``benchmarks.train.prints`` has rendered and read, and ``--data`` the first half of the fingers of each
-set of FVC2002, ``--times`` over.
+them: so train this again whenever the descriptors were trained again. ``--fingers`` are persons from 0 up of a population
+of their own (:data:`PEOPLE`), ten fingers each, among whom no benchmark searches. ``--prints`` adds the synthetic prints
+that ``benchmarks.train.prints`` has rendered and read, and ``--data`` the first half of the fingers of each set of FVC2002,
+``--times`` over.
 
 **Branches.** Lloyd's k-means over a part of the descriptors, from centres drawn among them. **Leaves.** The same within
 each branch. **Books.** The same over what descriptors differ by from the centre of their cell, even dimensions and odd
@@ -26,7 +25,6 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.train import descriptors as training
-from benchmarks.train import prints
 from matcher import descriptors
 from matcher._compiled import bare_kernel
 from matcher._inverted import _cell_of, _nearest_of
@@ -40,6 +38,9 @@ if TYPE_CHECKING:
 
 SEED: Final = 2014
 """Of the draws of centres."""
+
+PEOPLE: Final = 2019
+"""Seed of the persons who are learnt from; the benchmarks enrol and search others, so their figures are held out."""
 
 ROUNDS: Final = 12
 """Of k-means."""
@@ -150,8 +151,8 @@ def _sum(
 
 
 def synthetic(fingers: int) -> NDArray[np.int8]:
-    """Return the descriptors of so many fingers of the training population."""
-    people = population(prints.SEED, -(-fingers // 10))
+    """Return the descriptors of so many fingers of the persons to learn from."""
+    people = population(PEOPLE, -(-fingers // 10))
     return _described([template for person in people for template in person][:fingers])
 
 
