@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-def read(
-    data: bytes, what: str, *, version: int, names: Collection[str], error: type[ValueError]
-) -> dict[str, Any]:
+def read(data: bytes, what: str, *, version: int, names: Collection[str], error: type[ValueError]) -> dict[str, Any]:
     """Return the arrays in the bytes of an ``.npz`` file; ``what`` the file is called in messages.
 
     Raises:

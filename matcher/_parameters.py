@@ -62,6 +62,7 @@ class Cascade(NamedTuple):
     floor_turned: int  # the same where directions are not compared
     few: int  # minutiae added to a finger's number, so that a handful does not score high by chance
     fingers: int  # of a probe that stage one looks for in every subject
+    captures: int  # of one subject that a probe of one print may be compared with in stage two
     related: int  # comparisons in stage two,
     related_share: float  # or this share of the subjects searched if that is more
     benefit: float  # of the doubt: added to stage one's score where stage two multiplies it
@@ -110,6 +111,7 @@ CASCADE: Final = Cascade(
     floor_turned=20_000,  # tests of latent cuttings: 18,000 to 22,000 serve equally well, 29,900 loses a third of 8 minutiae
     few=4,
     fingers=3,
+    captures=10,
     related=1_000,  # of 280 mates among 20,000 the worst has rank 15 in stage one
     related_share=0.001,
     benefit=100.0,
@@ -118,11 +120,11 @@ CASCADE: Final = Cascade(
 )
 
 STANDS_OUT: Final = 0.05
-"""A candidate's false match probability is at most this share of that of the best subject that is no candidate.
+"""A candidate's false match probability is at most this share of that of the best subject that the policy's rate does not bear.
 
 Between strangers the best exceeds the second by so much in one search of twenty, whatever the size of the gallery, since the
-spacing of the greatest of many exponential values is exponential. One who is enrolled twice is a candidate twice, so neither
-stands in the other's way.
+spacing of the greatest of many exponential values is exponential. It holds back a candidate where somebody beyond the rate
+comes near; two whom the rate bears do not hinder each other, so one who is enrolled twice is usually found twice.
 """
 
 TAILS: Final = (

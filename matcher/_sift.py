@@ -520,7 +520,7 @@ def _finger_portable(rows: Rows, blocks: Blocks, f: int, floor: np.int32, lanes:
         for lane in range(LANES):
             best = floor
             for row in range(rows.wide.shape[0]):
-                best = max(best, _dot(rows.wide[row], lanes[lane]))
+                best = max(best, dot(rows.wide[row], lanes[lane]))
             total = np.int32(total + np.int32(best - floor))
     return total
 
@@ -535,8 +535,8 @@ def _spread(block: NDArray[np.uint8], lanes: NDArray[np.int16]) -> None:
 
 
 @bare_kernel
-def _dot(a: NDArray[np.int16], b: NDArray[np.int16]) -> np.int32:
-    """Return the inner product, in a form that becomes packed multiply-adds (VPMADDWD on x86)."""
+def dot(a: NDArray[np.int16], b: NDArray[np.int16 | np.int8]) -> np.int32:
+    """Return the inner product of two descriptors, exactly, in a form that becomes packed multiply-adds (VPMADDWD on x86)."""
     total = np.int32(0)
     for d in range(DIMENSIONS):
         total = np.int32(total + np.int32(np.int32(a[d]) * np.int32(b[d])))
@@ -553,7 +553,7 @@ def _similarities_portable(rows: Rows, blocks: Blocks, f: int, n: int, out: NDAr
         _spread(blocks.values[blocks.first[f] + b], lanes)
         for row in range(rows.wide.shape[0]):
             for lane in range(LANES):
-                out[row, b * LANES + lane] = _dot(rows.wide[row], lanes[lane])
+                out[row, b * LANES + lane] = dot(rows.wide[row], lanes[lane])
     return n
 
 

@@ -22,8 +22,9 @@ def false_match_probability(score: float, one: Origin, other: Origin) -> float:
     """Return a bound on the probability that one comparison of different fingers scores at least so much.
 
     ``one`` and ``other`` say who found the minutiae of either print: each pair of makers has its own tail. Above the score
-    that one impostor comparison in a thousand reaches, it is exponential, its rate the lower end of a 90 % interval
-    (``TAILS``); below it the same line, which the observed scores stay under.
+    that one impostor comparison in a thousand reaches, it is exponential; where our extractor found either print's minutiae its
+    rate is the lower end of a 90 % interval among synthetic prints, the largest set (``TAILS``). Below it the same line, which
+    the observed scores of prints with 8 minutiae or more stay under.
     """
     tail = TAILS[(one != Origin.EXTRACTED) + (other != Origin.EXTRACTED)]
     return math.exp(min(0.0, -tail.rate * (score - tail.origin)))

@@ -24,7 +24,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import numpy as np
 
@@ -116,25 +116,39 @@ class Candidate:
     fingers: tuple[FingerMatch, ...]
 
 
+class _Lease:
+    """Held by whoever may read an array: when the last one lets go, the array is wiped before its memory is given back."""
+
+
 class _Column:
     """An array that grows at its end; views handed out before keep their length. It begins where a line of the cache does."""
 
     def __init__(self, dtype: type[np.generic], *width: int) -> None:
-        self._data: NDArray[Any] = aligned(_FIRST_ROWS, dtype, width)
         self._size = 0
+        self._use(aligned(_FIRST_ROWS, dtype, width))
 
     @property
     def rows(self) -> NDArray[Any]:
         return self._data[: self._size]
 
-    def extend(self, rows: NDArray[Any]) -> None:
-        size = self._size + len(rows)
+    def reserve(self, count: int) -> None:
+        """Make room for so many more rows, so that :meth:`extend` cannot fail for want of memory."""
+        size = self._size + count
         if size > len(self._data):
             larger = aligned(max(size, 2 * len(self._data)), self._data.dtype.type, self._data.shape[1:])
             larger[: self._size] = self.rows
-            self._data = larger
-        self._data[self._size : size] = rows
-        self._size = size
+            self._use(larger)
+
+    def extend(self, rows: NDArray[Any]) -> None:
+        self.reserve(len(rows))
+        self._data[self._size : self._size + len(rows)] = rows
+        self._size += len(rows)
+
+    def _use(self, data: NDArray[Any]) -> None:
+        self._data = data
+        # A print that is removed later must not be left in an array that was outgrown before (Article 8).
+        self.lease = _Lease()
+        finalize(self.lease, data.fill, 0).atexit = False
 
 
 class _Snapshot(NamedTuple):
@@ -146,6 +160,7 @@ class _Snapshot(NamedTuple):
     origin: NDArray[np.uint8]  # of a finger
     first: NDArray[np.int64]  # finger of a subject, and one more entry for the end
     live: NDArray[np.bool_]  # subject
+    leases: tuple[_Lease, ...]  # of the arrays
 
 
 class _Looked(NamedTuple):
@@ -239,8 +254,9 @@ class Gallery:
     @property
     def size(self) -> int:
         """Return how many bytes the prints take, names left out, and room to grow."""
-        columns = [column.rows.nbytes for column in vars(self).values() if isinstance(column, _Column)]
-        return sum(columns) + sum(array.nbytes for segment in self._segments for array in segment)
+        return sum(column.rows.nbytes for column in self._columns) + sum(
+            array.nbytes for segment in self._segments for array in segment
+        )
 
     def sifted(self, probe: Probe) -> NDArray[np.float32]:
         """Return stage one's score of every finger, in the order of subjects and their prints, for one probe print."""
@@ -311,11 +327,11 @@ class Gallery:
         ``mask`` has one entry a subject, in the order of :attr:`subjects`; where it is False, or has ended, the subject
         is unreachable. None stands for the whole gallery. A candidate is returned if its false match probability times
         the number of subjects searched is within ``policy``'s rate and it stands out from the best subject that is beyond it
-        (:data:`matcher._parameters.STANDS_OUT`). Probe prints with fewer than 6 minutiae are left out. Fingers whose
+        (:data:`matcher._parameters.STANDS_OUT`). Probe prints with fewer than 8 minutiae are left out. Fingers whose
         positions are both known and differ are never compared.
 
         Raises:
-            ProbeError: no print of the probe has 6 minutiae or more.
+            ProbeError: no print of the probe has 8 minutiae or more.
             GalleryError: the mask is not an array of booleans, or has more entries than there are subjects.
 
         """
@@ -339,13 +355,25 @@ class Gallery:
             bounded=self._bounded.rows,
             blocks=Blocks(self._blocks.rows, self._first_block.rows, self._read_blocks.rows),
         )
+        leases = tuple(column.lease for column in self._columns)
         return _Snapshot(
-            prints, self._subject.rows, self._position.rows, self._origin.rows, self._first.rows, self._live.rows
+            prints,
+            self._subject.rows,
+            self._position.rows,
+            self._origin.rows,
+            self._first.rows,
+            self._live.rows,
+            leases,
         )
+
+    @property
+    def _columns(self) -> list[_Column]:
+        return [column for column in vars(self).values() if isinstance(column, _Column)]
 
     def _append(
         self, batch: list[tuple[str, tuple[Template, ...]]], parts: list[tuple[Packed, NDArray[np.uint32]]]
     ) -> None:
+        self._make_room(parts, len(batch))
         for (prints, _, _), codes in parts:
             self._codes.extend(codes)
             self._starts.extend(prints.starts[1:] + self._starts.rows[-1])
@@ -367,6 +395,20 @@ class Gallery:
         for subject, _ in batch:
             self._index[subject] = len(self._names)
             self._names.append(subject)
+
+    def _make_room(self, parts: list[tuple[Packed, NDArray[np.uint32]]], subjects: int) -> None:
+        """Make room in every array for what is to be appended, so that all of it is or, for want of memory, none."""
+        fingers = sum(len(prints.starts) - 1 for (prints, _, _), _ in parts)
+        for column in (self._starts, self._corner_counts, self._bounded, self._first_block, self._read_blocks):
+            column.reserve(fingers)
+        for column in (self._subject, self._position, self._origin):
+            column.reserve(fingers)
+        for column in (self._first, self._live):
+            column.reserve(subjects)
+        for column in (self._minutiae, self._reliability, self._codes):
+            column.reserve(sum(len(codes) for _, codes in parts))
+        self._corners.reserve(sum(len(prints.corners) for (prints, _, _), _ in parts))
+        self._blocks.reserve(sum(len(prints.blocks.values) for (prints, _, _), _ in parts))
 
     def _unfile(self, finger: int) -> None:
         """Erase a finger from the inverted file, if it is in it yet."""
@@ -410,6 +452,7 @@ class Gallery:
         if len(looked) == 1:
             fingers = self._skimmed(looked[0], _eligible(snapshot, searched, looked[0]))
             scores = self._sifted(snapshot, looked[0].print_, fingers)
+            fingers, scores = _few_of_each(snapshot.subject, fingers, scores)
             best = _greatest(scores, room)
             return _Left(snapshot.subject[fingers[best]].astype(np.int64), fingers[best][None], scores[best][None])
         left = self._mated(snapshot, looked, self._best_subjects(snapshot, looked, searched, 4 * room))
@@ -625,6 +668,23 @@ def _best_of_each(
     segment = np.cumsum(np.diff(subject, prepend=-1) != 0) - 1
     at = np.flatnonzero(scores == best[segment])
     return subject[starts], best, at[np.flatnonzero(np.diff(segment[at], prepend=-1))]
+
+
+def _few_of_each(
+    subject: NDArray[np.int32], fingers: NDArray[np.int64], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the fingers, ascending as given, that are among the best few of their subject, and their scores.
+
+    So nobody of whom hundreds of captures are held takes the places of everybody else.
+    """
+    owner = subject[fingers]
+    if len(fingers) <= CASCADE.captures or (owner[CASCADE.captures :] != owner[: -CASCADE.captures]).all():
+        return fingers, scores
+    order = np.lexsort((-scores, owner))  # stable: of equals the first
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    kept = np.sort(order[rank < CASCADE.captures])
+    return fingers[kept], scores[kept]
 
 
 def _excess(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,8 +23,8 @@ DPI: Final = 500
 MAX_MINUTIAE: Final = 255
 """ISO/IEC 19794-2:2005, 7.4.1.4, counts minutiae in one byte."""
 
-LEAST_MINUTIAE: Final = 6
-"""Minutiae that a probe needs. Tails were fitted on 8 and more; at 6 and 7 strangers reach a score up to twice as often."""
+LEAST_MINUTIAE: Final = 8
+"""Minutiae that a probe needs: tails were fitted on 8 and more; with 6 or 7, strangers reach a score up to twice as often."""
 
 MAX_SIDE: Final = 0x3FFF
 """ISO/IEC 19794-2:2005, 7.4.2.2, keeps a coordinate in 14 bits."""

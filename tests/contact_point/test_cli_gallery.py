@@ -499,7 +499,7 @@ def test_4_4_where_no_print_can_be_compared_the_reasons_are_told(
     code, said = run("query", "--print", folder / "blank.png", "--basis", basis, *at(parties.jp))
     assert code == cli.REFUSED
     assert (
-        "Art. 4(4): the image: a print needs at least 6 minutiae to be compared; 0 were found: few-minutiae: " in said
+        "Art. 4(4): the image: a print needs at least 8 minutiae to be compared; 0 were found: few-minutiae: " in said
     )
 
 

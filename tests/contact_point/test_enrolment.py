@@ -150,7 +150,7 @@ def test_it_is_left_out_where_that_is_said(reader: PrintReader, folder: Path) ->
     made = ready(reader, person(folder, "card.an2"), leave_out=True)
     assert stored(made) == [(2, True)]
     (reason,) = made.left_out
-    assert reason.startswith(f"{folder / 'card.an2'}: record 4 (Type-14): a print needs at least 6 minutiae")
+    assert reason.startswith(f"{folder / 'card.an2'}: record 4 (Type-14): a print needs at least 8 minutiae")
 
 
 def test_a_person_of_whom_nothing_is_left_is_not_enrolled(reader: PrintReader, folder: Path) -> None:

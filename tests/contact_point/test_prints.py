@@ -33,7 +33,7 @@ LATENT, UNKNOWN = ImpressionType.LATENT, ImpressionType.UNKNOWN
 SIDE = 192
 BLANK = Image(np.full((SIDE, SIDE), 255, np.uint8), 500.0)
 TOO_FEW = (
-    "a print needs at least 6 minutiae to be compared; 0 were found: few-minutiae: little of the ridges could be made out: "
+    "a print needs at least 8 minutiae to be compared; 0 were found: few-minutiae: little of the ridges could be made out: "
     "take the print again, the whole fingertip flat on the glass; too-small: the print covers little skin: place the whole "
     "fingertip, or roll it from nail to nail"
 )
@@ -262,7 +262,7 @@ def test_4_4_a_print_at_a_wrong_resolution_is_told_how_far_apart_its_ridges_are(
 def test_marks_too_few_to_be_compared_are_refused_as_minutiae_are(
     reader: PrintReader, small: tuple[Image, Image]
 ) -> None:
-    with pytest.raises(PrintQualityError, match="needs at least 6 minutiae to be compared; 5 were found: few-minutiae"):
+    with pytest.raises(PrintQualityError, match="needs at least 8 minutiae to be compared; 7 were found: few-minutiae"):
         reader.read_image(small[0], marked=marks(LEAST_MINUTIAE - 1))
     with pytest.raises(PrintQualityError, match="0 were found: few-minutiae"):
         reader.read_image(small[0], marked=marks(0))

@@ -482,7 +482,8 @@ def narrow(looked: Sequence[Finger], enrolled: dict[int, list[Finger]]) -> list[
     if len(looked) == 1:
         [one] = looked
         fingers = [(k, j) for k, held in enrolled.items() for j, other in enumerate(held) if comparable(one, other)]
-        best = sorted(fingers, key=lambda at: -sift(one.print_, enrolled[at[0]][at[1]].print_))[:room]
+        best = sorted(fingers, key=lambda at: -sift(one.print_, enrolled[at[0]][at[1]].print_))
+        best = [at for n, at in enumerate(best) if sum(k == at[0] for k, _ in best[:n]) < CASCADE.captures][:room]
         return [(k, [j]) for k, j in sorted(best)]
     count = dict.fromkeys(enrolled, 0)
     total = dict.fromkeys(enrolled, 0.0)

@@ -486,6 +486,18 @@ def test_removal_wipes_what_shows_a_persons_minutiae_and_nothing_else(removed: i
     assert (prints.blocks.values[~gone] == blocks[~gone]).all()
 
 
+def test_an_array_that_was_outgrown_is_wiped_once_no_search_reads_it() -> None:
+    made = gallery()
+    searching_still = made._snapshot
+    outgrown = searching_still.prints.minutiae
+    made.add_many((f"later {n}", [ENROLLED[0][0]] * 40) for n in range(100))
+    assert made._snapshot.prints.minutiae.base is not outgrown.base
+    assert outgrown.any()
+    del searching_still
+    assert not outgrown.any()
+    assert subjects_of(made.search([AGAIN[3][1]], mask=None, policy=STRICT)) == ["subject 3"]
+
+
 def test_a_removed_subject_may_be_enrolled_again_at_a_new_index() -> None:
     made = gallery()
     made.remove("subject 2")
@@ -632,6 +644,30 @@ def test_several_prints_that_may_meet_one_finger_pay_for_the_choice() -> None:
     [several] = made.search([AGAIN[2][0], *AGAIN[3][1:4]], None, ANY)
     assert several.fingers[0].score == one.fingers[0].score
     assert several.false_match_probability > one.false_match_probability
+
+
+def test_a_subject_of_many_captures_does_not_take_the_places_of_others() -> None:
+    probe = AGAIN[0][1]
+    made = Gallery()
+    made.add("many", [replace(probe, position=0)] * (CASCADE.related + 1))  # every one nearer than the mate
+    made.add("mate", [ENROLLED[0][1]])
+    assert set(subjects_of(made.search([probe], mask=None, policy=ANY))) == {"many", "mate"}
+
+
+@pytest.mark.parametrize(("prints", "fingers"), [(1, 1), (2, 1), (10, 1), (1, 10), (10, 2), (3, 3)])
+def test_whatever_may_be_chosen_among_the_bound_on_strangers_holds(prints: int, fingers: int) -> None:
+    """Probabilities of strangers are uniform, at the worst; of those combined as many are as small as they say, or fewer."""
+    rng = np.random.default_rng(SEED)
+    found = []
+    for _ in range(4000):
+        chances = rng.uniform(size=(prints, fingers))
+        pairs = [
+            searching._Pair(-math.log(p), min(1.0, p * prints * fingers), i, j, 0, prints * fingers)
+            for (i, j), p in np.ndenumerate(chances)
+        ]
+        found.append(searching._evidence(pairs)[1])
+    for bound in (0.3, 0.1, 0.01):
+        assert np.mean(np.array(found) <= bound) <= bound + 3 * math.sqrt(bound / len(found))
 
 
 def test_a_removed_print_is_not_filed_again() -> None:

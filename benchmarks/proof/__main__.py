@@ -1,0 +1,44 @@
+"""Run one proof; see :mod:`benchmarks.proof`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+import time
+from typing import Final
+
+from benchmarks import machine, proof
+
+NAMES: Final = sorted(each.name for each in pkgutil.iter_modules(proof.__path__) if not each.name.startswith("_"))
+
+
+def main() -> int:
+    """Run the proof that is named, print what it counted, and return 1 where it found a violation."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.proof", description=proof.__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--n", type=int, help="how often, by default as often as the promise is made for")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    arguments = parser.parse_args()
+    module = importlib.import_module(f"benchmarks.proof.{arguments.name}")
+    n = module.FULL if arguments.n is None else arguments.n
+    if n < 1:
+        parser.error(f"--n is 1 or more; got {n}")
+    began = time.process_time()
+    outcome: proof.Outcome = module.prove(n, lambda text: print(text, file=sys.stderr, flush=True))
+    told = {"proof": arguments.name, "n": n, **outcome.counts, "violations": len(outcome.violations)}
+    told |= {"cpu_seconds": round(time.process_time() - began, 1), "machine": machine.describe()}
+    if arguments.json:
+        print(json.dumps(told))
+    else:
+        width = max(map(len, told))
+        print("\n".join(f"{name:{width}}  {value}" for name, value in told.items()))
+    for violation in outcome.violations:
+        print(f"violation: {violation}", file=sys.stderr)
+    return 1 if outcome.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
