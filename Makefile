@@ -5,6 +5,7 @@
 # make fuzz    100,000 damaged files of every format, then fuzzing guided by coverage: about ten minutes on two cores
 # make mutation    mutants of annex/ and pcsc/ that the tests must notice: some minutes on two cores
 # make peers    other programs that benchmarks compare with
+# make production    what PostgreSQL and tokens need on top of the runtime
 # Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock fuzz mutation peers clean
+.PHONY: help demo test check lock fuzz mutation peers production clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,7 +35,7 @@ check: $(VENV)/.test
 	$(BIN)/python docs/treaty.py --check
 
 lock: $(VENV)/.test
-	@set -e; for name in build runtime test mutation fuzz peers; do \
+	@set -e; for name in build runtime production test mutation fuzz peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
 	  echo "requirements/$$name.lock written"; done
@@ -46,6 +47,8 @@ fuzz: $(VENV)/.fuzz
 	exit $$status
 
 peers: $(VENV)/.peers
+
+production: $(VENV)/.production
 
 mutation: $(VENV)/.mutation
 	rm -rf mutants
@@ -86,6 +89,11 @@ $(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.lock
 	@echo "installing what guides the fuzzing"
 	@if $(PIP) -r requirements/fuzz.lock; then touch $@; \
 	else echo "atheris could not be installed: the lines above say why; make fuzz leaves its second half out" >&2; fi
+
+$(VENV)/.production: $(VENV)/.runtime requirements/production.lock
+	@echo "installing what PostgreSQL and tokens need"
+	@$(PIP) -r requirements/production.lock || { echo "the requirements of make production could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
 
 $(VENV)/.peers: $(VENV)/.test requirements/peers.lock
 	@echo "installing mindtct and NFIQ 2 of NIST (Linux on x86-64)"
