@@ -48,6 +48,8 @@ class Content(StrEnum):
     """A message of ours on its way to the other contact point; destroyed on its delivery, not by state."""
     RECEIPT = "receipt"
     """A receipt of ours as it was given."""
+    DESTROYED = "receipt of deletion"
+    """The other contact point's signed word, with its proof, that it destroyed what we sent: Articles 8(1) and 8(2)."""
 
 
 # What every state lets each side keep, besides messages still on their way.
@@ -76,9 +78,21 @@ _QUERIED: Final = {
     State.PROVIDED: {Content.ANSWER},
 }
 _ALWAYS: Final = {
-    Side.QUERYING: {Content.CIRCUMSTANCES, Content.NOTIFICATION, Content.RECEIPT, Content.CORRESPONDENCE},
+    Side.QUERYING: {
+        Content.CIRCUMSTANCES,
+        Content.NOTIFICATION,
+        Content.RECEIPT,
+        Content.CORRESPONDENCE,
+        Content.DESTROYED,
+    },
     # Art. 8(4): the notification is retained under the law of the queried Party, whatever else is deleted.
-    Side.QUERIED: {Content.NOTIFICATION, Content.RECEIPT, Content.CORRESPONDENCE, Content.RESULT},
+    Side.QUERIED: {
+        Content.NOTIFICATION,
+        Content.RECEIPT,
+        Content.CORRESPONDENCE,
+        Content.RESULT,
+        Content.DESTROYED,
+    },
 }
 
 CLAUSES: Final = {

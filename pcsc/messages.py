@@ -686,6 +686,34 @@ class Reachability(Head):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A checkpoint of the sender's record as a signed note, and the proof that the tree before it only grew into this one.
+
+    The proof is of RFC 9162, 2.1.4, each hash in base64; empty for the first checkpoint of a tree.
+    """
+
+    note: str
+    proof: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints(Head):
+    """How far the sender's record has come since the recipient last saw it, to be witnessed: Articles 9 and 11.
+
+    It says nothing of any exchange, so it opens none and is not recorded, except for ``receipts``: what the sender destroyed
+    since (Articles 8(1) and 8(2)), each a note of :mod:`pcsc.receipts`.
+    """
+
+    since: str
+    """Tree and size of the last checkpoint that the recipient witnessed, "2026-11 1204"; empty where there was none."""
+    steps: tuple[Step, ...]
+    """Oldest first, one a tree; none where nothing was added."""
+    witnessed: str
+    """The last checkpoint of the recipient's record that the sender witnessed, with its cosignature; empty before the first."""
+    receipts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt(Head):
     """The other contact point has the message and has recorded it, if it carries information."""
 
@@ -712,6 +740,7 @@ Message = (
     | CorrectionNotice
     | Notice
     | Reachability
+    | Checkpoints
     | Receipt
 )
 """Whatever crosses between the contact points."""

@@ -2,13 +2,15 @@
 
 At least two years, and "after the term of maintenance" deleted immediately. The record serves to carry out Articles 4(6), 7
 and 10 (11(1)(2)), so its term cannot end before what it speaks of: information that is still held, a question that is still
-open. When it ends, everything of the exchange goes: entries, correspondence, the written notification, the exchange itself.
+open. So it is the later of two years after the last event of the exchange and the end of what the exchange speaks of, which is
+an event itself. When it ends, everything of the exchange goes: entries, correspondence, the written notification, the exchange
+itself, and every copy that was made of them. The leaves of the entries stay, and tell nothing (:mod:`pcsc.records`).
 """
 
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from annex.parameters import rules_in_force
@@ -17,18 +19,23 @@ from pcsc.errors import RecordError
 from pcsc.exchange import Exchange, Side, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pcsc.arrangement import Arrangement
 
 LEAST_MONTHS: Final = 24
 """Article 11(3): "at least two years"."""
+DELETED_WITHIN: Final = timedelta(hours=24)
+"""Article 11(3): "immediately" after the term; what is still there so long after its end was not deleted immediately."""
 
 
-def ends_at(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
+def ends_at(exchange: Exchange, arrangement: Arrangement, *, recorded_at: datetime | None = None) -> datetime | None:
     """Return when the term of an exchange's record ends, or None while something keeps it open.
 
-    The arrangement's months run from the last event of the exchange. What keeps it open: information that we hold, a request
-    that we owe an answer, a notice not acted upon, a matter that is not settled, a recipient who is still to be told of a
-    correction, a law that orders to keep it.
+    The arrangement's months run from the last event of the exchange, or from ``recorded_at`` if that is later: the time of its
+    last entry, which an interruption may have delayed, such as that of a deletion. What keeps it open: information that we
+    hold, a request that we owe an answer, a notice not acted upon, a matter that is not settled, a recipient who is still to be
+    told of a correction, a law that orders to keep it.
     """
     owing = exchange.side is Side.QUERIED and exchange.state is State.REQUESTED
     unsettled = exchange.state is State.OPEN or any(matter.settled_at is None for matter in exchange.matters)
@@ -36,11 +43,31 @@ def ends_at(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
     holding = exchange.side is Side.QUERYING and exchange.provided_at is not None and exchange.state is not State.CLOSED
     if exchange.kept_under or owing or unsettled or untold or holding:
         return None
-    last, months = exchange.last_event_at, arrangement.record_months
+    last, months = max(exchange.last_event_at, recorded_at or exchange.last_event_at), arrangement.record_months
     if exchange.side is Side.QUERIED and exchange.request is not None:
         # Art. 8(4): the written notification is retained under the law of the queried Party, and goes with the record.
         months = max(months, rules_in_force(last.date()).notification_months)
     return datetime.combine(months_after(last.date(), months), last.timetz())
+
+
+def tree_ends(ends: Iterable[datetime | None]) -> datetime | None:
+    """Return when the last entry of a tree of the record reaches its end, or None while one of them is open.
+
+    ``ends`` are :func:`ends_at` of the exchanges with an entry in it. From then on the tree is its leaves alone; with no
+    exchange left it is so already, and there is no time to tell: None.
+    """
+    known = list(ends)
+    return max((end for end in known if end is not None), default=None) if None not in known else None
+
+
+def copy_ends(ends: Iterable[datetime | None]) -> datetime | None:
+    """Return to when a copy of the record may be kept, an export or a backup, or None while all that is in it is open.
+
+    ``ends`` are :func:`ends_at` of the exchanges with an entry in it. Article 11(3) is of the record wherever it lies, and a
+    copy is deleted as a whole: it goes with the first of them. Whoever closes an exchange that was open, or lifts its hold,
+    asks again.
+    """
+    return min((end for end in ends if end is not None), default=None)
 
 
 def least_kept(now: datetime) -> datetime:

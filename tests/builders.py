@@ -18,6 +18,7 @@ from pcsc.messages import (
     Basis,
     BreachNotice,
     CapacityAnswer,
+    Checkpoints,
     Conclusion,
     Condition,
     ConsentDecision,
@@ -48,6 +49,7 @@ from pcsc.messages import (
     ResultOfUse,
     ResultRequest,
     Search,
+    Step,
     Use,
     Why,
     WrittenNotification,
@@ -325,6 +327,12 @@ def consultation(**changes: Any) -> Consultation:
 def reachability(**changes: Any) -> Reachability:
     """Return the question whether the other contact point is there."""
     return replace(Reachability("JP261122-REACH001", NOW, SALT), **changes)
+
+
+def checkpoints(**changes: Any) -> Checkpoints:
+    """Return what one contact point says of its record, with a proof and a receipt, in form alone."""
+    made = Checkpoints("JP261122-CHECKPT1", NOW, SALT, "2026-11 3", (Step("a note", ("5a", "5b")),), "theirs", ("done",))
+    return replace(made, **changes)
 
 
 def receipt(**changes: Any) -> Receipt:

@@ -16,7 +16,7 @@ from pcsc.errors import RecordError
 from pcsc.exchange import Release, Side, State
 from pcsc.messages import Recipient, RecipientKind
 from pcsc.records import append, expire, of_act, verify
-from pcsc.retention import check_hold, ends_at, least_kept
+from pcsc.retention import DELETED_WITHIN, check_hold, copy_ends, ends_at, least_kept, tree_ends
 from tests import builders
 from tests.builders import NOW, arrangement, exchange
 
@@ -108,6 +108,40 @@ def test_11_3_two_years_before_the_last_day_of_a_february_is_a_day_that_there_is
     assert least_kept(datetime(2028, 3, 31, 1, tzinfo=UTC)) == datetime(2026, 3, 31, 1, tzinfo=UTC)
 
 
+def test_11_3_an_entry_that_came_late_is_kept_for_two_years_as_well() -> None:
+    of = exchange(State.NO_MATCH)
+    late = NOW + timedelta(days=3)
+    assert ends_at(of, arrangement(), recorded_at=late) == TERM_END + timedelta(days=3)
+    assert ends_at(of, arrangement(), recorded_at=NOW - timedelta(days=3)) == TERM_END
+    assert ends_at(exchange(State.PROVIDED), arrangement(), recorded_at=late) is None
+
+
+@pytest.mark.parametrize("state", [State.NO_MATCH, State.NO_REQUEST, State.REFUSED, State.CLOSED])
+def test_11_3_the_term_is_over_neither_before_two_years_nor_before_what_the_record_speaks_of(state: State) -> None:
+    for side in Side:
+        of = exchange(state, side)
+        end = ends_at(of, arrangement())
+        assert end is not None
+        assert datetime.combine(months_after(of.last_event_at.date(), 24), of.last_event_at.timetz()) <= end
+
+
+def test_11_3_a_tree_ends_with_the_last_of_its_entries() -> None:
+    day = timedelta(days=1)
+    assert tree_ends([TERM_END, TERM_END + 2 * day, TERM_END + day]) == TERM_END + 2 * day
+    assert tree_ends(iter([TERM_END, None])) is None
+    assert tree_ends([]) is None
+
+
+def test_11_3_a_copy_of_the_record_goes_with_the_first_term_that_ends_in_it() -> None:
+    day = timedelta(days=1)
+    assert copy_ends([TERM_END + day, TERM_END, None]) == TERM_END
+    assert copy_ends([None]) is copy_ends([]) is None
+
+
+def test_11_3_immediately_after_the_term_is_within_a_day() -> None:
+    assert timedelta(days=1) == DELETED_WITHIN
+
+
 def record_of(*days: int) -> list[Recorded]:
     """Return a record with an entry on each of these days after the builders' now."""
     places: list[Recorded] = []
@@ -125,7 +159,19 @@ def test_11_3_a_place_that_was_emptied_before_its_term_is_told() -> None:
     assert verify(after_term, kept_since=least_kept(now)).expired == 1
     too_early = [*places[:3], expire(places[3])]
     with pytest.raises(
-        RecordError, match=r"entry 3 of the record was emptied before its term: it is younger than an entry of"
+        RecordError,
+        match=r"entry 3 of the record was emptied before its term: it is younger than an entry of 2029-01-30, and each",
     ):
         verify(too_early, kept_since=least_kept(now))
     assert verify(too_early).expired == 1
+
+
+def test_11_3_a_month_that_was_emptied_before_its_term_is_told_also_where_no_entry_is_left() -> None:
+    places = [expire(place) for place in record_of(0, 10, 800, 810)]
+    now = NOW + timedelta(days=820)
+    with pytest.raises(
+        RecordError, match=r"entry 2 of the record was emptied before its term: it stands in tree 2029-01, and each"
+    ):
+        verify(places, kept_since=least_kept(now))
+    # In the month of the moment itself one cannot tell by the month alone.
+    assert verify(places, kept_since=NOW + timedelta(days=815)).expired == 4

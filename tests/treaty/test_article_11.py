@@ -16,7 +16,7 @@ import pytest
 from annex.parameters import Party
 from pcsc import life, records
 from pcsc.exchange import Side, State
-from pcsc.messages import Authority, Message, Reachability, Receipt
+from pcsc.messages import Authority, Checkpoints, Message, Reachability, Receipt
 from pcsc.records import Direction, Entry, of_act, of_message
 from tests.builders import (
     CANDIDATE,
@@ -104,7 +104,7 @@ def test_11_2_1_an_entry_names_the_types_of_information_that_crossed(
 
 
 def test_11_1_everything_that_carries_information_is_recorded_and_a_receipt_carries_none() -> None:
-    assert set(get_args(Message)) == set(records.KINDS) | {Reachability, Receipt}
+    assert set(get_args(Message)) == set(records.KINDS) | {Checkpoints, Reachability, Receipt}
     assert records.types_of(receipt()) == ()
 
 

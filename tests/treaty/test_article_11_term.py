@@ -4,12 +4,14 @@ delete the record immediately".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 import pytest
 
 from pcsc.arrangement import ArrangementError
+from pcsc.checkpoints import of_heads
 from pcsc.errors import RecordError
 from pcsc.exchange import State
 from pcsc.records import Recorded, Verification, append, expire, of_act, verify
@@ -33,6 +35,7 @@ def record(entries: int) -> list[Recorded]:
 
 
 WHOLE: Final = record(4)
+CHECKPOINT: Final = of_heads("urn:pcsc:ncp:jp", verify(WHOLE).heads, NOW)
 
 
 @pytest.mark.parametrize("months", [0, 12, 23])
@@ -46,9 +49,18 @@ def test_11_3_after_its_term_nothing_of_an_entry_is_left_and_the_record_still_ve
     places = [expire(WHOLE[0]), expire(WHOLE[1]), *WHOLE[2:]]
     assert "examination 0" not in repr(places[0])
     assert (places[0].body, places[0].salt) == (None, None)
-    assert verify(places) == Verification(entries=2, expired=2, head=WHOLE[-1].link)
+    assert verify(places, checkpoints=[CHECKPOINT]) == Verification(2, 2, verify(WHOLE).heads, covered=4)
 
 
 def test_11_3_an_entry_that_is_taken_out_before_its_term_is_missed() -> None:
     with pytest.raises(RecordError, match="entry 1 is missing from the record: entry 2 stands in its place"):
         verify([WHOLE[0], *WHOLE[2:]])
+
+
+def test_11_3_an_entry_that_is_emptied_and_moved_or_cut_off_after_its_term_is_missed_all_the_same() -> None:
+    places = [expire(WHOLE[0]), expire(WHOLE[1]), *WHOLE[2:]]
+    swapped = [replace(places[1], number=0), replace(places[0], number=1), *places[2:]]
+    with pytest.raises(RecordError, match="the record is not that of its checkpoint: tree 2026-11 had another root"):
+        verify(swapped, checkpoints=[CHECKPOINT])
+    with pytest.raises(RecordError, match="the end of the record was cut off"):
+        verify(places[:3], checkpoints=[CHECKPOINT])

@@ -1,0 +1,280 @@
+"""Merkle trees as RFC 9162, section 2.1, has them, with SHA-256: one number for many leaves, and short proofs about it.
+
+A tree's *root* (the Merkle Tree Hash of 2.1.1) changes with every bit of every leaf. An *inclusion proof* (2.1.3) shows in at
+most 63 hashes that a leaf is in a tree of which only size and root are known; a *consistency proof* (2.1.4) that a tree begins
+with all of a smaller one, so that nothing in it was changed since. Who checks them needs no leaf but the one asked about.
+
+A leaf's *data* are what is put in: for the record of Article 11 the 32 bytes of an entry's commitment. Hashing them is done
+here, with another first byte than for the nodes above, so that no node can be passed off as a leaf. Hashes are 32 bytes.
+:class:`Frontier` is all that a growing tree needs of its past.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
+
+from pcsc.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+HASH_SIZE: Final = 32
+MAX_SIZE: Final = 2**63 - 1
+"""The largest number of leaves that a tree is taken to have: what databases and other programs hold as one integer."""
+EMPTY: Final = hashlib.sha256().digest()
+"""The root of the tree without leaves: 2.1.1."""
+
+
+class MerkleError(RecordError):
+    """A proof about a tree of the record does not hold, or is none."""
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Return the hash of a leaf: RFC 9162, 2.1.1."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of the node above two others: RFC 9162, 2.1.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of the tree over the data of these leaves: RFC 9162, 2.1.1. Two hashes a leaf."""
+    *_, top = _levels(leaves) if leaves else [[EMPTY]]
+    return top[0]
+
+
+def inclusion(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Return the proof that the leaf at ``index`` (from 0) is in the tree over these leaves: RFC 9162, 2.1.3.1.
+
+    Bottom up: the hash beside each node on the way from the leaf to the root. Costs two hashes a leaf.
+
+    Raises:
+        MerkleError: there is no leaf at that index.
+
+    """
+    _check_index(index, len(leaves))
+    return tuple(_beside(index, _levels(leaves)))
+
+
+def consistency(leaves: Sequence[bytes], size: int) -> tuple[bytes, ...]:
+    """Return the proof that the tree over these leaves begins with the tree over the first ``size``: RFC 9162, 2.1.4.1.
+
+    It is empty where there is nothing to show: for no leaf, and for all of them. Costs two hashes a leaf.
+
+    Raises:
+        MerkleError: there are fewer leaves, or ``size`` is negative.
+
+    """
+    _check_sizes(size, len(leaves))
+    if size in (0, len(leaves)):
+        return ()
+    # The last node of the smaller tree that is complete also in the larger: from there it is an inclusion proof.
+    depth = _complete(size)
+    node, levels = (size - 1) >> depth, islice(_levels(leaves), depth, None)
+    level = next(levels)
+    # Where that node is the whole smaller tree, whoever checks has its hash.
+    return (*((level[node],) if node else ()), *_beside(node, chain([level], levels)))
+
+
+def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Check that ``leaf`` (its data) is at ``index`` in the tree of ``size`` leaves with this root: RFC 9162, 2.1.3.2.
+
+    At most 64 hashes, whatever is given.
+
+    Raises:
+        MerkleError: it is not, or what is given is no proof for a tree of that size.
+
+    """
+    _check_size(size)
+    _check_index(index, size)
+    below, above = _inclusion_lengths(index, size)
+    _check_proof(proof, below + above, f"of leaf {index} in a tree of {size}")
+    found = leaf_hash(leaf)
+    for height, beside in enumerate(proof):
+        # Above the point where the ways to this and to the last leaf part, only left neighbours are named.
+        found = node_hash(beside, found) if height >= below or index >> height & 1 else node_hash(found, beside)
+    if found != root:
+        raise MerkleError(
+            f"the leaf is not at index {index} of the tree of {size}: the proof leads to {_short(found)}, and the tree's root "
+            f"is {_short(root)}"
+        )
+
+
+def check_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof: Sequence[bytes]) -> None:
+    """Check that the tree of ``size2`` leaves begins with all of the tree of ``size1``: RFC 9162, 2.1.4.2.
+
+    The standard leaves out two cases: every tree begins with the empty one, and with itself; the proof of both is empty. At
+    most 128 hashes, whatever is given.
+
+    Raises:
+        MerkleError: it does not, or what is given is no proof for trees of these sizes.
+
+    """
+    _check_size(size2)
+    _check_sizes(size1, size2)
+    between = f"between trees of {size1} and {size2}"
+    if size1 in (0, size2):
+        _check_proof(proof, 0, between)
+        _check_same(root1, EMPTY if size1 == 0 else root2, size1)
+        return
+    depth = _complete(size1)
+    node = (size1 - 1) >> depth
+    below, above = _inclusion_lengths(node, (size2 - 1 >> depth) + 1)
+    _check_proof(proof, below + above + (node > 0), between)
+    first, *rest = proof if node else (root1, *proof)
+    old = new = first
+    for height, beside in enumerate(rest):
+        if height >= below or node >> height & 1:
+            old, new = node_hash(beside, old), node_hash(beside, new)
+        else:
+            new = node_hash(new, beside)
+    _check_same(root1, old, size1)
+    _check_same(root2, new, size2)
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """What a tree must remember to grow: the roots of its complete subtrees, the largest first. Logarithmic in its size."""
+
+    size: int
+    nodes: tuple[bytes, ...]
+    """One for each bit that is set in ``size``."""
+
+    @classmethod
+    def empty(cls) -> Frontier:
+        """Return the tree without leaves."""
+        return cls(0, ())
+
+    @classmethod
+    def over(cls, leaves: Iterable[bytes]) -> Frontier:
+        """Return the tree over the data of these leaves. Two hashes a leaf."""
+        frontier = cls.empty()
+        for leaf in leaves:
+            frontier = frontier.append(leaf)
+        return frontier
+
+    def append(self, leaf: bytes) -> Frontier:
+        """Return the tree with one more leaf, of this data. Two hashes in the mean."""
+        node, nodes = leaf_hash(leaf), self.nodes
+        for _ in range(_complete(self.size + 1)):  # of two complete subtrees of one size comes one of the double
+            node, nodes = node_hash(nodes[-1], node), nodes[:-1]
+        return Frontier(self.size + 1, (*nodes, node))
+
+    def root(self) -> bytes:
+        """Return the root of the tree."""
+        if not self.nodes:
+            return EMPTY
+        *rest, found = self.nodes
+        for node in reversed(rest):
+            found = node_hash(node, found)
+        return found
+
+    def text(self) -> str:
+        """Return this as a line of text: the size, then the nodes in hexadecimal, with spaces between."""
+        return " ".join([str(self.size), *(node.hex() for node in self.nodes)])
+
+    @classmethod
+    def of(cls, text: str) -> Frontier:
+        """Return what :meth:`text` wrote.
+
+        Raises:
+            MerkleError: it is not of that form, or not of as many nodes as a tree of that size has.
+
+        """
+        if not _FRONTIER.fullmatch(text):
+            raise MerkleError(
+                "what a tree remembers is its size and at most 63 hashes in hexadecimal; got something else, of "
+                f"{len(text)} characters"
+            )
+        size, *nodes = text.split(" ")
+        if len(nodes) != int(size).bit_count() or int(size) > MAX_SIZE:
+            raise MerkleError(
+                f"a tree of {size} leaves has {int(size).bit_count()} complete subtrees, and at most {MAX_SIZE} leaves; got "
+                f"{len(nodes)} hashes"
+            )
+        return cls(int(size), tuple(bytes.fromhex(node) for node in nodes))
+
+
+_FRONTIER: Final = re.compile("(0|[1-9][0-9]{0,18})( [0-9a-f]{64}){0,63}")
+
+
+def _levels(leaves: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield the hashes of the leaves, at least one, then those of each level above, up to the root."""
+    level = [leaf_hash(leaf) for leaf in leaves]
+    yield level
+    while len(level) > 1:
+        above = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = above + level[2 * len(above) :]  # one without a neighbour rises as it is
+        yield level
+
+
+def _beside(node: int, levels: Iterable[list[bytes]]) -> Iterator[bytes]:
+    """Yield the hash beside each node on the way up from ``node`` of the first level, where there is one."""
+    for level in levels:
+        if node ^ 1 < len(level):
+            yield level[node ^ 1]
+        node >>= 1
+
+
+def _complete(size: int) -> int:
+    """Return how many levels the last complete subtree of a tree of ``size`` (1 or more) has above its leaves."""
+    return (size & -size).bit_length() - 1
+
+
+def _inclusion_lengths(index: int, size: int) -> tuple[int, int]:
+    """Return how many hashes an inclusion proof has below and above the point where the way to the last leaf joins."""
+    below = (index ^ (size - 1)).bit_length()
+    return below, (index >> below).bit_count()
+
+
+def _check_size(size: int) -> None:
+    if not 0 <= size <= MAX_SIZE:
+        raise MerkleError(f"a tree has 0 to {MAX_SIZE} leaves; got {_count(size)}")
+
+
+def _check_index(index: int, size: int) -> None:
+    if not 0 <= index < size:
+        raise MerkleError(f"the leaves of a tree of {size} have the indexes from 0 to {size - 1}; got {_count(index)}")
+
+
+def _check_sizes(size1: int, size2: int) -> None:
+    if not 0 <= size1 <= size2:
+        raise MerkleError(
+            f"a tree of {size2} leaves begins with trees of 0 to {size2}; got {_count(size1)}: the record became shorter"
+            if size1 > size2
+            else f"a tree of {size2} leaves begins with trees of 0 to {size2}; got {_count(size1)}"
+        )
+
+
+def _check_proof(proof: Sequence[bytes], length: int, of: str) -> None:
+    if len(proof) != length:
+        raise MerkleError(f"the proof {of} has {length} hashes; got {len(proof)}")
+    for place, each in enumerate(proof):
+        if len(each) != HASH_SIZE:
+            raise MerkleError(
+                f"a hash of a proof is {HASH_SIZE} bytes; got {len(each)} in hash {place} of the proof {of}"
+            )
+
+
+def _check_same(root: bytes, found: bytes, size: int) -> None:
+    if found != root:
+        raise MerkleError(
+            f"the trees are not consistent: the proof leads to {_short(found)} for the tree of {size}, and its root is "
+            f"{_short(root)}"
+        )
+
+
+def _count(number: int) -> str:
+    """Return a number as a message shows it; one that nobody can read by its length."""
+    return str(number) if abs(number) <= MAX_SIZE else f"a number of {number.bit_length()} bits"
+
+
+def _short(digest: bytes) -> str:
+    """Return the beginning of a hash, by which a message tells it from another."""
+    return digest[:4].hex()
