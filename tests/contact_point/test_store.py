@@ -1,4 +1,4 @@
-"""The store over real SQLite files and real key slots: all or nothing, and what is destroyed stays destroyed."""
+"""The store over real databases and real key slots: all or nothing, and what is destroyed stays destroyed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from annex.parameters import Party
-from contact_point.keys import KeyDestroyedError, KeySlots, SealError, seal, unseal
+from contact_point.keys import KeyDestroyedError, SealError, unseal
 from contact_point.store import (
     _CONTENT,
     _EXCHANGE,
@@ -26,7 +26,6 @@ from contact_point.store import (
     Impression,
     Received,
     ReplayError,
-    Store,
     StoreError,
     Subject,
     SubjectError,
@@ -35,9 +34,9 @@ from contact_point.store import (
 from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
-from pcsc.exchange import Exchange, Matter, MatterKind, Release, Side, State
+from pcsc.exchange import Matter, MatterKind, Release, Side, State
 from pcsc.messages import ConsentTo, Search
-from pcsc.records import Verification, commitment, of_act, verify
+from pcsc.records import verify
 from tests.builders import (
     CANDIDATE,
     INTERPOL,
@@ -45,68 +44,23 @@ from tests.builders import (
     PROBE,
     QUERY,
     REFERENCE,
-    SALT,
     exchange,
     match,
     provided_unasked,
     use,
 )
 
+from . import databases
+from .databases import act, on_sqlite
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from contact_point.store import Transaction
 
+    from .databases import Place
 
-@dataclass
-class Place:
-    """A store, its slots, and the folder that they lie in."""
-
-    folder: Path
-    store: Store
-    slots: KeySlots
-    gallery: KeySlots
-    opened: list[Store] = field(default_factory=list)
-
-    def again(self) -> Store:
-        """Return the store as another process opens it."""
-        slots, gallery = (KeySlots.open(self.folder / name) for name in ("exchange.slots", "gallery.slots"))
-        self.opened.append(Store(self.folder / "store.sqlite", slots, gallery))
-        return self.opened[-1]
-
-    def do(self, *steps: Callable[[Transaction], object]) -> None:
-        """Take steps in one transaction."""
-        with self.store.transaction() as tx:
-            for step in steps:
-                step(tx)
-
-    def on_disk(self) -> bytes:
-        """Return every byte of every file."""
-        return b"".join(path.read_bytes() for path in sorted(self.folder.iterdir()))
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        """Read the database with nothing of ours in between."""
-        connection = sqlite3.connect(self.folder / "store.sqlite")
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    slots = KeySlots.create(tmp_path / "exchange.slots", capacity=64)
-    gallery = KeySlots.create(tmp_path / "gallery.slots", capacity=64)
-    store = Store(tmp_path / "store.sqlite", slots, gallery)
-    made = Place(tmp_path, store, slots, gallery, [store])
-    yield made
-    for each in made.opened:
-        each.close()
-
-
-def act(tx: Transaction, note: str = "", control_number: str = QUERY) -> None:
-    at = exchange(State.MATCH, Side.QUERIED, control_number=control_number)
-    tx.append(of_act(tx.next_entry(), at, "note", article="11(1)", note=note, now=NOW), SALT)
+place, postgresql = databases.place, databases.postgresql
 
 
 def hold(place: Place, kind: Content = Content.PROBE, content: bytes = PROBE, number: str = "") -> Held:
@@ -162,7 +116,7 @@ def fail(error: type[BaseException]) -> Callable[[Transaction], None]:
     return step
 
 
-TABLES = ("exchange", "content", "entry", "received", "nonce", "subject", "impression")
+TABLES = ("exchange", "content", "entry", "tree", "received", "nonce", "subject", "impression", "due", "note", "copy")
 
 
 @pytest.mark.parametrize("error", [LostPowerError, KeyboardInterrupt, RecordError, StoreError])
@@ -171,8 +125,8 @@ def test_if_an_exception_is_raised_nothing_was_done_and_no_key_is_left(
 ) -> None:
     with pytest.raises(error, match="in the middle"):
         place.do(everything, fail(error))
-    assert not any(place.rows(f"SELECT * FROM {table}") for table in TABLES)  # noqa: S608 - our own tables
-    assert place.slots.live() == place.gallery.live() == frozenset()
+    assert not any(place.rows(text(f"SELECT * FROM {table}")) for table in TABLES)  # noqa: S608 - our own tables
+    assert place.live() == frozenset()
 
 
 def test_a_transaction_that_failed_leaves_what_was_there_before(place: Place) -> None:
@@ -183,6 +137,7 @@ def test_a_transaction_that_failed_leaves_what_was_there_before(place: Place) ->
     assert not gone(place, held)
 
 
+@on_sqlite
 def test_a_database_that_cannot_be_written_is_a_record_that_cannot_be_written(place: Place) -> None:
     def hold_much(tx: Transaction) -> None:
         tx._connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no larger than it is: the disk is full
@@ -207,7 +162,7 @@ def test_an_error_tells_nothing_of_what_was_to_be_written(place: Place) -> None:
     def drop(tx: Transaction) -> None:
         tx._connection.exec_driver_sql("ALTER TABLE subject RENAME TO gone")
 
-    with pytest.raises(RecordError, match="no such table: subject") as refused:
+    with pytest.raises(RecordError, match=r'no such table: subject|relation "subject" does not exist') as refused:
         place.do(drop, lambda tx: tx.enrol([person("NAME-OF-A-PERSON")]))
     assert "NAME-OF-A-PERSON" not in str(refused.value)
     assert refused.value.__suppress_context__
@@ -254,8 +209,8 @@ def test_an_exchange_is_opened_once(place: Place) -> None:
         )
     with place.store.transaction() as tx:
         assert tx.exchange(QUERY).state is State.NO_MATCH
-        assert place.slots.live() == tx.slots(_EXCHANGE, _CONTENT)
-    assert len(place.slots.live()) == 1  # the key that the exchange rests under
+        assert place.records.live() == tx.slots(_EXCHANGE, _CONTENT)
+    assert len(place.live()) == 1  # the key that the exchange rests under
 
 
 def test_a_query_that_comes_twice_at_once_opens_one_exchange(place: Place) -> None:
@@ -274,7 +229,7 @@ def test_a_query_that_comes_twice_at_once_opens_one_exchange(place: Place) -> No
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(answer, range(4)))
     assert sorted(outcomes) == ["again", "again", "again", "answered"]
-    assert len(place.slots.live()) == 2  # of the exchange and of its answer
+    assert (len(place.records.live()), len(place.slots.live())) == (1, 1)  # of the exchange and of its answer
 
 
 def test_a_step_is_stored_only_from_the_state_it_started_from(place: Place) -> None:
@@ -396,56 +351,6 @@ def test_an_exchange_is_stored_whole(place: Place) -> None:
             assert tx.exchange(each.control_number) == each
 
 
-def told(result: str = "RESULT-IN-WORDS") -> Exchange:
-    """Return an exchange in which a purpose and a result of use stand in words."""
-    asked = Matter("US261222-CONSENT1", MatterKind.CONSENT, Party.US, NOW, NOW, purpose="PURPOSE-IN-WORDS")
-    return exchange(State.PROVIDED, uses=(use(result=result),), matters=(asked,))
-
-
-IN_WORDS = (b"RESULT-IN-WORDS", b"PURPOSE-IN-WORDS", b"ANOTHER-RESULT", b"TRACE-IN-WORDS")
-
-
-def test_9_an_exchange_and_its_traces_rest_as_ciphertext_and_when_it_is_erased_they_are_nowhere(place: Place) -> None:
-    with place.store.transaction() as tx:
-        tx.open(told())
-        decided(tx)
-    with place.store.transaction() as tx:
-        tx.step(told("ANOTHER-RESULT"), before=State.PROVIDED)
-        assert tx.exchange(QUERY).uses[0].result == "ANOTHER-RESULT"
-    place.store.checkpoint()
-    assert not [each for each in IN_WORDS if each in place.on_disk()]
-    ((sealed, slot),) = place.rows("SELECT sealed, slot FROM exchange")
-    ((trace,),) = place.rows("SELECT trace FROM entry")
-    assert isinstance(sealed, bytes)
-    assert isinstance(trace, bytes)
-    assert isinstance(slot, int)
-    key = place.slots.get(slot)
-    assert b"ANOTHER-RESULT" in unseal(key, sealed, bound_to=f"exchange/{QUERY}")
-    assert b"TRACE-IN-WORDS" in unseal(key, trace, bound_to="entry/0/trace")
-
-    with place.store.transaction() as tx:
-        assert tx.erase(QUERY) == slot
-    place.store.destroy_exchange(slot)
-    assert place.store.checkpoint()
-    assert place.slots.live() == frozenset()
-    assert not [each for each in (sealed, trace, *IN_WORDS) if each in place.on_disk()]
-    with place.store.transaction() as tx:
-        assert verify(tx.record()).expired == 1
-        assert tx.erase(QUERY) is None  # another process was quicker
-
-
-def test_an_erasure_that_was_interrupted_is_finished_by_recovery(place: Place) -> None:
-    with place.store.transaction() as tx:
-        tx.open(exchange())
-        tx.open(exchange(control_number="JP261122-OTHEROTHER"))
-    with place.store.transaction() as tx:
-        tx.erase(QUERY)
-    assert len(place.slots.live()) == 2  # the process died before it destroyed the key
-    assert place.store.recover() == 1
-    with place.store.transaction() as tx:
-        assert tx.exchange("JP261122-OTHEROTHER") == exchange(control_number="JP261122-OTHEROTHER")
-
-
 def test_an_exchange_moved_to_the_row_of_another_does_not_open(place: Place) -> None:
     with place.store.transaction() as tx:
         tx.open(exchange())
@@ -489,9 +394,10 @@ def test_content_is_never_written_over(place: Place) -> None:
         assert tx.content(QUERY, Content.PROBE) == PROBE
 
 
+@on_sqlite
 def test_8_destroyed_content_is_nowhere_neither_the_row_nor_the_key(place: Place) -> None:
     held, kept = hold(place), hold(place, Content.CANDIDATE, CANDIDATE)
-    (sealed,) = place.rows("SELECT sealed FROM content WHERE kind = 'probe'")[0]
+    (sealed,) = place.rows(text("SELECT sealed FROM content WHERE kind = 'probe'"))[0]
     assert isinstance(sealed, bytes)
     assert sealed in place.on_disk()
     key = place.slots.get(held.slot)
@@ -528,6 +434,7 @@ def test_8_destruction_can_be_repeated(place: Place) -> None:
     assert place.slots.live() == frozenset()
 
 
+@on_sqlite
 def test_forgetting_late_does_not_forget_what_came_into_the_place_since(place: Place) -> None:
     # Two processes dispose of the same content; between them something new takes the id of the deleted row.
     held = hold(place)
@@ -553,12 +460,12 @@ def test_content_moved_to_another_exchange_does_not_open(place: Place) -> None:
 def test_recovery_destroys_keys_that_no_row_names(place: Place, kind: Content) -> None:
     held = hold(place, kind)
     orphans = place.slots.put([bytes(32), bytes(32)])
-    strays = place.gallery.put([bytes(32)])
+    strays = place.gallery.put([bytes(32)]) + place.records.put([bytes(32)])
     with place.store.transaction() as tx:
         tx.enrol([person("person-1")])
-    assert place.again().recover() == 3
+    assert place.again().recover() == 4
     assert not place.slots.live() & set(orphans)
-    assert not place.gallery.live() & set(strays)
+    assert not place.live() & set(strays)
     assert not gone(place, held)
     with place.store.transaction() as tx:
         assert tx.particulars("person-1") == PARTICULARS
@@ -576,144 +483,27 @@ def test_recovery_ends_the_row_of_a_message_that_arrived_and_keeps_rows_that_owe
         assert tx.content(QUERY, Content.MESSAGE, number="JP261122-REQUEST1") == b"a request"
 
 
+@on_sqlite
 def test_a_reader_elsewhere_may_delay_the_checkpoint_and_the_next_one_does_it(place: Place) -> None:
-    reader = sqlite3.connect(place.folder / "store.sqlite", isolation_level=None)
+    reader = sqlite3.connect(place.database, isolation_level=None)
     hold(place)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM content").fetchone()
     hold(place, Content.CANDIDATE, CANDIDATE)
-    connection = place.store._engine.raw_connection()
-    connection.cursor().execute("PRAGMA busy_timeout = 0")
-    connection.close()
-    assert place.store.checkpoint() is False
+    impatient = place.again(patience=0)
+    assert impatient.checkpoint() is False
     reader.execute("COMMIT")
     reader.close()
     assert place.store.checkpoint() is True
     assert (place.folder / "store.sqlite-wal").stat().st_size == 0
 
 
+@on_sqlite
 def test_deleted_rows_are_overwritten_and_nothing_spills_into_temporary_files(place: Place) -> None:
     with place.store.transaction() as tx:
         asked = ("secure_delete", "journal_mode", "synchronous", "temp_store")
         said = [tx._connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
     assert said == [1, "wal", 2, 2]
-
-
-# The record
-
-
-def test_11_1_the_record_is_appended_in_order_and_verifies(place: Place) -> None:
-    for number in range(5):
-        with place.store.transaction() as tx:
-            assert tx.next_entry() == number
-            act(tx, str(number), control_number=QUERY if number % 2 else "JP261122-OTHEROTHER")
-    with place.store.transaction() as tx:
-        assert verify(tx.record()) == Verification(5, 0, list(tx.record())[-1].link)
-        assert [entry.note for entry in tx.entries()] == list("01234")
-        assert [entry.note for entry in tx.entries(QUERY)] == list("13")
-
-
-def test_11_1_an_entry_out_of_its_turn_is_refused(place: Place) -> None:
-    at = exchange(State.MATCH)
-    with pytest.raises(RecordError, match="the next entry of the record is number 0; got 3"):  # noqa: SIM117 - as it is used
-        with place.store.transaction() as tx:
-            tx.append(of_act(3, at, "note", article="11(1)", note="", now=NOW), SALT)
-    with place.store.transaction() as tx:
-        assert tx.next_entry() == 0
-
-
-@pytest.mark.parametrize(
-    "tampering",
-    [
-        "UPDATE entry SET body = replace(body, 'note', 'nope') WHERE number = 1",
-        "UPDATE entry SET salt = NULL WHERE number = 1",
-        "UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE number = 2) WHERE number = 1",
-        "DELETE FROM entry WHERE number = 1",
-        "UPDATE entry SET number = -1 WHERE number = 0",
-    ],
-)
-def test_11_1_whoever_changes_the_database_is_found_out(place: Place, tampering: str) -> None:
-    for number in range(4):
-        with place.store.transaction() as tx:
-            act(tx, str(number))
-    with place.store.transaction() as tx:
-        tx._connection.exec_driver_sql(tampering)
-    with place.store.transaction() as tx, pytest.raises(RecordError, match=r"^Art\. 11\(1\): .*entry"):
-        verify(tx.record())
-
-
-def decided(tx: Transaction, trace: str = "TRACE-IN-WORDS", control_number: str = QUERY) -> None:
-    """Append an entry with a trace."""
-    at = exchange(State.MATCH, Side.QUERIED, control_number=control_number)
-    entry = of_act(tx.next_entry(), at, "note", article="11(1)", note="", trace=trace, now=NOW)
-    tx.append(entry, SALT, trace_salt=SALT)
-
-
-@pytest.fixture
-def traced(place: Place) -> Place:
-    """Return a store with two exchanges and three entries: two with a trace, of one exchange each, and one without."""
-    other = "JP261122-OTHEROTHER"
-    with place.store.transaction() as tx:
-        tx.open(exchange())
-        tx.open(exchange(control_number=other))
-        decided(tx)
-        decided(tx, "ANOTHER-TRACE", other)
-        act(tx)
-    return place
-
-
-def test_11_1_an_entry_commits_to_its_trace_and_does_not_hold_it(traced: Place) -> None:
-    with traced.store.transaction() as tx:
-        entries = list(tx.entries())
-        assert [entry.trace for entry in entries] == [
-            commitment(SALT, b"TRACE-IN-WORDS"),
-            commitment(SALT, b"ANOTHER-TRACE"),
-            "",
-        ]
-        assert [tx.trace(entry) for entry in entries] == ["TRACE-IN-WORDS", "ANOTHER-TRACE", ""]
-        assert "TRACE-IN-WORDS" not in str(list(tx.record()))
-        assert verify(tx.record()).entries == 3
-
-
-def test_11_1_a_trace_is_committed_to_under_a_salt(place: Place) -> None:
-    with place.store.transaction() as tx:
-        tx.open(exchange())
-        entry = of_act(0, exchange(), "note", article="11(1)", note="", trace="a trace", now=NOW)
-        with pytest.raises(RecordError, match="a salt is 64 lower-case hexadecimal digits; got 0 characters"):
-            tx.append(entry, SALT)
-
-
-@pytest.mark.parametrize(
-    "tampering",
-    [
-        "UPDATE entry SET trace = zeroblob(length(trace)) WHERE number = 0",
-        "UPDATE entry SET trace = substr(trace, 1, length(trace) - 1) WHERE number = 0",
-        "UPDATE entry SET trace = X'' WHERE number = 0",
-        "UPDATE entry SET trace = NULL WHERE number = 0",
-        "UPDATE entry SET trace = (SELECT trace FROM entry WHERE number = 1) WHERE number = 0",
-        "UPDATE exchange SET slot = (SELECT slot FROM exchange WHERE control_number LIKE '%OTHER')",
-    ],
-)
-def test_11_1_a_trace_that_was_changed_or_moved_is_told(traced: Place, tampering: str) -> None:
-    with traced.store.transaction() as tx:
-        tx._connection.exec_driver_sql(tampering)
-    with traced.store.transaction() as tx:
-        first, second, _ = tx.entries()
-        with pytest.raises(
-            RecordError, match=r"^Art\. 11\(1\): the trace of entry 0 was changed: the entry commits to"
-        ):
-            tx.trace(first)
-        assert tx.trace(second) == "ANOTHER-TRACE"
-
-
-def test_11_1_a_trace_sealed_anew_in_its_place_is_not_the_one_that_was_committed_to(traced: Place) -> None:
-    ((slot,),) = traced.rows(f"SELECT slot FROM exchange WHERE control_number = '{QUERY}'")  # noqa: S608 - our own table
-    assert isinstance(slot, int)
-    forged = seal(traced.slots.get(slot), f"{SALT}ANOTHER-TRACE".encode(), bound_to="entry/0/trace")
-    with traced.store.transaction() as tx:
-        tx._connection.exec_driver_sql("UPDATE entry SET trace = ? WHERE number = 0", (forged,))
-    with traced.store.transaction() as tx, pytest.raises(RecordError, match="the trace of entry 0 was changed"):
-        tx.trace(next(tx.entries()))
 
 
 # Messages received
@@ -754,7 +544,7 @@ def test_nonces_of_stale_signatures_are_not_kept(place: Place) -> None:
     later = NOW + timedelta(minutes=10, microseconds=1)
     with place.store.transaction() as tx:
         tx.use_nonce("one more", until=later + timedelta(minutes=10), now=later)
-    assert place.rows("SELECT nonce FROM nonce") == [("one more",)]
+    assert place.rows(text("SELECT nonce FROM nonce")) == [("one more",)]
 
 
 # The gallery
@@ -807,6 +597,7 @@ def test_a_person_is_enrolled_with_at_least_one_print(place: Place) -> None:
         place.do(lambda tx: tx.enrol([Subject("person-1", PARTICULARS, ())]))
 
 
+@on_sqlite
 def test_many_are_enrolled_at_once(place: Place) -> None:
     def few_variables(tx: Transaction) -> None:  # SQLite allows a statement 32,766 of them
         driver = tx._connection.connection.driver_connection
@@ -834,14 +625,15 @@ def test_the_names_of_the_enrolled_are_read_without_a_key(place: Place) -> None:
 def test_whoever_is_removed_is_gone_with_prints_and_particulars(place: Place) -> None:
     with place.store.transaction() as tx:
         tx.enrol([person("person-1"), person("person-2")])
-    sealed = [row[0] for row in place.rows("SELECT template FROM impression WHERE subject = 'person-1'")]
+    sealed = [row[0] for row in place.rows(text("SELECT template FROM impression WHERE subject = 'person-1'"))]
     with place.store.transaction() as tx:
         slot = tx.remove("person-1")
     place.store.destroy_prints([slot])
     assert place.store.checkpoint()
     assert len(place.gallery.live()) == 1
     assert sealed
-    assert not any(each in place.on_disk() for each in sealed if isinstance(each, bytes))
+    if place.server is None:  # a server keeps the ciphertext for a while, in its log; the key is here, and gone
+        assert not any(each in place.on_disk() for each in sealed)
     with place.store.transaction() as tx:
         for ask in (tx.particulars, tx.remove):
             with pytest.raises(SubjectError, match="'person-1' is not enrolled"):

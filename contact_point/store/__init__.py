@@ -1,0 +1,331 @@
+"""What is stored: exchanges, the record, and ciphertext. The only package that speaks SQL.
+
+Content (prints, items, notifications, messages on their way) rests as AES-256-GCM ciphertext; its key lies in a slot file
+beside the database, never in a table. So does an exchange with its record, under one key, in a slot file of its own: that one
+is kept for the years of the record and belongs in a backup, and the one of the prints does not.
+
+A transaction writes keys first, rows after: if it fails its keys are destroyed, and if the process dies in between,
+:meth:`Store.recover` finds keys that no row names. Destruction of content runs the other way: the slot is overwritten first,
+the row deleted after, so the duty is met even where the database can no longer be written.
+
+In reading order:
+
+- :mod:`~contact_point.store.tables`: what is stored, and what of it in clear;
+- :mod:`~contact_point.store.database`: what is asked of a database: :mod:`~contact_point.store.sqlite`, a file of the
+  installation, or :mod:`~contact_point.store.postgresql`, a server. On either, one transaction at a time;
+- :mod:`~contact_point.store.part`: what each part of a transaction stands on;
+- :mod:`~contact_point.store.exchanges`, :mod:`~contact_point.store.contents`, :mod:`~contact_point.store.record`,
+  :mod:`~contact_point.store.notes`, :mod:`~contact_point.store.due`, :mod:`~contact_point.store.messages`,
+  :mod:`~contact_point.store.gallery`: the parts;
+- here: the store, which gives transactions and destroys keys outside of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from contact_point.store.contents import Contents, Held
+from contact_point.store.database import PATIENCE, WAIT
+from contact_point.store.due import Clock, Due, Dues
+from contact_point.store.errors import (
+    AlreadyReceivedError,
+    ContentGoneError,
+    ReplayError,
+    StoreError,
+    SubjectError,
+    UnknownExchangeError,
+)
+from contact_point.store.exchanges import Exchanges
+from contact_point.store.gallery import Enrolled, Gallery, Impression, Subject
+from contact_point.store.messages import Messages, Received
+from contact_point.store.notes import Copy, Notes
+from contact_point.store.record import Record
+from contact_point.store.sqlite import SQLite
+from contact_point.store.tables import CONTENT, EXCHANGE, SUBJECT, TABLES
+from pcsc.duties import Content
+from pcsc.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from contact_point.keys import KeySlots
+    from contact_point.store.database import Database
+    from pcsc.exchange import Exchange
+
+__all__ = [
+    "AlreadyReceivedError",
+    "Clock",
+    "ContentGoneError",
+    "Copy",
+    "Due",
+    "Enrolled",
+    "Held",
+    "Impression",
+    "Received",
+    "ReplayError",
+    "Store",
+    "StoreError",
+    "Subject",
+    "SubjectError",
+    "Transaction",
+    "UnknownExchangeError",
+]
+
+_TABLES, _CONTENT, _EXCHANGE = TABLES, CONTENT, EXCHANGE  # as the tests name them
+
+
+class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery):
+    """What can be read and written in one transaction; made by :meth:`Store.transaction`."""
+
+
+class Store:
+    """The database and the slot files of one installation. Thread-safe; several processes may use it at once."""
+
+    def __init__(
+        self,
+        database: Path | str,
+        exchange_slots: KeySlots,
+        gallery_slots: KeySlots,
+        record_slots: KeySlots | None = None,
+        *,
+        patience: float = PATIENCE,
+        plan: Callable[[Transaction, Exchange], None] | None = None,
+    ) -> None:
+        """Open an existing database, or make its tables in an empty one.
+
+        ``database`` is the path of an SQLite file, or the URL of a PostgreSQL database of its own. Without ``record_slots`` the
+        keys of exchanges and their record lie with those of content. ``patience`` is how many seconds a lock, a statement
+        and a connection are each waited for. ``plan`` writes down what is due in an exchange that took a step, in the
+        transaction of the step: so no step is without it.
+
+        Raises:
+            StoreError: the URL is none, or the tables are those of another version.
+            RecordError: the database cannot be opened.
+
+        """
+        self._database = _database(database, patience)
+        self._engine = self._database.engine
+        self._slots = exchange_slots
+        self._gallery = gallery_slots
+        self._records = exchange_slots if record_slots is None else record_slots
+        self._patience = patience
+        self._plan = plan
+        self._turn = threading.Lock()
+        # Keys of transactions whose commit may or may not have come about: the next transaction sees which.
+        self._doubtful: dict[KeySlots, set[int]] = {}
+        with self._begun(patience) as connection:
+            _check_tables(connection)
+            TABLES.create_all(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def warnings(self) -> list[str]:
+        """Return what the database's settings give away or put at risk, a sentence each.
+
+        Raises:
+            RecordError: the database cannot be asked.
+
+        """
+        with self._begun(None) as connection:
+            return self._database.warnings(connection)
+
+    @contextmanager
+    def transaction(self, *, waiting: bool = True) -> Iterator[Transaction]:
+        """Do everything inside, durably, or nothing. One transaction is at work at a time, whoever began it.
+
+        With ``waiting`` false it is refused at once where another one is at work, and otherwise after some seconds.
+
+        Raises:
+            RecordError: the database cannot be written; nothing was done, and nothing may be answered (Article 11(1)).
+
+        """
+        put: dict[KeySlots, list[int]] = {slots: [] for slots in (self._slots, self._gallery, self._records)}
+        unnamed: dict[KeySlots, set[int]] = {}
+        committing = False
+        try:
+            with self._in_turn(waiting=waiting) as wait, self._begun(wait) as connection:
+                tx = Transaction(connection, self._slots, self._gallery, self._records, put)
+                yield tx
+                self._write_down(tx)
+                unnamed = self._unnamed(tx)
+                committing = True
+        except BaseException as error:
+            refused = isinstance(error, RecordError) and not isinstance(error, _LostError)
+            self._take_back(put, committing=committing, refused=refused)
+            raise
+        for slots, numbers in unnamed.items():
+            slots.destroy(numbers)
+            self._doubtful[slots] -= numbers
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read the record as it is at this moment, however long that takes, while others go on.
+
+        What would be written inside is refused. An entry whose term ends meanwhile reads as one whose term has ended.
+
+        Raises:
+            RecordError: the database cannot be read, or something was to be written.
+
+        """
+        with self._begun(None) as connection:
+            yield Transaction(connection, self._slots, self._gallery, self._records, {}, snapshot=True)
+
+    def _write_down(self, tx: Transaction) -> None:
+        """Write down what is due in every exchange that took a step."""
+        if self._plan is not None:
+            for exchange in tx.stepped.values():
+                self._plan(tx, exchange)
+
+    @contextmanager
+    def _in_turn(self, *, waiting: bool) -> Iterator[float]:
+        """Let the threads of this process take turns, which a database would not, and yield the seconds that are left."""
+        since = monotonic()
+        if not self._turn.acquire(timeout=self._patience if waiting else 0):
+            raise _unwritten("too many want to write at once")
+        try:
+            yield max(0.0, self._patience - (monotonic() - since)) if waiting else 0.0
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _begun(self, wait: float | None) -> Iterator[Connection]:
+        """Begin a transaction, waiting so many seconds for those of other processes, and commit it at the end.
+
+        None is for one that only reads.
+        """
+        try:
+            with self._engine.connect().execution_options(**{WAIT: wait}) as connection, connection.begin():
+                yield connection
+        except PoolTimeoutError:
+            raise _unwritten("too many want to write at once") from None
+        except DBAPIError as error:
+            # The first line is the database's own words; further ones may repeat what was to be written.
+            reason = str(error.orig).partition("\n")[0]
+            raise (_lost if error.connection_invalidated else _unwritten)(reason) from None
+
+    def _take_back(self, put: dict[KeySlots, list[int]], *, committing: bool, refused: bool) -> None:
+        """Destroy the keys of a transaction that did not come about; those of a commit in doubt wait until it is known.
+
+        What a commit that was refused left in SQLite's log may still come back with a power cut, until the next one is written
+        over it. Content without its key is content that is gone; an exchange without its key could not be read: that key waits.
+        """
+        for slots, numbers in put.items():
+            if committing and not (refused and slots is not self._records):
+                self._doubtful.setdefault(slots, set()).update(numbers)
+            else:
+                slots.destroy(numbers)
+
+    def _unnamed(self, tx: Transaction) -> dict[KeySlots, set[int]]:
+        """Return the keys in doubt that no row names, as their transaction did not come about; the others are in no doubt."""
+        if not any(self._doubtful.values()):
+            return {}
+        named = tx.slots(CONTENT, EXCHANGE, SUBJECT)
+        for numbers in self._doubtful.values():
+            numbers.difference_update(named)
+        return {slots: set(numbers) for slots, numbers in self._doubtful.items()}
+
+    def destroy_exchange(self, slot: int) -> None:
+        """Destroy the key that an erased exchange and its record rested under."""
+        self._records.destroy([slot])
+
+    def destroy(self, held: Sequence[Held]) -> None:
+        """Destroy keys in place; the rows are for :meth:`Transaction.forget` afterwards. Works on a full disk."""
+        self._slots.destroy([each.slot for each in held])
+
+    def destroy_prints(self, slots: Sequence[int]) -> None:
+        """Destroy the keys of persons removed from the gallery."""
+        self._gallery.destroy(slots)
+
+    def recover(self) -> int:
+        """Destroy keys that no row names, left by a process that died while writing; return how many there were.
+
+        Where one died between the key and the row of a message that had arrived, the row goes too. Rows of other destroyed
+        content stay: they owe the record an entry, which their disposal writes.
+        """
+        with self.transaction() as tx:  # nobody else is between a key and its row
+            live = self._slots.live()
+            named = tx.slots(CONTENT, EXCHANGE, SUBJECT)
+            tx.forget([each for each in tx.held() if each.kind is Content.MESSAGE and each.slot not in live])
+            files = {self._slots, self._gallery, self._records}
+            return sum(slots.destroy(slots.live() - named) for slots in files)
+
+    def checkpoint(self) -> bool:
+        """Move deletions from the write-ahead log into the database; return whether nothing of them is left outside of it.
+
+        A reader in another process can prevent it; the next checkpoint then does it. On PostgreSQL the log is the server's, and
+        what is in it is ciphertext whose key is gone.
+        """
+        if not self._turn.acquire(timeout=self._patience):
+            return False
+        try:
+            return self._database.checkpoint()
+        finally:
+            self._turn.release()
+
+
+def _database(database: Path | str, patience: float) -> Database:
+    """Return the database that a path or a URL names."""
+    if isinstance(database, Path):
+        return SQLite(database, patience)
+    try:
+        url = make_url(database)
+    except ArgumentError:
+        raise StoreError(
+            "the store is a path, or a URL such as postgresql+psycopg://ROLE@HOST/DATABASE; what came is neither"
+        ) from None
+    from contact_point.store.postgresql import PostgreSQL  # noqa: PLC0415 - psycopg is installed where it is wanted
+
+    return PostgreSQL(url, patience)
+
+
+def _check_tables(connection: Connection) -> None:
+    """Refuse a database whose tables are those of another version.
+
+    Raises:
+        StoreError: a table has other columns than here.
+
+    """
+    found = inspect(connection).get_multi_columns(filter_names=list(TABLES.tables))
+    for (_, name), columns in found.items():
+        there, here = {column["name"] for column in columns}, set(TABLES.tables[name].columns.keys())
+        if there not in (set(), here):
+            differ = [f"has {each}" for each in sorted(there - here)] + [
+                f"lacks {each}" for each in sorted(here - there)
+            ]
+            raise StoreError(
+                f"the database was made by another version of this program: its table {name} {' and '.join(differ)}. Nothing "
+                "was changed in it, and there is no way yet to bring it up: export its record with the version that made it "
+                "(`pcsc record export`), keep that file for the term of Art. 11(3), and make a new installation"
+            )
+
+
+class _LostError(RecordError):
+    """The connection went, and with it the word on what became of the transaction."""
+
+
+def _lost(reason: str) -> RecordError:
+    """Return the error of a database that went away."""
+    return _LostError(
+        f"the record cannot be written ({reason}), and whether something was done shows once the database is back: repair its "
+        "server, then try again"
+    )
+
+
+def _unwritten(reason: str) -> RecordError:
+    """Return the error of a database that cannot be written."""
+    return RecordError(
+        f"the record cannot be written ({reason}), so nothing was done: make room, or repair the disk or the server of the "
+        "database, then try again"
+    )

@@ -1,0 +1,82 @@
+"""Content: prints, items, notifications, messages on their way, each sealed under a key of its own until it is destroyed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from contact_point.keys import KeyDestroyedError, new_key, seal, unseal
+from contact_point.store.errors import ContentGoneError, StoreError
+from contact_point.store.part import Part
+from contact_point.store.tables import CONTENT
+from pcsc.duties import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One piece of content that is held, without its bytes."""
+
+    id: int
+    exchange: str
+    kind: Content
+    number: str
+    slot: int
+
+
+class Contents(Part):
+    """The content in a transaction."""
+
+    def hold(self, exchange: str, kind: Content, content: bytes, *, number: str = "") -> None:
+        """Store content under a key of its own; ``number`` tells pieces of the same kind apart.
+
+        Raises:
+            StoreError: such a piece is held already.
+
+        """
+        key = new_key()
+        slot = self._key(self._slots, [key])[0]
+        sealed = seal(key, content, bound_to=_place(exchange, kind, number))
+        row = {"exchange": exchange, "kind": kind.value, "number": number, "slot": slot, "sealed": sealed}
+        if not self._insert_once(CONTENT, row):
+            raise StoreError(f"exchange {exchange} holds such a {kind} already: it is not written over")
+
+    def content(self, exchange: str, kind: Content, *, number: str = "") -> bytes:
+        """Return content that is held.
+
+        Raises:
+            ContentGoneError: it is not.
+
+        """
+        where = (CONTENT.c.exchange == exchange) & (CONTENT.c.kind == kind.value) & (CONTENT.c.number == number)
+        row = self._connection.execute(select(CONTENT.c.slot, CONTENT.c.sealed).where(where)).first()
+        gone = ContentGoneError(f"no {kind} is held for exchange {exchange}: it was destroyed when its time came")
+        if row is None:
+            raise gone
+        try:
+            key = self._slots.get(row.slot)
+        except KeyDestroyedError:  # destroyed a moment ago, or by a process that died before it deleted the row
+            raise gone from None
+        return unseal(key, row.sealed, bound_to=_place(exchange, kind, number))
+
+    def held(self, exchange: str | None = None) -> list[Held]:
+        """Return what is held, for one exchange or for all."""
+        rows = select(CONTENT.c.id, CONTENT.c.exchange, CONTENT.c.kind, CONTENT.c.number, CONTENT.c.slot)
+        if exchange is not None:
+            rows = rows.where(CONTENT.c.exchange == exchange)
+        found = self._connection.execute(rows.order_by(CONTENT.c.id))
+        return [Held(row.id, row.exchange, Content(row.kind), row.number, row.slot) for row in found]
+
+    def forget(self, held: Sequence[Held]) -> None:
+        """Delete the rows of destroyed content."""
+        # By slot, whose number never comes again: SQLite gives the id of a deleted row to the next one.
+        self._connection.execute(CONTENT.delete().where(CONTENT.c.slot.in_([each.slot for each in held])))
+
+
+def _place(exchange: str, kind: Content, number: str) -> str:
+    """Return what sealed content is bound to: moved to another row, it does not open."""
+    return f"exchange/{exchange}/{kind.value}/{number}"

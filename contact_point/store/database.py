@@ -1,0 +1,27 @@
+"""What the store asks of a database, whichever it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+PATIENCE: Final = 5.0
+"""Seconds that a lock, a statement and a connection are each waited for: nothing hangs, what waits longer is refused."""
+
+WAIT: Final = "wait"
+"""The execution option of a connection that says how many seconds its transaction may wait for the others to end; None is for
+one that only reads, as everything was when it began, and waits for nobody."""
+
+
+class Database(Protocol):
+    """One database, with one writer at a time: a transaction begins by taking the lock of all, and ends with it."""
+
+    engine: Engine
+
+    def checkpoint(self) -> bool:
+        """Bring deletions to where the rows are; return whether nothing of them is left elsewhere."""
+
+    def warnings(self, connection: Connection, /) -> list[str]:
+        """Return what its settings give away or put at risk, a sentence each."""

@@ -1,0 +1,80 @@
+"""What is due and when; and the clock that says so, as it was last seen.
+
+A row says that something is due for an exchange. Whoever claims it acts, records and takes the row away in one transaction, so
+it is done once however many look for it, and a process that dies in between leaves the row to the next one: the claim is the
+lock on the row (or, in SQLite, on the database), and goes with its connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from contact_point.store.part import Part
+from contact_point.store.tables import CLOCK, DUE, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something that is due at a time for an exchange; the exchange is empty for what is of none."""
+
+    exchange: str
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The latest time that was seen, and whether what the clock said since was doubted, and why."""
+
+    seen: datetime
+    alarmed: bool = False
+    reason: str = ""
+
+
+_ROW: Final = 1  # the one of the clock
+
+
+class Dues(Part):
+    """What is due, in a transaction."""
+
+    def plan(self, exchange: str, what: str, at: datetime | None) -> None:
+        """Make ``what`` due for an exchange at a time, in place of any other time; None takes it away."""
+        self._connection.execute(DUE.delete().where((DUE.c.exchange == exchange) & (DUE.c.what == what)))
+        if at is not None:
+            self._connection.execute(DUE.insert(), {"exchange": exchange, "what": what, "at": moment(at)})
+
+    def planned(self, exchange: str) -> dict[str, datetime]:
+        """Return what is due for an exchange, by name, and when."""
+        rows = self._connection.execute(DUE.select().where(DUE.c.exchange == exchange).order_by(DUE.c.at, DUE.c.what))
+        return {row.what: datetime.fromisoformat(row.at) for row in rows}
+
+    def claim(self, now: datetime, *, skip: Collection[str] = ()) -> Due | None:
+        """Return what has been due longest, for this transaction alone, or None; ``skip`` names what is left alone now."""
+        rows = select(DUE).where(DUE.c.at <= moment(now)).order_by(DUE.c.at, DUE.c.exchange, DUE.c.what).limit(1)
+        if skip:
+            rows = rows.where(DUE.c.what.not_in(skip))
+        row = self._connection.execute(rows.with_for_update(skip_locked=True)).first()
+        return None if row is None else Due(row.exchange, row.what, datetime.fromisoformat(row.at))
+
+    def done(self, due: Due) -> None:
+        """Take away what was claimed; what was planned again since, for another time, stays."""
+        same = (DUE.c.exchange == due.exchange) & (DUE.c.what == due.what) & (DUE.c.at == moment(due.at))
+        self._connection.execute(DUE.delete().where(same))
+
+    def clock(self) -> Clock | None:
+        """Return the clock as it was last kept, or None before the first time."""
+        row = self._connection.execute(CLOCK.select()).first()
+        return None if row is None else Clock(datetime.fromisoformat(row.seen), row.alarmed, row.reason)
+
+    def keep_clock(self, clock: Clock) -> None:
+        """Keep the clock as it is now seen."""
+        self._connection.execute(CLOCK.delete())
+        row = {"row": _ROW, "seen": moment(clock.seen), "alarmed": clock.alarmed, "reason": clock.reason}
+        self._connection.execute(CLOCK.insert(), row)

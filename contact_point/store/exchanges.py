@@ -1,0 +1,141 @@
+"""Exchanges: each is one sealed value, with what it is found and counted by in clear beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select
+
+from contact_point.keys import new_key, seal, unseal
+from contact_point.store.errors import AlreadyReceivedError, StoreError, UnknownExchangeError
+from contact_point.store.part import Part
+from contact_point.store.tables import EXCHANGE
+from pcsc.exchange import Exchange, Side, State
+
+if TYPE_CHECKING:
+    from pcsc.messages import Search
+
+_STORED_EXCHANGE: Final = TypeAdapter(Exchange)
+
+
+class Exchanges(Part):
+    """The exchanges in a transaction."""
+
+    def exchange(self, control_number: str) -> Exchange:
+        """Return an exchange by the control number of its query."""
+        return self._exchange(EXCHANGE.c.control_number == control_number, control_number)
+
+    def has_exchange(self, control_number: str) -> bool:
+        """Whether there is an exchange of this number."""
+        where = EXCHANGE.c.control_number == control_number
+        return self._connection.execute(select(EXCHANGE.c.state).where(where)).scalar() is not None
+
+    def exchange_of(self, reference: str) -> Exchange:
+        """Return an exchange by the reference number of its match."""
+        return self._exchange(EXCHANGE.c.reference == reference, reference)
+
+    def _exchange(self, where: object, named: str) -> Exchange:
+        rows = select(EXCHANGE.c.control_number, EXCHANGE.c.slot, EXCHANGE.c.sealed)
+        row = self._connection.execute(rows.where(where)).first()  # type: ignore[arg-type]
+        if row is None:
+            raise UnknownExchangeError(
+                f"there is no exchange {named!r} here: `pcsc inbox --all` lists the control and reference numbers"
+            )
+        return self._unsealed(row)
+
+    def _unsealed(self, row: Any) -> Exchange:
+        """Return the exchange that a row holds."""
+        text = unseal(self._key_in(row.slot), row.sealed, bound_to=_exchange_place(row.control_number))
+        return _STORED_EXCHANGE.validate_json(text)
+
+    def exchanges(self) -> list[Exchange]:
+        """Return every exchange, oldest first."""
+        rows = select(EXCHANGE).order_by(EXCHANGE.c.opened_on, EXCHANGE.c.control_number)
+        found = [self._unsealed(row) for row in self._connection.execute(rows)]
+        return sorted(found, key=lambda exchange: exchange.opened_at)
+
+    def open(self, exchange: Exchange, *, subject: str | None = None, reason: tuple[str, str] | None = None) -> None:
+        """Store a new exchange; ``reason`` is the digest of the reason that was stated for it, and that of its case.
+
+        Raises:
+            AlreadyReceivedError: there is an exchange of this control number.
+
+        """
+        key = new_key()
+        slot = self._key(self._records, [key])[0]
+        row = _row(exchange, key) | {
+            "slot": slot,
+            "control_number": exchange.control_number,
+            "side": exchange.side.value,
+            "opened_on": exchange.opened_at.date().isoformat(),
+            "search": exchange.search or "",
+            "subject": subject,
+            "reason": None if reason is None else reason[0],
+            "reason_case": None if reason is None else reason[1],
+        }
+        if not self._insert_once(EXCHANGE, row):
+            raise AlreadyReceivedError(f"an exchange {exchange.control_number} is there already")
+        self.stepped[exchange.control_number] = exchange
+
+    def step(self, exchange: Exchange, *, before: State) -> None:
+        """Store an exchange after a step.
+
+        Raises:
+            StoreError: it is no longer in the state that the step started from, or its reference number is another's.
+
+        """
+        here = (EXCHANGE.c.control_number == exchange.control_number) & (EXCHANGE.c.state == before.value)
+        key = self._key_of(exchange.control_number)
+        if self._is_taken(exchange):
+            raise StoreError(
+                f"the reference number of exchange {exchange.control_number} was given for another match before; each match "
+                "has its own (Art. 4(4)): tell the other contact point"
+            )
+        done = self._connection.execute(EXCHANGE.update().where(here), _row(exchange, key))
+        if done.rowcount != 1:
+            raise StoreError(
+                f"exchange {exchange.control_number} was moved on by someone else meanwhile: look at it again"
+            )
+        self.stepped[exchange.control_number] = exchange
+
+    def _is_taken(self, exchange: Exchange) -> bool:
+        """Whether the reference number of an exchange is another's; nobody else writes while this transaction looks."""
+        if exchange.reference is None:
+            return False
+        same = EXCHANGE.c.reference == exchange.reference
+        other = EXCHANGE.c.control_number != exchange.control_number
+        return self._connection.execute(select(EXCHANGE.c.state).where(same & other)).first() is not None
+
+    def subject_of(self, control_number: str) -> str | None:
+        """Return whose prints matched in an exchange that we answered."""
+        where = EXCHANGE.c.control_number == control_number
+        return self._connection.execute(select(EXCHANGE.c.subject).where(where)).scalar()
+
+    def matched(self, subject: str) -> list[Exchange]:
+        """Return every exchange that we answered with the prints of a person: whom a correction concerns (Article 10(1))."""
+        where = EXCHANGE.c.subject == subject
+        rows = self._connection.execute(select(EXCHANGE).where(where).order_by(EXCHANGE.c.control_number))
+        return [self._unsealed(row) for row in rows]
+
+    def queries_on(self, day: str, side: Side, search: Search) -> int:
+        """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22."""
+        where = (EXCHANGE.c.opened_on == day) & (EXCHANGE.c.side == side.value) & (EXCHANGE.c.search == search.value)
+        return self._connection.execute(select(func.count()).select_from(EXCHANGE).where(where)).scalar_one()
+
+    def said_elsewhere(self, reason: tuple[str, str]) -> int:
+        """Count the exchanges of other cases that were opened with the same reason, word for word."""
+        where = (EXCHANGE.c.reason == reason[0]) & (EXCHANGE.c.reason_case != reason[1])
+        return self._connection.execute(select(func.count()).select_from(EXCHANGE).where(where)).scalar_one()
+
+
+def _row(exchange: Exchange, key: bytes) -> dict[str, object]:
+    """Return the columns of an exchange that a step can change."""
+    text = _STORED_EXCHANGE.dump_json(exchange)
+    sealed = seal(key, text, bound_to=_exchange_place(exchange.control_number))
+    return {"state": exchange.state.value, "reference": exchange.reference, "sealed": sealed}
+
+
+def _exchange_place(exchange: str) -> str:
+    """Return what a sealed exchange is bound to."""
+    return f"exchange/{exchange}"

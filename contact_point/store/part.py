@@ -1,0 +1,78 @@
+"""What every part of a transaction stands on: one connection, the slot files, and the keys that it has put there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from contact_point.store.errors import UnknownExchangeError
+from contact_point.store.tables import EXCHANGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from contact_point.keys import KeySlots
+    from pcsc.exchange import Exchange
+
+
+class Part:
+    """A connection inside its transaction, and the slot files. ``put`` collects the keys that go again if it fails.
+
+    A ``snapshot`` is only read, and keys may be destroyed while it is.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        slots: KeySlots,
+        gallery: KeySlots,
+        records: KeySlots,
+        put: dict[KeySlots, list[int]],
+        *,
+        snapshot: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._slots = slots
+        self._gallery = gallery
+        self._records = records
+        self._put = put
+        self._snapshot = snapshot
+        self._opened: dict[int, bytes] = {}  # keys of exchanges, by slot, for as long as the transaction
+        self.stepped: dict[str, Exchange] = {}
+        """The exchanges that were opened or took a step in this transaction, as they stand."""
+
+    def slots(self, *tables: Table) -> frozenset[int]:
+        """Return every slot that rows of these tables name."""
+        found = (slot for table in tables for (slot,) in self._connection.execute(select(table.c.slot)))
+        return frozenset(slot for slot in found if slot is not None)
+
+    def _key(self, slots: KeySlots, keys: Sequence[bytes]) -> list[int]:
+        """Put keys that are destroyed again if this transaction fails."""
+        numbers = slots.put(keys)
+        self._put[slots] += numbers
+        return numbers
+
+    def _key_of(self, control_number: str) -> bytes:
+        """Return the key that an exchange and its record rest under."""
+        where = EXCHANGE.c.control_number == control_number
+        slot: int | None = self._connection.execute(select(EXCHANGE.c.slot).where(where)).scalar()
+        if slot is None:
+            raise UnknownExchangeError(f"there is no exchange {control_number!r} here")
+        return self._key_in(slot)
+
+    def _key_in(self, slot: int) -> bytes:
+        """Return the key of an exchange by its slot."""
+        if slot not in self._opened:
+            self._opened[slot] = self._records.get(slot)
+        return self._opened[slot]
+
+    def _insert_once(self, table: Table, row: Mapping[str, object]) -> bool:
+        """Insert a row unless one of its keys is taken, and return whether it was.
+
+        No error of the database comes of it: PostgreSQL would end the transaction, and write the key to its log.
+        """
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(table).values(dict(row)).on_conflict_do_nothing()
+        return self._connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1

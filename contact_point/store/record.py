@@ -1,0 +1,233 @@
+"""The record of Article 11, as it rests: places in the trees of their months, and the traces that entries commit to.
+
+Salt and body of an entry rest under the key of its exchange, like its trace: when the term ends that key is destroyed, and
+what is left of the entry is a leaf. Each tree's compact range is kept beside it, in the transaction that appends, so its head
+is known without reading the leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select
+
+from contact_point.keys import KeyDestroyedError, KeysError, seal, unseal
+from contact_point.store.errors import StoreError
+from contact_point.store.part import Part
+from contact_point.store.tables import DUE, ENTRY, EXCHANGE, RECEIVED, TREE
+from pcsc import records
+from pcsc.checkpoints import Head
+from pcsc.errors import RecordError
+from pcsc.merkle import Frontier
+from pcsc.records import Entry, Recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Select
+
+_STORED_ENTRY: Final = TypeAdapter(Entry)
+_SALT_DIGITS: Final = 64  # of the salt that a sealed entry and a trace begin with
+_PAGE: Final = 500  # entries
+_TOGETHER: Final = ENTRY.outerjoin(EXCHANGE, ENTRY.c.exchange == EXCHANGE.c.control_number)
+
+
+class Record(Part):
+    """The record in a transaction."""
+
+    def next_entry(self) -> int:
+        """Return the number of the next entry."""
+        last = self._connection.execute(select(func.max(ENTRY.c.number))).scalar()
+        return 0 if last is None else last + 1
+
+    def append(self, entry: Entry, salt: str, *, trace_salt: str = "") -> None:
+        """Append an entry to the record; both salts are fresh and random. A trace rests apart, and the entry commits to it.
+
+        Raises:
+            RecordError: the entry is out of its turn, or the tree is not that of its entries.
+            UnknownExchangeError: its exchange is not there, under whose key it would rest.
+
+        """
+        before = self._connection.execute(ENTRY.select().where(ENTRY.c.number == entry.number - 1)).first()
+        key, trace = self._key_of(entry.exchange), None
+        if entry.trace:
+            trace = seal(key, f"{trace_salt}{entry.trace}".encode(), bound_to=_trace_place(entry.number))
+            entry = replace(entry, trace=records.commitment(trace_salt, entry.trace.encode()))
+        place = records.append(None if before is None else _emptied(before), entry, salt)
+        sealed = seal(key, f"{place.salt}{place.body}".encode(), bound_to=_entry_place(place.number))
+        row = {"number": place.number, "tree": place.tree, "exchange": entry.exchange, "sealed": sealed}
+        self._connection.execute(ENTRY.insert(), row | {"leaf": place.leaf, "trace": trace})
+        self._grow(place)
+
+    def _grow(self, place: Recorded) -> None:
+        """Take a new leaf into the compact range of its tree."""
+        row = self._connection.execute(TREE.select().where(TREE.c.name == place.tree)).first()
+        first = place.number if row is None else row.first_entry
+        frontier = Frontier.empty() if row is None else Frontier.of(row.frontier)
+        if first + frontier.size != place.number:
+            raise RecordError(
+                f"the tree {place.tree} of the record ends before entry {first + frontier.size}, and entry {place.number} is "
+                "to follow: one of the two was changed: verify the record against the other contact point's checkpoints"
+            )
+        grown = frontier.append(bytes.fromhex(place.leaf)).text()
+        if row is None:
+            self._connection.execute(TREE.insert(), {"name": place.tree, "first_entry": first, "frontier": grown})
+        else:
+            self._connection.execute(TREE.update().where(TREE.c.name == place.tree), {"frontier": grown})
+
+    def record(self) -> Iterator[Recorded]:
+        """Yield the record from its first entry.
+
+        Raises:
+            RecordError: the salt and body of an entry do not open: they were changed, moved, or their key is another.
+
+        """
+        for row in self._in_order(_places()):
+            yield self._place(row)
+
+    def place(self, number: int) -> Recorded:
+        """Return the place of an entry.
+
+        Raises:
+            StoreError: the record has no entry of this number.
+
+        """
+        row = self._connection.execute(_places().where(ENTRY.c.number == number)).first()
+        if row is None:
+            raise StoreError(f"the record has {self.next_entry()} entries, counted from 0; there is no entry {number}")
+        return self._place(row)
+
+    def entries(self, exchange: str | None = None) -> Iterator[Entry]:
+        """Yield the entries whose term has not ended, of one exchange or of all; ``trace`` is the commitment to one.
+
+        :meth:`trace` returns the trace itself.
+        """
+        rows = _places().where(ENTRY.c.sealed.is_not(None))
+        if exchange is not None:
+            rows = rows.where(ENTRY.c.exchange == exchange)
+        for row in self._in_order(rows):
+            if (body := self._place(row).body) is not None:
+                yield _STORED_ENTRY.validate_json(body)
+
+    def _in_order(self, rows: Select[Any]) -> Iterator[Any]:
+        """Yield rows of entries by number, a page at a time: no statement takes long, and no cursor stays open."""
+        page = self._connection.execute(rows.order_by(ENTRY.c.number).limit(_PAGE)).all()
+        while page:
+            yield from page
+            after = rows.where(ENTRY.c.number > page[-1].number)
+            page = self._connection.execute(after.order_by(ENTRY.c.number).limit(_PAGE)).all()
+
+    def _place(self, row: Any) -> Recorded:
+        """Return the place that a row holds."""
+        if row.sealed is None:
+            return _emptied(row)
+        try:
+            text = unseal(self._key_in(row.slot), row.sealed, bound_to=_entry_place(row.number)).decode()
+        except (KeysError, TypeError) as error:  # no slot where its exchange is not there
+            if self._snapshot and isinstance(error, KeyDestroyedError):
+                return _emptied(row)  # its term ended a moment ago
+            raise RecordError(
+                f"entry {row.number} of the record does not open: it was changed, moved from another place, or its key is not "
+                "in the slots of the record: verify a backup of both against the other contact point's checkpoints"
+            ) from None
+        return Recorded(row.number, row.tree, text[_SALT_DIGITS:], text[:_SALT_DIGITS], row.leaf)
+
+    def trace(self, entry: Entry) -> str:
+        """Return the trace that an entry commits to; empty where nothing was decided.
+
+        Raises:
+            RecordError: it is not there, or is not the one that was committed to.
+
+        """
+        if not entry.trace:
+            return ""
+        sealed = self._connection.execute(select(ENTRY.c.trace).where(ENTRY.c.number == entry.number)).scalar()
+        text = "" if sealed is None else self._trace_text(entry, sealed)
+        if not text or records.commitment(text[:_SALT_DIGITS], text[_SALT_DIGITS:].encode()) != entry.trace:
+            raise RecordError(f"the trace of entry {entry.number} was changed: the entry commits to another one")
+        return text[_SALT_DIGITS:]
+
+    def _trace_text(self, entry: Entry, sealed: bytes) -> str:
+        try:
+            return unseal(self._key_of(entry.exchange), sealed, bound_to=_trace_place(entry.number)).decode()
+        except KeysError:
+            return ""  # sealed with another key, or for another place
+
+    # The trees
+
+    def head(self) -> Head | None:
+        """Return the head of the last tree, or None before the first entry."""
+        row = self._connection.execute(TREE.select().order_by(TREE.c.name.desc()).limit(1)).first()
+        return None if row is None else _head(row)
+
+    def heads(self) -> list[Head]:
+        """Return the head of every tree, oldest first: all but the last are final."""
+        return [_head(row) for row in self._connection.execute(TREE.select().order_by(TREE.c.name))]
+
+    def leaves(self, tree: str) -> list[bytes]:
+        """Return the data of a tree's leaves, 32 bytes each; none where there is no such tree."""
+        rows = select(ENTRY.c.leaf).where(ENTRY.c.tree == tree).order_by(ENTRY.c.number)
+        return [bytes.fromhex(leaf) for leaf in self._connection.execute(rows).scalars()]
+
+    def first_of(self, tree: str) -> int:
+        """Return the number of a tree's first entry, from which the places of its leaves are counted.
+
+        Raises:
+            StoreError: there is no such tree.
+
+        """
+        first: int | None = self._connection.execute(select(TREE.c.first_entry).where(TREE.c.name == tree)).scalar()
+        if first is None:
+            raise StoreError(f"the record has no tree {tree}: nothing was recorded in that month")
+        return first
+
+    # The end of the term
+
+    def erase(self, exchange: str) -> int | None:
+        """Erase an exchange whose term has ended: its entries, what is known of its messages, and itself (Article 11(3)).
+
+        The leaves of its entries stay, so that the record still verifies. What was held for it is to be destroyed first.
+        Return the slot that the exchange and its entries rested under, for :meth:`Store.destroy_exchange` once this is
+        durable: a key that goes first leaves rows that nobody can read or tell from damage.
+        """
+        slot: int | None = self._connection.execute(
+            select(EXCHANGE.c.slot).where(EXCHANGE.c.control_number == exchange)
+        ).scalar()
+        emptied = {"exchange": None, "sealed": None, "trace": None}
+        self._connection.execute(ENTRY.update().where(ENTRY.c.exchange == exchange), emptied)
+        self._connection.execute(RECEIVED.delete().where(RECEIVED.c.exchange == exchange))
+        self._connection.execute(DUE.delete().where(DUE.c.exchange == exchange))
+        self._connection.execute(EXCHANGE.delete().where(EXCHANGE.c.control_number == exchange))
+        if slot is not None:
+            self._opened.pop(slot, None)
+        self.stepped.pop(exchange, None)
+        return slot
+
+
+def _places() -> Select[Any]:
+    """Return the query for places, each with the slot of the key that it rests under."""
+    columns = (ENTRY.c.number, ENTRY.c.tree, ENTRY.c.sealed, ENTRY.c.leaf, EXCHANGE.c.slot)
+    return select(*columns).select_from(_TOGETHER)
+
+
+def _emptied(row: Any) -> Recorded:
+    """Return the place that a row holds, without its entry: all that is needed to follow it."""
+    return Recorded(row.number, row.tree, None, None, row.leaf)
+
+
+def _head(row: Any) -> Head:
+    """Return the head of the tree in a row."""
+    frontier = Frontier.of(row.frontier)
+    return Head(row.name, frontier.size, frontier.root().hex())
+
+
+def _entry_place(number: int) -> str:
+    """Return what a sealed entry is bound to."""
+    return f"entry/{number}"
+
+
+def _trace_place(number: int) -> str:
+    """Return what a sealed trace is bound to."""
+    return f"entry/{number}/trace"

@@ -1,0 +1,140 @@
+"""The tables. A column that rests in clear is named in the tests of Article 1(2), personal or not.
+
+Texts are compared byte by byte on either database. A time is a text of fixed form (:func:`moment`), so the earlier sorts first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+
+TABLES: Final = MetaData()
+
+_Text: Final = String().with_variant(String(collation="C"), "postgresql")
+
+EXCHANGE = Table(
+    "exchange",
+    TABLES,
+    Column("control_number", _Text, primary_key=True),
+    Column("side", _Text, nullable=False),
+    Column("state", _Text, nullable=False),
+    Column("opened_on", _Text, nullable=False, index=True),
+    # What a query searches with, for the quotas of Article 4(7); empty where no query opened the exchange.
+    Column("search", _Text, nullable=False),
+    Column("reference", _Text, unique=True),
+    # Digests of the reason that was stated and of its case: the same words for two cases are no reason (4(3), 6).
+    Column("reason", _Text, index=True),
+    Column("reason_case", _Text),
+    # Whose prints matched: known on the queried side alone, and never sent.
+    Column("subject", _Text),
+    # The exchange itself holds purposes and results in words: it rests under a key of its own, and so does its record.
+    Column("slot", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+CONTENT = Table(
+    "content",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", _Text, nullable=False, index=True),
+    Column("kind", _Text, nullable=False),
+    Column("number", _Text, nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("exchange", "kind", "number"),
+)
+ENTRY = Table(
+    "entry",
+    TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tree", _Text, nullable=False, index=True),
+    Column("exchange", _Text, index=True),
+    # Salt and body, under the key of the exchange; empty once its term has ended.
+    Column("sealed", LargeBinary),
+    Column("leaf", _Text, nullable=False),
+    # How it was decided, which the body commits to and does not hold; under the key of the exchange.
+    Column("trace", LargeBinary),
+)
+TREE = Table(
+    "tree",
+    TABLES,
+    Column("name", _Text, primary_key=True),
+    Column("first_entry", Integer, nullable=False),
+    # The compact range of its leaves, from which its head follows without reading them.
+    Column("frontier", _Text, nullable=False),
+)
+NOTE = Table(
+    "note",
+    TABLES,
+    Column("origin", _Text, primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("note", _Text, nullable=False),
+)
+COPY = Table(
+    "copy",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("path", _Text, nullable=False),
+    Column("made_at", _Text, nullable=False),
+    Column("sha256", _Text, nullable=False),
+    Column("holds_until", _Text, nullable=False),
+    Column("destroyed_at", _Text),
+)
+DUE = Table(
+    "due",
+    TABLES,
+    Column("exchange", _Text, primary_key=True),
+    Column("what", _Text, primary_key=True),
+    Column("at", _Text, nullable=False, index=True),
+)
+CLOCK = Table(
+    "clock",
+    TABLES,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("seen", _Text, nullable=False),
+    Column("alarmed", Boolean, nullable=False),
+    Column("reason", _Text, nullable=False),
+)
+RECEIVED = Table(
+    "received",
+    TABLES,
+    Column("message", _Text, primary_key=True),
+    Column("exchange", _Text, nullable=False),
+    Column("commitment", _Text, nullable=False),
+    Column("answer", _Text, nullable=False),
+)
+NONCE = Table(
+    "nonce",
+    TABLES,
+    Column("nonce", _Text, primary_key=True),
+    Column("until", _Text, nullable=False, index=True),
+)
+SUBJECT = Table(
+    "subject",
+    TABLES,
+    Column("name", _Text, primary_key=True),
+    Column("revision", Integer, nullable=False, index=True),
+    Column("slot", BigInteger),
+    Column("sealed", LargeBinary),
+)
+IMPRESSION = Table(
+    "impression",
+    TABLES,
+    Column("subject", _Text, primary_key=True),
+    Column("finger", Integer, primary_key=True, autoincrement=False),
+    Column("template", LargeBinary, nullable=False),
+    Column("image", LargeBinary),
+)
+
+
+def moment(at: datetime) -> str:
+    """Return a time as it is stored: ISO 8601 in UTC to the microsecond, always as long, so that texts sort as times do.
+
+    Raises:
+        ValueError: it does not say how far it is from UTC.
+
+    """
+    if at.tzinfo is None:
+        raise ValueError("a stored time is in UTC; this one does not say how far it is from there")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
