@@ -1,88 +1,201 @@
-"""Destroying: what an exchange no longer permits goes, key first, row after.
+"""Destroying: what an exchange no longer permits goes, key first, row after, and the record of it last.
 
-Articles 8(1) and 8(2) say "immediately". So every act ends with :func:`dispose`; and :func:`sweep`, at the start of the
-service and every minute, finishes whatever an interruption left. Nothing is scheduled: what may be held follows from the state
-of the exchange (:func:`pcsc.duties.permitted`), so doing it twice, or late, comes to the same.
+Articles 8(1) and 8(2) say "immediately". So every act ends with :func:`dispose`: the keys are overwritten in place, the rows
+deleted, the log of the database emptied, and then the record says that it is done. What may be held follows from the state of
+the exchange (:func:`pcsc.duties.permitted`), so doing it twice, or late, comes to the same. Between any two of these steps a
+process may die: what is still to be done is a row of what is due (:mod:`contact_point.due`), and the next worker goes on there.
+
+:func:`recover` is for the start of the service; :func:`worker` makes the one that does what is due from then on; :func:`sweep`
+and :func:`discharge` look at every exchange anew, whatever is written down.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contact_point import service
-from contact_point.store import ContentGoneError
+from contact_point import due, service
+from contact_point.store import ContentGoneError, StoreError, UnknownExchangeError
 from pcsc import duties, life, retention, traces
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from contact_point.service import Installation
-    from contact_point.store import Held
+    from contact_point.store import Copy, Due, Held, Transaction
+    from contact_point.timekeeping import Guard
     from pcsc.exchange import Exchange
 
 _log = logging.getLogger("contact_point.disposal")
 
+PATIENCE: Final = 0.5
+"""Seconds in which an act tries again to empty the log of the database; the worker goes on from there."""
+
+
+class UnerasedError(StoreError):
+    """A file that holds prints, or a copy of the record, could not be shown to be gone."""
+
+
+# Content: Articles 8(1), 8(2), 8(9), 10(2)
+
 
 def dispose(here: Installation, control_number: str, now: datetime) -> None:
-    """Destroy whatever the exchange no longer permits, and record it: Articles 8(1), 8(2)."""
+    """Destroy whatever the exchange no longer permits, and record it: Articles 8(1), 8(2).
+
+    Where the log of the database cannot be emptied just now, or a file resists, the rest is done and the worker tries again.
+    """
     with here.store.transaction() as tx:
-        exchange = tx.exchange(control_number)
-        permitted = duties.permitted(exchange)
-        doomed = [each for each in tx.held(control_number) if each.kind not in permitted]
+        _destroy(here, tx, control_number, now)
+    _account(here, control_number, now)
+
+
+def _destroy(here: Installation, tx: Transaction, control_number: str, now: datetime) -> bool:
+    """Destroy keys, then rows, and write down that the record is owed an entry for each kind; return whether all are gone."""
+    exchange = tx.exchange(control_number)
+    permitted = duties.permitted(exchange)
+    doomed = [each for each in tx.held(control_number) if each.kind not in permitted]
     if not doomed:
-        return
-    pictures = [each for each in doomed if each.kind is Content.PICTURE]
-    here.store.destroy([each for each in doomed if each.kind is not Content.PICTURE])
-    # A picture's key goes after its file: as long as the file is there, where it is must be known.
-    unerased = {each.slot for each in pictures if not _erased(here, each)}
-    gone = [each for each in doomed if each.slot not in unerased]
+        tx.plan(control_number, due.DISPOSE, None)
+        return True
+    gone = [each for each in doomed if each.kind is not Content.PICTURE]
     here.store.destroy(gone)
+    # A picture's key goes after its file: as long as the file is there, where it is must be known.
+    erased = [each for each in doomed if each.kind is Content.PICTURE and _erased(tx, each)]
+    here.store.destroy(erased)
+    gone += erased
+    tx.forget(gone)
+    for kind in {each.kind for each in gone}:
+        tx.plan(control_number, due.DELETION + kind, service.moment(here, now))
+    whole = len(gone) == len(doomed)
+    tx.plan(control_number, due.DISPOSE, None if whole else due.AT_ONCE)
+    return whole
+
+
+def _account(here: Installation, control_number: str, now: datetime) -> bool:
+    """Empty the log of the database, then record what was destroyed; return whether that is done."""
     with here.store.transaction() as tx:
-        rows = {each.slot for each in tx.held(control_number)}  # another process may have been quicker
-        tx.forget(gone)
-        for kind in sorted({each.kind for each in gone if each.slot in rows}):
-            if (clause := duties.CLAUSES.get((exchange.side, kind))) is not None:
-                note = f"{kind} destroyed: its key was overwritten in place"
-                trace = traces.deletion(duties.standing(exchange), kind, now=now)
-                service.record_act(tx, exchange, "deletion", article=clause, note=note, trace=trace, now=now)
-    here.store.checkpoint()
+        if not _owed(tx, control_number):
+            return True
+    if not _emptied(here):
+        _log.warning("the log of the database could not be emptied of what exchange %s held", control_number)
+        return False
+    with here.store.transaction() as tx:
+        for kind, at in _owed(tx, control_number).items():  # another worker may have been quicker
+            when = at if due.AT_ONCE < at <= service.moment(here, now) else now
+            _record_deletion(tx, tx.exchange(control_number), kind, when)
+            tx.plan(control_number, due.DELETION + kind, None)
+    return True
 
 
-def _erased(here: Installation, picture: Held) -> bool:
+def _owed(tx: Transaction, control_number: str) -> dict[Content, datetime]:
+    """Return the kinds of content of which the record does not say yet that they were destroyed, and when they were."""
+    planned = sorted(tx.planned(control_number).items())
+    return {Content(what.removeprefix(due.DELETION)): at for what, at in planned if what.startswith(due.DELETION)}
+
+
+def _record_deletion(tx: Transaction, exchange: Exchange, kind: Content, at: datetime) -> None:
+    if (clause := duties.CLAUSES.get((exchange.side, kind))) is None:
+        return
+    note = f"{kind} destroyed: its key was overwritten in place"
+    # An exchange that has moved on since may permit the kind anew; how it was decided then is not known any more.
+    decided = kind not in duties.permitted(exchange)
+    trace = traces.deletion(duties.standing(exchange), kind, now=at) if decided else None
+    service.record_act(tx, exchange, "deletion", article=clause, note=note, trace=trace, now=at)
+
+
+def _emptied(here: Installation) -> bool:
+    """Empty the log of the database of deleted rows; a reader elsewhere can prevent it for a moment, so try again."""
+    end, pause = time.monotonic() + PATIENCE, 0.01
+    while not here.store.checkpoint():
+        if time.monotonic() + pause > end:
+            return False
+        time.sleep(pause)
+        pause *= 2
+    return True
+
+
+def _erased(tx: Transaction, picture: Held) -> bool:
     """Overwrite a picture's file in place and remove it; return whether it is gone."""
     try:
-        with here.store.transaction() as tx:
-            path = Path(tx.content(picture.exchange, picture.kind, number=picture.number).decode())
-        file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (ContentGoneError, FileNotFoundError):
+        erase_file(Path(tx.content(picture.exchange, picture.kind, number=picture.number).decode()))
+    except ContentGoneError:
         return True  # it went before
     except OSError:
         _log.exception("Art. 8(2): a picture of exchange %s could not be erased; it is tried again", picture.exchange)
         return False
+    return True
+
+
+def erase_file(path: Path, *, sha256: str = "") -> None:
+    """Overwrite a file in place, make that durable and remove it; one that is not there is gone already.
+
+    With ``sha256``, in hexadecimal, only the file that has that content.
+
+    Raises:
+        UnerasedError: the file at this place has another content.
+        OSError: the disk refuses.
+
+    """
     try:
-        os.pwrite(file, bytes(os.fstat(file).st_size), 0)
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        size = os.fstat(file).st_size
+        zeros = bytes(min(size, _BLOCK))
+        begun = size and not any(os.pread(file, _SECTOR, 0))  # somebody died while overwriting it
+        if sha256 and not begun and _digest(file, size) != sha256:
+            raise UnerasedError(
+                f"{path.name} is not the copy of the record that was written there: delete the copy, wherever it is, and "
+                "take the file away"
+            )
+        for start in range(0, size, _BLOCK):
+            os.pwrite(file, zeros[: size - start], start)
         os.fdatasync(file)
         path.unlink()
-    except OSError:
-        _log.exception("Art. 8(2): a picture of exchange %s could not be erased; it is tried again", picture.exchange)
-        return False
     finally:
         os.close(file)
-    return True
+
+
+_BLOCK: Final = 1 << 20
+_SECTOR: Final = 512
+
+
+def _digest(file: int, size: int) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, size, _BLOCK):
+        digest.update(os.pread(file, min(_BLOCK, size - start), start))
+    return digest.hexdigest()
 
 
 def discard(here: Installation, held: list[Held]) -> None:
     """Destroy content that has served, without an entry: no article orders its deletion."""
-    here.store.destroy(held)
+    if not held:
+        return
     with here.store.transaction() as tx:
+        here.store.destroy(held)
         tx.forget(held)
-    here.store.checkpoint()
+    if not _emptied(here):
+        with here.store.transaction() as tx:
+            tx.plan("", due.CHECKPOINT, due.AT_ONCE)
+
+
+def _checkpoint(here: Installation) -> bool:
+    """Empty the log of the database, and forget that it was to be done."""
+    if not _emptied(here):
+        return False
+    with here.store.transaction() as tx:
+        tx.plan("", due.CHECKPOINT, None)
+    return True
 
 
 def sweep(here: Installation, now: datetime) -> None:
@@ -100,30 +213,65 @@ def sweep(here: Installation, now: datetime) -> None:
 
 
 def recover(here: Installation, now: datetime) -> None:
-    """Finish what an interruption left: keys that no row names, and content that no exchange permits."""
+    """Finish what an interruption left, keys first: those that no row names, and those of what no exchange permits.
+
+    What else was left half done is written down as due, and the worker's first look does it.
+    """
     here.store.recover()
+    with here.store.transaction() as tx:
+        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.exchanges()}
+        late = [each for each in tx.held() if each.kind not in permitted.get(each.exchange, ())]
+        here.store.destroy([each for each in late if each.kind is not Content.PICTURE])
+        tx.forget([each for each in late if each.exchange not in permitted])
     sweep(here, now)
+    here.store.checkpoint()
 
 
-def discharge(here: Installation, now: datetime) -> list[str]:
-    """Do what is due by the clock alone: end holds that reached the arrangement's hard stop; return their exchanges."""
+# Holds: the arrangement's hard stop
+
+
+def discharge(here: Installation, now: datetime, *, records: bool = True) -> list[str]:
+    """Do what is due by the clock alone in every exchange, whatever is written down; return those whose hold ended.
+
+    With ``records`` False no record is deleted: the time is in doubt.
+    """
     arrangement = here.settings.arrangement(now)
     with here.store.transaction() as tx:
         late = [exchange for exchange in tx.exchanges() if duties.overstays(exchange, arrangement, now)]
         for exchange in late:
-            tx.step(life.lapse(exchange, now), before=exchange.state)
-            days = f"{arrangement.follow_up_days} days (arrangement {arrangement.version})"
-            note = _LAPSES.get(exchange.state, "nothing followed the match within {}").format(days)
-            service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
+            _lapse(here, tx, exchange, now)
     sweep(here, now)
-    expire(here, now)
+    if records:
+        expire(here, now)
     return [exchange.control_number for exchange in late]
+
+
+def _lapse(here: Installation, tx: Transaction, exchange: Exchange, now: datetime) -> None:
+    """End a hold that reached the arrangement's hard stop."""
+    arrangement = here.settings.arrangement(now)
+    lapsed = life.lapse(exchange, now)
+    tx.step(lapsed, before=exchange.state)
+    days = f"{arrangement.follow_up_days} days (arrangement {arrangement.version})"
+    note = _LAPSES.get(exchange.state, "nothing followed the match within {}").format(days)
+    service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
+    due.plan(tx, lapsed, arrangement)
+
+
+_HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
+_LAPSES: Final = {
+    State.SENT: "no answer came within {}",
+    State.PROVIDED: "what was provided is not given again after {}",
+}
+
+
+# Records: Article 11(3)
 
 
 def expire(here: Installation, now: datetime) -> list[str]:
     """Delete the record of every exchange whose term has ended, with all that is still held for it: Article 11(3).
 
-    Called with every look at what is due, so "immediately" is within a minute of the end. Return their control numbers.
+    Whoever calls this vouches for ``now``: the worker, which does the same, asks the guard of the clock first. Return their
+    control numbers.
     """
     arrangement = here.settings.arrangement(now)
     with here.store.transaction() as tx:
@@ -132,35 +280,177 @@ def expire(here: Installation, now: datetime) -> list[str]:
     gone: list[str] = []
     for number in over:
         with here.store.transaction() as tx:  # the write lock: nothing is added to what is being erased
-            end = retention.ends_at(tx.exchange(number), arrangement) if tx.has_exchange(number) else None
+            end = due.record_ends(tx, tx.exchange(number), arrangement) if tx.has_exchange(number) else None
             if end is None or end > now:
                 continue  # something happened to it meanwhile, such as an order to keep it
-            held = tx.held(number)
-            here.store.destroy(held)
-            tx.forget(held)
-            slot = tx.erase(number)
-        if slot is not None:
-            here.store.destroy_exchange(slot)
+            slot = _erase(here, tx, number)
+        _destroy_key(here, slot)
         gone.append(number)
     if gone:
-        here.store.checkpoint()
+        _checkpoint(here)
         _log.info("Art. 11(3): the record of %d exchanges reached the end of its term and was deleted", len(gone))
     return gone
 
 
+def _erase(here: Installation, tx: Transaction, number: str) -> int:
+    """Erase an exchange with its record; return the slot of its key, whose destruction is written down as due.
+
+    Raises:
+        UnerasedError: a picture of its prints is still there; nothing was erased.
+
+    """
+    held = tx.held(number)
+    if not all(_erased(tx, each) for each in held if each.kind is Content.PICTURE):
+        raise UnerasedError(f"a picture of the prints of exchange {number} is still there: see the message before")
+    here.store.destroy(held)
+    tx.forget(held)
+    slot = tx.erase(number)
+    if slot is None:
+        raise UnknownExchangeError(f"there is no exchange {number!r} here")
+    # Rows first, key after: while there is a row to be read, its key must be there, or nothing at all can be read.
+    tx.plan("", f"{due.KEY}{slot}", due.AT_ONCE)
+    tx.plan("", due.CHECKPOINT, due.AT_ONCE)
+    return slot
+
+
+def _destroy_key(here: Installation, slot: int) -> None:
+    """Destroy the key of an exchange that is erased, and forget that it was to be done."""
+    here.store.destroy_exchange(slot)
+    with here.store.transaction() as tx:
+        tx.plan("", f"{due.KEY}{slot}", None)
+
+
 def keep_beyond_term(here: Installation, control_number: str, law: str, *, by: str, now: datetime) -> Exchange:
-    """Keep the record of an exchange beyond its term because a law orders it, or, with no law, let it end: Article 11(3)."""
+    """Keep the record of an exchange beyond its term because a law orders it, or, with no law, let it end: Article 11(3).
+
+    Either is an event of the exchange, and in the record: it goes no earlier than its term after the last of them.
+    """
     with here.store.transaction() as tx:
         before = tx.exchange(control_number)
-        exchange = replace(before, kept_under=retention.check_hold(law) if law else "")
+        exchange = replace(before, kept_under=retention.check_hold(law) if law else "", last_event_at=now)
         tx.step(exchange, before=before.state)
         note = f"kept under {law} by {by}" if law else f"no longer kept, by {by}"
         service.record_act(tx, exchange, "legal hold", article="11(3)", note=note, now=now)
+        due.plan(tx, exchange, here.settings.arrangement(now))
     return exchange
 
 
-_HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
-_LAPSES: Final = {
-    State.SENT: "no answer came within {}",
-    State.PROVIDED: "what was provided is not given again after {}",
-}
+# Copies of the record: exports and backups
+
+
+def keep_copy(here: Installation, path: Path, now: datetime) -> datetime:
+    """Note that the record was copied to a file, so that the copy ends with its term too; return when that is: Article 11(3).
+
+    A copy ends with the first exchange that is in it. Reads every exchange and the whole file.
+    """
+    arrangement = here.settings.arrangement(now)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with here.store.transaction() as tx:
+        first = retention.copy_ends(retention.ends_at(exchange, arrangement) for exchange in tx.exchanges())
+        until = due.term(now, arrangement)  # what is open now ends no earlier
+        until = until if first is None else min(first, until)
+        tx.keep_copy(str(path.resolve()), made_at=now, sha256=sha256, holds_until=until)
+        tx.plan("", due.COPIES, min(tx.planned("").get(due.COPIES, until), until))
+    return until
+
+
+def end_copies(here: Installation, now: datetime) -> list[Path]:
+    """Destroy every copy of the record that ends, and return where they were.
+
+    Raises:
+        UnerasedError: one of them could not be erased; the others were.
+
+    """
+    with here.store.transaction() as tx:
+        ended = [each for each in tx.copies() if each.destroyed_at is None and each.holds_until <= now]
+    resisting = [each for each in ended if not _copy_erased(each)]
+    with here.store.transaction() as tx:
+        there = {each.id for each in tx.copies() if each.destroyed_at is None}  # another worker may have been quicker
+        for each in ended:
+            if each not in resisting and each.id in there:
+                tx.copy_destroyed(each.id, now)
+        ends = [each.holds_until for each in tx.copies() if each.destroyed_at is None]
+        tx.plan("", due.COPIES, min(ends, default=None))
+    if resisting:
+        raise UnerasedError(
+            f"Art. 11(3): {len(resisting)} of {len(ended)} copies of the record whose term has ended are still there: see the "
+            "messages before"
+        )
+    return [Path(each.path) for each in ended]
+
+
+def _copy_erased(copy: Copy) -> bool:
+    try:
+        erase_file(Path(copy.path), sha256=copy.sha256)
+    except (OSError, UnerasedError) as error:
+        _log.error("Art. 11(3): a copy of the record could not be erased: %s", error)
+        return False
+    return True
+
+
+# What is due
+
+
+def worker(here: Installation, guard: Guard, *, name: str) -> due.Worker:
+    """Return a worker that does what is due in an installation."""
+    return due.Worker(name, here.store, here.settings.arrangement, acts(here), guard)
+
+
+def acts(here: Installation) -> dict[str, due.Act]:
+    """Return what is done about each thing that is due, by the first word of what it is."""
+    return {
+        "dispose": partial(_act_dispose, here),
+        "lapse": partial(_act_lapse, here),
+        "expire": partial(_act_expire, here),
+        "deletion": lambda _tx, row, now: partial(_finish, here, row.exchange, now),
+        "key": lambda _tx, row, _now: partial(_destroy_key, here, int(row.what.removeprefix(due.KEY))),
+        "checkpoint": lambda _tx, _row, _now: partial(_act_checkpoint, here),
+        "copies": lambda _tx, _row, now: partial(_act_copies, here, now),
+    }
+
+
+def _act_dispose(here: Installation, tx: Transaction, row: Due, now: datetime) -> Callable[[], None] | None:
+    tx.done(row)
+    if not tx.has_exchange(row.exchange):
+        return None
+    whole = _destroy(here, tx, row.exchange, now)
+    return partial(_finish, here, row.exchange, now, whole=whole)
+
+
+def _finish(here: Installation, number: str, now: datetime, *, whole: bool = True) -> None:
+    """Record what was destroyed; ``whole`` is False where a picture resisted, which is tried again later."""
+    done = _account(here, number, now)
+    if not whole:
+        raise UnerasedError(f"a picture of the prints of exchange {number} is still there: see the message before")
+    if not done:
+        raise due.Busy
+
+
+def _act_lapse(here: Installation, tx: Transaction, row: Due, now: datetime) -> None:
+    tx.done(row)
+    if not tx.has_exchange(row.exchange):
+        return
+    exchange, arrangement = tx.exchange(row.exchange), here.settings.arrangement(now)
+    if due.is_held_too_long(exchange, arrangement, row, now):
+        _lapse(here, tx, exchange, now)
+    else:
+        due.plan(tx, exchange, arrangement)
+
+
+def _act_expire(here: Installation, tx: Transaction, row: Due, now: datetime) -> None:
+    tx.done(row)
+    if not tx.has_exchange(row.exchange):
+        return
+    exchange, arrangement = tx.exchange(row.exchange), here.settings.arrangement(now)
+    if due.is_over(tx, exchange, arrangement, row, now):
+        _erase(here, tx, row.exchange)
+
+
+def _act_checkpoint(here: Installation) -> None:
+    if not _checkpoint(here):
+        raise due.Busy
+
+
+def _act_copies(here: Installation, now: datetime) -> None:
+    end_copies(here, now)
