@@ -1,48 +1,115 @@
-"""The record of Article 11: verify it, export it, compare it with the other Party's."""
+"""The record of Article 11: verify it, export it, show parts of it, compare it with the other Party's; and its copies.
+
+What is written here is checked by `pcsc-verify`, which needs no installation. Every file that holds entries is a copy of the
+record, entered with the day on which the first term in it ends (Article 11(3)): what is still where it was written is erased
+then, and what was carried away is listed until somebody says that it was destroyed.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import file_digest
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, now, opened, plain, record_app, show
 from pcsc.errors import RecordError
 
+if TYPE_CHECKING:
+    from contact_point.archive import Header, Signer, Written
+    from contact_point.keys import VerifyingKey
+    from contact_point.service import Installation
+    from contact_point.store import Transaction
+    from pcsc.checkpoints import Checkpoint
+    from pcsc.records import Recorded, Verification
+
 
 @record_app.command("verify")
 def record_verify(
     file: Annotated[
-        Path | None, typer.Argument(help="An exported record; without it, this installation's own.")
+        Path | None, typer.Argument(help="An exported record, ours or theirs; without it, this installation's own.")
     ] = None,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
     """Verify a record from its first entry: nothing within it was changed, dropped, added or moved (Article 11).
 
-    Entries whose term has ended leave an empty place (Article 11(3)); one that is emptied earlier is told. Whether the end of
-    the record was cut off, or all of it written anew, shows only against the other Party's: `pcsc record reconcile`.
+    It is held to the checkpoints that both contact points signed: what stands under one of them cannot have been cut off or
+    written anew. Entries whose term has ended leave an empty place (Article 11(3)); one that is emptied earlier is told.
     """
     from contact_point import archive
     from pcsc import records, retention
 
     since = retention.least_kept(now())
-    if file is not None:
-        places = list(archive.read(file))
-        # An export for the other Party has none of its own acts: their places are empty from the beginning.
-        acts = any(entry.direction is records.Direction.ACT for entry in archive.entries(places))
-        found = records.verify(places, kept_since=since if acts else None)
-        if not found.entries:
-            raise RecordError(
-                f"{file} holds no entry and {found.expired} empty places, so it shows nothing: export it again"
-            )
-    else:
-        with opened(root) as here, busy("reading the record", quiet=as_json), here.store.transaction() as tx:
-            found = records.verify(tx.record(), kept_since=since)
+    with opened(root) as here, busy("reading the record", quiet=as_json):
+        if file is None:
+            with here.store.transaction() as tx:
+                kept = _witnessed(here, tx, here.settings.uri)
+                found = records.verify(tx.record(), checkpoints=kept, kept_since=since)
+        else:
+            _, places, signed = _read(here, file)
+            # An export for the other Party has none of its own acts: their places are empty from the beginning.
+            acts = any(entry.direction is records.Direction.ACT for entry in archive.entries(places))
+            found = records.verify(places, checkpoints=signed, kept_since=since if acts else None)
+            if not found.entries:
+                raise RecordError(
+                    f"{file} holds no entry and {found.expired} empty places, so it shows nothing: export it again"
+                )
+    show(as_json, asdict(found), _verified(found))
+
+
+def _verified(found: Verification) -> str:
+    """Return what verifying found, for a person."""
     ended = f", {found.expired} empty places (terms that ended, Art. 11(3), or acts left out)" if found.expired else ""
-    show(as_json, asdict(found), f"The record verifies: {found.entries} entries{ended}, the last link is {found.head}.")
+    after = found.entries + found.expired - found.covered
+    tail = f"; {after} after the last checkpoint could still be cut off unnoticed" if after else ""
+    return f"The record verifies: {found.entries} entries{ended}, {found.covered} places under checkpoints{tail}."
+
+
+def _keys(here: Installation) -> dict[str, VerifyingKey]:
+    """Return the key of each contact point by its URI, ours first."""
+    from contact_point.keys import SigningKey, VerifyingKey
+
+    found = {here.settings.uri: SigningKey.load(here.settings.folder.signing_key).verifying}
+    if here.settings.other is not None:
+        found[here.settings.other.uri] = VerifyingKey.from_pem(here.settings.other.signing_key_pem.encode())
+    return found
+
+
+def _witnessed(here: Installation, tx: Transaction, uri: str) -> list[Checkpoint]:
+    """Return the checkpoints that both signed of one of the two records: the last that is kept of each tree, and its ends.
+
+    Raises:
+        SignatureError: one is not signed by both.
+
+    """
+    from contact_point import notes
+    from pcsc import checkpoints
+
+    last = {checkpoints.parse(checkpoints.parse_note(note).text).head.tree: note for note in tx.notes(uri)}
+    for note in last.values():
+        for signer, key in _keys(here).items():
+            notes.verify(note, signer, key)
+    return [checkpoints.parse(checkpoints.parse_note(note).text) for note in last.values()]
+
+
+def _read(here: Installation, file: Path) -> tuple[Header, list[Recorded], list[Checkpoint]]:
+    """Return an exported record of one of the two, with its checkpoints and those that are kept here of it."""
+    from contact_point import archive
+
+    header, keys = archive.read_header(file), _keys(here)
+    if header.uri not in keys:
+        raise RecordError(
+            f"expected the record of {' or '.join(keys)}; got that of {header.uri}: ask for the right one"
+        )
+    signed = archive.signed(header, header.uri, keys[header.uri])
+    with here.store.transaction() as tx:
+        return header, list(archive.read(file)), signed + _witnessed(here, tx, header.uri)
 
 
 @record_app.command("keep")
@@ -68,42 +135,252 @@ def record_keep(
     show(as_json, {"exchange": number, "kept_under": exchange.kept_under}, f"The record of {number} {told}.")
 
 
+# Copies
+
+
 @record_app.command("export")
 def record_export(
-    file: Annotated[Path, typer.Argument(help="A new file, JSON Lines: one place of the record a line.")],
+    file: Annotated[
+        Path, typer.Argument(help="A new file, JSON Lines: a header, then one place of the record a line.")
+    ],
     for_other_party: Annotated[
         bool, typer.Option("--for-other-party", help="Without our own acts: what the other contact point compares.")
     ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message."""
+    """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message.
+
+    The file is a copy: it is erased when the first term in it ends (Article 11(3)). `pcsc record copies` lists what there is.
+    """
     from contact_point import archive
 
-    with opened(root) as here, busy("reading the record", quiet=as_json), here.store.transaction() as tx:
-        count = archive.write(file, tx.record(), for_other_party=for_other_party)
-    show(as_json, {"file": str(file), "entries": count}, f"{count} entries are in {file}.")
+    at = now()
+    with opened(root) as here, busy("reading the record", quiet=as_json), TemporaryFile(dir=_new(file)) as spool:
+        with here.store.transaction() as tx:
+            header = archive.header(_signer(here), tx.heads(), tx.notes(here.settings.uri), at)
+            written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
+            until = archive.ends_at(tx.exchanges(), here.settings.arrangement(at), at)
+            number = _enter(tx, file, written, at, until)
+        _save(here, file, spool, number)
+    told = {"file": str(file), "entries": written.places, "copy": number, "until": until, "sha256": written.sha256}
+    show(
+        as_json,
+        told,
+        f"{written.places} entries are in {plain(str(file))}, copy {number}, to be kept until {until:%Y-%m-%d}.",
+    )
+
+
+def _signer(here: Installation) -> Signer:
+    """Return who signs what is exported here."""
+    from contact_point.archive import Signer
+    from contact_point.keys import SigningKey
+
+    said, keys = here.settings, _keys(here)
+    other = None if said.other is None else said.other.uri
+    key = SigningKey.load(said.folder.signing_key)
+    return Signer(said.party, said.uri, key, other, None if other is None else keys[other])
+
+
+def _new(file: Path) -> Path:
+    """Return the folder that a file is to be made in, if it is not there yet."""
+    if file.exists():
+        raise FileExistsError(17, "the file exists: a copy of the record is not written over another", str(file))
+    return file.parent
+
+
+def _enter(tx: Transaction, file: Path, written: Written, at: datetime, until: datetime) -> int:
+    """Enter a copy of the record that is about to be saved, and see to it that somebody looks when it ends."""
+    from contact_point import due
+
+    planned = tx.planned("").get(due.COPIES, until)
+    tx.plan("", due.COPIES, min(planned, until))
+    return tx.keep_copy(str(file.resolve()), made_at=at, sha256=written.sha256, holds_until=until)
+
+
+def _save(here: Installation, file: Path, spool: Any, number: int) -> None:
+    """Save what was entered as a copy, or take the entry back."""
+    from contact_point import archive
+
+    try:
+        archive.save(file, spool)
+    except BaseException:
+        with here.store.transaction() as tx:
+            tx.copy_destroyed(number, now())
+        raise
+
+
+@record_app.command("copies")
+def record_copies(
+    every: Annotated[bool, typer.Option("--all", help="Also those that were destroyed.")] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """List the copies of the record that were written here, and until when each may be kept (Article 11(3))."""
+    with opened(root) as here, here.store.transaction() as tx:
+        found = [each for each in tx.copies() if every or each.destroyed_at is None]
+    lines = []
+    for each in found:
+        until = "" if each.holds_until is None else f", to be kept until {each.holds_until:%Y-%m-%d}"
+        where = (
+            "it is there" if Path(each.path).exists() else "carried away: destroy it, then `pcsc record destroyed ID`"
+        )
+        gone = f", destroyed on {each.destroyed_at:%Y-%m-%d}" if each.destroyed_at else f"; {where}"
+        lines.append(f"{each.id}: {plain(each.path)} of {each.made_at:%Y-%m-%d}{until}{gone}")
+    show(as_json, [asdict(each) for each in found], "\n".join(lines) or "There is no copy of the record.")
+
+
+@record_app.command("destroyed")
+def record_destroyed(
+    copy: Annotated[int, typer.Argument(metavar="ID", help="The copy's number, as `pcsc record copies` lists it.")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say that a copy of the record that was carried away was destroyed, wherever it was (Article 11(3))."""
+    with opened(root) as here, here.store.transaction() as tx:
+        there = [Path(each.path) for each in tx.copies() if each.id == copy and _is_there(each.path, each.sha256)]
+        if there:
+            raise RecordError(f"copy {copy} of the record is still there: delete {there[0]} first")
+        tx.copy_destroyed(copy, now())
+    show(as_json, {"copy": copy}, f"Copy {copy} of the record was destroyed.")
+
+
+def _is_there(path: str, sha256: str) -> bool:
+    """Whether the file that was written is still where it was written."""
+    try:
+        with Path(path).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
+
+
+# Parts of it, shown
+
+
+@record_app.command("prove")
+def record_prove(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="The entry's number in the record.")],
+    file: Annotated[Path, typer.Argument(help="A new file, one line of JSON, for `pcsc-verify inclusion`.")],
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show one entry of the record, with the proof that it stands there under a signed checkpoint (RFC 9162, 2.1.3)."""
+    from hashlib import sha256
+
+    from contact_point import archive
+
+    at = now()
+    with opened(root) as here, TemporaryFile(dir=_new(file)) as spool:
+        with here.store.transaction() as tx:
+            place = _place(tx, number)
+            first, leaves = tx.first_of(place.tree), tx.leaves(place.tree)
+            note = _note_over(here, tx, place, first, at)
+            proof = archive.inclusion(place, leaves, first, note).encode()
+            spool.write(proof)
+            exchanges = [tx.exchange(entry.exchange) for entry in archive.entries([place])]
+            until = archive.ends_at(exchanges, here.settings.arrangement(at), at)
+            copy = _enter(tx, file, archive.Written(1, sha256(proof).hexdigest()), at, until)
+        _save(here, file, spool, copy)
+    told = {"file": str(file), "number": number, "tree": place.tree, "copy": copy, "until": until}
+    show(as_json, told, f"Entry {number} is in {plain(str(file))}, copy {copy}, to be kept until {until:%Y-%m-%d}.")
+
+
+def _place(tx: Transaction, number: int) -> Recorded:
+    """Return a place of the record."""
+    count = tx.next_entry()
+    if not 0 <= number < count:
+        raise RecordError(f"the record has the entries 0 to {count - 1}; got {number}")
+    return tx.place(number)
+
+
+def _note_over(here: Installation, tx: Transaction, place: Recorded, first: int, at: datetime) -> str:
+    """Return the last note that both signed over a place, or a fresh one of ours where they have signed none yet."""
+    from pcsc import checkpoints
+
+    signer, heads = _signer(here), [head for head in tx.heads() if head.tree <= place.tree]
+    for note in reversed(tx.notes(here.settings.uri)):
+        head = checkpoints.parse(checkpoints.parse_note(note).text).head
+        if head.tree == place.tree and head.size > place.number - first and signer.cosigned(note):
+            return note
+    return signer.sign(heads, at)
+
+
+@record_app.command("checkpoints")
+def record_checkpoints(
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="Those that are kept here of the other contact point's record.")
+    ] = False,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """List the checkpoints that both contact points signed; with --json, as a file that `pcsc-verify checkpoints` checks.
+
+    Ours come with the proofs that each continues the one before. Those of the other contact point are what its record has to
+    lead to: `pcsc-verify record THEIR_EXPORT --note FILE`.
+    """
+    from contact_point import archive
+    from pcsc import checkpoints
+
+    with opened(root) as here, here.store.transaction() as tx:
+        other = here.settings.other
+        if theirs and other is None:
+            raise RecordError(
+                "no contact point of the other Party is designated here, so nothing of its record is kept"
+            )
+        uri = other.uri if theirs and other is not None else here.settings.uri
+        kept = tx.notes(uri)
+        written = archive.history(uri, kept, None if theirs else tx.leaves)
+    if as_json:
+        sys.stdout.write(written)
+        return
+    lines = [str(_listed(checkpoints.parse(checkpoints.parse_note(note).text))) for note in kept]
+    show(False, [], "\n".join(lines) or "Nothing was signed by both contact points yet.")
+
+
+def _listed(checkpoint: Checkpoint) -> str:
+    """Return a checkpoint as a line."""
+    head = checkpoint.head
+    return f"{checkpoint.at:%Y-%m-%d %H:%M:%S} UTC: {head.size} entries in {head.tree}, root {head.root}"
+
+
+# Compared
 
 
 @record_app.command("reconcile")
 def record_reconcile(
     theirs: Annotated[Path, typer.Argument(help="The record that the other contact point exported.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The first day (UTC); by default two years ago: before, terms have ended."
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) before which it ends.")
+    ] = None,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """Compare our record with the other contact point's: every message one provided, the other received."""
-    from contact_point import archive
-    from pcsc import records
+    """Compare our record with the other contact point's: every message one provided, the other received.
 
-    places = list(archive.read(theirs))
-    records.verify(places)
-    with opened(root) as here, busy("reading the record", quiet=as_json), here.store.transaction() as tx:
-        differences = records.reconcile(tx.entries(), archive.entries(places))
+    Theirs is held to what its contact point signed, and to the checkpoints of it that are kept here.
+    """
+    from contact_point import archive
+    from pcsc import records, retention
+
+    begins = since.replace(tzinfo=UTC) if since is not None else retention.least_kept(now())
+    ends = None if until is None else until.replace(tzinfo=UTC)
+    with opened(root) as here, busy("reading the record", quiet=as_json):
+        _, places, signed = _read(here, theirs)
+        records.verify(places, checkpoints=signed)
+        with here.store.transaction() as tx:
+            differences = records.reconcile(tx.entries(), archive.entries(places), since=begins, until=ends)
     lines = [f"{each.event} {each.message}: {each.what}" for each in differences]
+    period = f"from {begins:%Y-%m-%d}" + (f" to {ends:%Y-%m-%d}" if ends else "")
     show(
         as_json,
         [asdict(each) for each in differences],
-        "\n".join(lines) or "The two records agree on every message.",
+        "\n".join(lines) or f"The two records agree on every message {period}.",
     )
     if differences:
         raise typer.Exit(FAILED)

@@ -1,0 +1,1242 @@
+"""`pcsc-verify`: hold what a contact point exported to what it signed, without the program that wrote it.
+
+One file that imports the standard library and `cryptography` and nothing else. Copy it to any machine and run it there:
+
+    python verify.py record FILE --key KEY [--other-key KEY] [--note NOTE ...]
+    python verify.py inclusion FILE --key KEY
+    python verify.py checkpoints FILE... --key KEY
+    python verify.py receipt FILE --key KEY
+
+KEY is the card of the contact point, or the public key in PEM: take it from the contact point itself, by a way on which nobody
+changes it. It ends with 0 where everything holds, with 1 at the first difference, which it names, and with 2 where a file is
+not of the form that it should be.
+
+What is checked, in the order of this file. An entry rests in a leaf, HMAC-SHA256(salt, entry). The leaves of a calendar month
+are a Merkle tree (RFC 9162, 2.1). A checkpoint is a note (C2SP signed-note) that says how many leaves a tree has and what its
+root is; it also names the last head of the tree before, so that those of successive trees are a chain. The contact point signs
+it, and the other one cosigns it and keeps it: with the last kept note of each tree, whoever shortened or rewrote the record is
+found, the holder of its key included. A record is a file of lines, and a line is exactly one text: whatever else says the same
+(a space, another order, a capital digit) is refused, so no bit of the file is free.
+
+Nothing here reads a clock or opens a connection. Nothing of what an entry says is printed but its number, event and article.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class VerificationError(Exception):
+    """What was given could not be verified; ``status`` is how the command ends."""
+
+    status = 1
+
+
+class DifferenceError(VerificationError):
+    """Something is not as it was signed, or not as the rest says: 1."""
+
+
+class FormError(VerificationError):
+    """The file is not of the form that it should be, so nothing in it was believed: 2."""
+
+    status = 2
+
+
+# Merkle trees: RFC 9162, 2.1
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """Return the hash of a leaf's data: 2.1.1."""
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of a node over its children: 2.1.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(slots=True)
+class Tree:
+    """A tree that grows leaf by leaf: of its nodes, only the roots of its complete subtrees are kept, largest first."""
+
+    name: str
+    first: int = 0
+    """The number of the entry in its first leaf."""
+    size: int = 0
+    _subtrees: list[bytes] = field(default_factory=list)
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf."""
+        node, rest = leaf_hash(leaf), self.size
+        while rest & 1:
+            node = node_hash(self._subtrees.pop(), node)
+            rest >>= 1
+        self._subtrees.append(node)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        if not self._subtrees:
+            return hashlib.sha256(b"").digest()
+        *larger, node = self._subtrees
+        for left in reversed(larger):
+            node = node_hash(left, node)
+        return node
+
+    @property
+    def head(self) -> Head:
+        """Name, size and root."""
+        return Head(self.name, self.size, self.root)
+
+
+def root_by_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root that a tree of ``size`` leaves has if ``leaf`` is its leaf ``index``: 2.1.3.2.
+
+    Below the place where the ways to the leaf and to the last leaf part, the bits of the index say on which side each hash
+    stands; above it, every hash stands to the left.
+
+    Raises:
+        DifferenceError: no tree of that size has this leaf, or its proof another number of hashes.
+
+    """
+    if not 0 <= index < size:
+        raise DifferenceError(f"a tree of {size} leaves has no leaf {index}")
+    inner = (index ^ (size - 1)).bit_length()
+    border = (index >> inner).bit_count()
+    _count(proof, inner + border, f"that leaf {index} is in a tree of {size}")
+    node = leaf_hash(leaf)
+    for level, other in enumerate(proof[:inner]):
+        node = node_hash(other, node) if index >> level & 1 else node_hash(node, other)
+    for left in proof[inner:]:
+        node = node_hash(left, node)
+    return node
+
+
+def check_consistency(earlier: Head, later: Head, proof: Sequence[bytes]) -> None:
+    """Check that the tree of the later head begins with all leaves of the earlier one: 2.1.4.2.
+
+    Raises:
+        DifferenceError: it does not, or the proof has another number of hashes.
+
+    """
+    differs = DifferenceError(
+        f"tree {later.tree} with {later.size} leaves does not begin with the {earlier.size} that were signed before: it was "
+        "rewritten"
+    )
+    if not 0 < earlier.size <= later.size:
+        raise DifferenceError(f"{earlier.size} leaves cannot come before {later.size} in tree {later.tree}")
+    shift = (earlier.size & -earlier.size).bit_length() - 1  # the largest complete subtree that ends the earlier tree
+    inner = ((earlier.size - 1) ^ (later.size - 1)).bit_length() - shift
+    if earlier.size == later.size:
+        _count(proof, 0, "that a tree is itself")
+        if earlier.root != later.root:
+            raise differs
+        return
+    border = ((earlier.size - 1) >> (inner + shift)).bit_count()
+    whole = earlier.size == 1 << shift  # the earlier tree is that subtree itself, so its root is not repeated
+    _count(proof, inner + border + (not whole), f"that {later.size} leaves begin with {earlier.size}")
+    seed = earlier.root if whole else proof[0]
+    proof, mask = proof[not whole :], (earlier.size - 1) >> shift
+    old = new = seed
+    for level, other in enumerate(proof[:inner]):
+        if mask >> level & 1:
+            old, new = node_hash(other, old), node_hash(other, new)
+        else:
+            new = node_hash(new, other)
+    for left in proof[inner:]:
+        old, new = node_hash(left, old), node_hash(left, new)
+    if (old, new) != (earlier.root, later.root):
+        raise differs
+
+
+def _count(proof: Sequence[bytes], expected: int, what: str) -> None:
+    """Refuse a proof of another length than the tree gives it."""
+    if len(proof) != expected:
+        raise DifferenceError(
+            f"the proof {what} has {expected} hashes (RFC 9162, 2.1.3 and 2.1.4); this one has {len(proof)}"
+        )
+
+
+# Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key of a contact point: ECDSA on P-384 with SHA-384 (FIPS 186-5), or Ed25519 (RFC 8032)."""
+
+    public: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+    @property
+    def pem(self) -> str:
+        """The key in PEM, as OpenSSL writes it."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.public.public_bytes(serialization.Encoding.PEM, form).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 16 hexadecimal digits of SHA-256 over the DER SubjectPublicKeyInfo, as the contact points print it."""
+        return hashlib.sha256(self._der).hexdigest()[:16]
+
+    @property
+    def _der(self) -> bytes:
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.public.public_bytes(serialization.Encoding.DER, form)
+
+    def id_as(self, name: str) -> bytes:
+        """Return the four bytes that stand before a signature of this key under a name.
+
+        Of ECDSA, C2SP numbers only that with SHA-256; 0xff stands for what it does not number, and a name follows.
+        """
+        if isinstance(self.public, ed25519.Ed25519PublicKey):
+            encoded = b"\x01" + self.public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        else:
+            encoded = b"\xffECDSA-P384-SHA384" + self._der
+        return hashlib.sha256(name.encode() + b"\n" + encoded).digest()[:4]
+
+    def made(self, signature: bytes, text: str) -> bool:
+        """Whether a signature of this text was made with this key."""
+        try:
+            if isinstance(self.public, ed25519.Ed25519PublicKey):
+                self.public.verify(signature, text.encode())
+            else:
+                self.public.verify(signature, text.encode(), ec.ECDSA(hashes.SHA384()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+def read_key(text: str, what: str) -> Key:
+    """Return the key in a PEM, or in the card of a contact point.
+
+    Raises:
+        FormError: there is none, or of another kind.
+
+    """
+    wanted = f"{what}: expected a public key in PEM, ECDSA on P-384 or Ed25519, or the card of a contact point"
+    if text.startswith("{"):
+        try:
+            text = str(json.loads(text)["signing_key_pem"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise FormError(f"{wanted}; got JSON that names no signing_key_pem") from None
+    try:
+        public = serialization.load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise FormError(f"{wanted}; got something else") from None
+    p384 = isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP384R1)
+    if not isinstance(public, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) or not (
+        p384 or isinstance(public, ed25519.Ed25519PublicKey)
+    ):
+        raise FormError(f"{wanted}; got a key of another kind")
+    return Key(public)
+
+
+# Notes and checkpoints: C2SP signed-note and tlog-checkpoint
+
+MAX_NOTE: Final = 128 * 1024
+"""Characters of a note."""
+MAX_SIGNATURES: Final = 16
+"""Signatures of a note: the number that C2SP has every verifier accept."""
+
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f]{1,1000}")  # C2SP signed-note: no spaces, no +, no control characters
+_TREE: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_HASH_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A tree at one moment: how many leaves it has, and the root over them."""
+
+    tree: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature of a note."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text and its signatures."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint says: whose record, the head of a tree, the last head of the tree before, and when it was signed."""
+
+    uri: str
+    head: Head
+    before: Head | None
+    at: str
+
+    def __str__(self) -> str:
+        """Name it in a message."""
+        return f"the checkpoint of {self.at} over {self.head.size} leaves of tree {self.head.tree}"
+
+
+def read_note(text: str, what: str) -> Note:
+    """Return a note.
+
+    Raises:
+        FormError: it is none, or has more than :data:`MAX_SIGNATURES`.
+
+    """
+    body, blank, lines = text[: MAX_NOTE + 1].rpartition("\n\n")
+    if len(text) > MAX_NOTE or not body or not blank or not lines.endswith("\n"):
+        raise FormError(
+            f"{what}: expected a note of at most {MAX_NOTE} characters: a text, an empty line, and signature lines, each ended "
+            "by a line feed (C2SP signed-note)"
+        )
+    if any(character < " " and character != "\n" for character in text):
+        raise FormError(f"{what}: a note has no control characters but line feeds (C2SP signed-note)")
+    signed = lines[:-1].split("\n")
+    if len(signed) > MAX_SIGNATURES:
+        raise FormError(f"{what}: expected at most {MAX_SIGNATURES} signatures; got {len(signed)}")
+    return Note(body + "\n", tuple(_signature(line, what) for line in signed))
+
+
+def _signature(line: str, what: str) -> Signature:
+    """Return what a signature line says."""
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    signature = _base64(encoded, what)
+    if dash != "\N{EM DASH}" or not _NAME.fullmatch(name) or len(signature) <= 4:
+        raise FormError(
+            f"{what}: a signature line is an em dash, the name of the key, and the key's id and signature in base64, with one "
+            "space between (C2SP signed-note)"
+        )
+    return Signature(name, signature[:4], signature[4:])
+
+
+def _base64(text: str, what: str) -> bytes:
+    """Return the bytes of the one base64 text that stands for them (RFC 4648, 4; 3.5: no free bits at the end)."""
+    try:
+        value = base64.b64decode(text.encode(), validate=True)
+    except ValueError:
+        raise FormError(f"{what}: expected base64 (RFC 4648, 4)") from None
+    if base64.b64encode(value).decode() != text:
+        raise FormError(f"{what}: expected base64 as it is written, without free bits or signs (RFC 4648, 3.5)")
+    return value
+
+
+def _hash64(text: str, what: str) -> bytes:
+    """Return a hash in base64."""
+    value = _base64(text, what)
+    if len(value) != _HASH_BYTES:
+        raise FormError(f"{what}: a hash has {_HASH_BYTES} bytes (SHA-256); got {len(value)}")
+    return value
+
+
+def _time(text: str, what: str) -> str:
+    """Return a time in UTC in whole seconds, as text: such texts are in the order of their times."""
+    try:
+        exact = datetime.fromisoformat(text).isoformat() == text.removesuffix("Z") + "+00:00"
+    except ValueError:
+        exact = False
+    if not exact:
+        raise FormError(f"{what}: expected a time in UTC such as 2026-11-22T17:07:09Z")
+    return text
+
+
+def _number(text: str, what: str) -> int:
+    """Return a decimal number, of which there is one way to write it."""
+    if not _NUMBER.fullmatch(text):
+        raise FormError(f"{what}: expected a decimal number of at most 19 digits, without leading zeros")
+    return int(text)
+
+
+def read_checkpoint(text: str, what: str) -> Checkpoint:
+    """Return what the text of a note says as a checkpoint of a record.
+
+    Raises:
+        FormError: it is none.
+
+    """
+    lines = text.split("\n")
+    if len(lines) != 6 or lines[5]:
+        raise FormError(f"{what}: a checkpoint has five lines: origin, size, root, before, at; got {len(lines) - 1}")
+    uri, record, tree = lines[0].rpartition("/record/")
+    if not record or not _NAME.fullmatch(uri) or not _TREE.fullmatch(tree):
+        raise FormError(f"{what}: the origin of a checkpoint is the URI of a contact point, /record/ and a month")
+    head = _head(tree, lines[1], lines[2], what)
+    word, _, rest = lines[3].partition(" ")
+    at, _, moment = lines[4].partition(" ")
+    if word != "before" or at != "at":
+        raise FormError(f"{what}: the fourth line of a checkpoint is `before ...`, the fifth `at ...`")
+    before = None
+    if rest != "none":
+        parts = rest.split(" ")
+        if len(parts) != 3 or not _TREE.fullmatch(parts[0]) or parts[0] >= tree:
+            raise FormError(f"{what}: before the tree {tree} comes an earlier month, its size and its root, or none")
+        before = _head(parts[0], parts[1], parts[2], what)
+    return Checkpoint(uri, head, before, _time(moment, what))
+
+
+def _head(tree: str, size: str, root: str, what: str) -> Head:
+    """Return a head; a tree without leaves is not there, so nobody signs one."""
+    head = Head(tree, _number(size, what), _hash64(root, what))
+    if not head.size:
+        raise FormError(f"{what}: a tree has a leaf at least; got size 0")
+    return head
+
+
+def signed_by(note: Note, key: Key, name: str, what: str) -> None:
+    """Check that a note is signed by its own contact point, whoever else signed it.
+
+    Raises:
+        DifferenceError: it is not.
+
+    """
+    own = [each for each in note.signatures if each.name == name and each.key_id == key.id_as(name)]
+    if not own:
+        raise DifferenceError(f"{what}: it bears no signature of {name} under key {key.fingerprint}")
+    if not all(key.made(each.signature, note.text) for each in own):
+        raise DifferenceError(
+            f"{what}: the signature of {name} is not of this text: it was changed, or {name} did not sign it"
+        )
+
+
+def cosigned(note: Note, name: str, key: Key | None, what: str) -> bool:
+    """Whether the other contact point, whose key this is, signed after the one that ``name`` is of, and nobody else did.
+
+    Raises:
+        DifferenceError: somebody else did, or a contact point its own checkpoint twice.
+
+    """
+    first, *others = note.signatures
+    if first.name != name or len(others) > 1 or any(each.name == name for each in others):
+        raise DifferenceError(
+            f"{what}: expected the signature of {name} first, and after it that of the other contact point"
+        )
+    if others and key is None:
+        raise DifferenceError(f"{what}: it is cosigned, and the header names no key of the other contact point")
+    for other in others:
+        if key is not None and (other.key_id != key.id_as(other.name) or not key.made(other.signature, note.text)):
+            raise DifferenceError(
+                f"{what}: its cosignature was not made with key {key.fingerprint}, or not of this text"
+            )
+    return bool(others)
+
+
+# A record: a header, then one place a line
+
+MAX_LINE: Final = 16 * 1024 * 1024
+"""Bytes of a line."""
+
+FORMAT: Final = "pcsc record 2"
+_HEADER: Final = ("format", "party", "uri", "made_at", "key", "other_key", "checkpoints")
+_PLACE: Final = ("number", "tree", "body", "salt", "leaf")
+_PARTIES: Final = {"JP": "US", "US": "JP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint whose signatures were verified, and what a message calls it."""
+
+    checkpoint: Checkpoint
+    cosigned: bool
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Whose record this is, when it was exported, and the checkpoints that bind it."""
+
+    party: str
+    uri: str
+    made_at: str
+    key: Key
+    other_key: Key | None
+    checkpoints: tuple[Signed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What this program reads of an entry: of whom it speaks, when, and what it is called."""
+
+    number: int
+    at: datetime
+    other: str
+    exchange: str
+    event: str
+    article: str
+    note: str
+
+    def __str__(self) -> str:
+        """Name it in a message; what came from outside cannot steer a terminal."""
+        return f"entry {self.number} ({self.event!a}, Art. {ascii(self.article)[1:-1]}, {self.at:%Y-%m-%d})"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of a record; ``entry`` is None where its term has ended, or where it was left out of an export."""
+
+    number: int
+    tree: str
+    leaf: bytes
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a record that holds was found to be."""
+
+    header: Header
+    heads: tuple[Head, ...]
+    entries: int
+    empty: int
+    cosigned_through: int | None
+    """The number of the entry up to which all is bound by cosigned checkpoints; None where nothing is."""
+    kept_through: int | None
+    """The same by the notes that somebody else kept."""
+    beyond: frozenset[str]
+    """Who binds entries beyond a gap: "cosigned", "kept". What lies in the gap could have been written anew."""
+
+
+def check_record(
+    file: IO[bytes],
+    *,
+    key: Key | None = None,
+    other_key: Key | None = None,
+    kept: Sequence[tuple[str, Note]] = (),
+    kept_since: datetime | None = None,
+) -> Found:
+    """Check an exported record; ``kept`` are notes of it that were kept elsewhere, by the names of their files.
+
+    Time is linear in its size, memory in the longest line. Without ``key``, the key is the one that the file names.
+
+    Raises:
+        DifferenceError: something in it is not as signed, or not as the rest of it says.
+        FormError: it is not of this form.
+
+    """
+    lines = read_lines(file)
+    header = read_header(next(lines), key=key, other_key=other_key)
+    places = (read_place(line, f"line {number}") for number, line in enumerate(lines, 2))
+    return follow(header, places, kept=read_kept(header, kept), kept_since=kept_since)
+
+
+def read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file without their line feeds; every byte belongs to one, and there is one at least."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if not line.endswith(b"\n"):
+            raise FormError(
+                f"line {number}: expected a line of at most {MAX_LINE} bytes that ends in a line feed: cut off?"
+            )
+        yield line[:-1]
+    if not number:
+        raise FormError("expected a file of lines; it is empty")
+
+
+def _object(line: bytes, fields: tuple[str, ...], what: str) -> dict[str, Any]:
+    """Return a JSON object of exactly these members in this order, from the one text that stands for it."""
+    try:
+        value = json.loads(line.decode())
+        again = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        raise FormError(f"{what}: expected one JSON object in UTF-8 (RFC 8259)") from None
+    if not isinstance(value, dict) or tuple(value) != fields:
+        raise FormError(f"{what}: expected the members {', '.join(fields)}, in this order and no others")
+    if again != line:
+        raise FormError(f"{what}: expected JSON as it is written, without spaces, needless escapes or repeated members")
+    return value
+
+
+def _texts(value: dict[str, Any], names: Iterable[str], what: str) -> None:
+    for name in names:
+        if not isinstance(value[name], str):
+            raise FormError(f"{what}: {name} is a text")
+
+
+def _list(value: object, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise FormError(f"{what}: expected a list of texts")
+    return value
+
+
+def read_header(line: bytes, *, key: Key | None = None, other_key: Key | None = None) -> Header:
+    """Return the first line of a record, once every signature in it was verified.
+
+    Raises:
+        DifferenceError: a key is not the one that was given, or a signature not by it.
+        FormError: it is no header.
+
+    """
+    what = "line 1, the header"
+    said = _object(line, _HEADER, what)
+    _texts(said, ("format", "party", "uri", "made_at", "key"), what)
+    if said["format"] != FORMAT or said["party"] not in _PARTIES or not _NAME.fullmatch(said["uri"]):
+        raise FormError(f"{what}: expected format {FORMAT!r}, party JP or US, and the URI of its contact point")
+    own = _own_key(said["key"], key, "the contact point")
+    other = None
+    if said["other_key"] is not None:
+        _texts(said, ("other_key",), what)
+        other = _own_key(said["other_key"], other_key, "the other contact point")
+    elif other_key is not None:
+        raise DifferenceError(f"{what}: no checkpoint of this record is cosigned by the other contact point")
+    notes = [(f"{what}, checkpoint {number}", text) for number, text in enumerate(_list(said["checkpoints"], what), 1)]
+    signed = tuple(_own_checkpoint(text, said["uri"], own, other, called) for called, text in notes)
+    header = Header(said["party"], said["uri"], _time(said["made_at"], what), own, other, signed)
+    _check_checkpoints(header, what)
+    return header
+
+
+def _own_key(pem: str, given: Key | None, whose: str) -> Key:
+    """Return the key that a header names, which is to be the one that the caller gave."""
+    named = read_key(pem, "line 1, the header")
+    if named.pem != pem:
+        raise FormError(
+            "line 1, the header: expected a public key in PEM as it is written; got other line breaks or signs"
+        )
+    if given is not None and given.pem != pem:
+        raise DifferenceError(
+            f"line 1, the header: it names key {named.fingerprint} of {whose}, and the key given is {given.fingerprint}"
+        )
+    return given or named
+
+
+def _own_checkpoint(text: str, uri: str, own: Key, other: Key | None, what: str) -> Signed:
+    """Return one checkpoint of a header: of this record, signed by its contact point and by nobody but the two."""
+    note = read_note(text, what)
+    checkpoint = read_checkpoint(note.text, what)
+    if checkpoint.uri != uri:
+        raise DifferenceError(f"{what}: it is of the record of {checkpoint.uri}, and this is the record of {uri}")
+    signed_by(note, own, uri, what)
+    return Signed(checkpoint, cosigned(note, uri, other, what), what)
+
+
+def _check_checkpoints(header: Header, what: str) -> None:
+    """Hold the header together: checkpoints in order, the last one made with the export, the other key in use."""
+    places = [(each.checkpoint.head.tree, each.checkpoint.head.size, each.checkpoint.at) for each in header.checkpoints]
+    if any(one >= two for one, two in pairwise(places)):
+        raise DifferenceError(
+            f"{what}: expected each checkpoint after those of fewer leaves and earlier trees, and once"
+        )
+    if not places:
+        raise DifferenceError(f"{what}: it names no checkpoint, so nothing of this record is signed")
+    if places[-1][2] != header.made_at:
+        raise DifferenceError(
+            f"{what}: it says that the record was exported at {header.made_at}, and the last checkpoint was signed at "
+            f"{places[-1][2]}: both are of one moment"
+        )
+    if header.other_key is not None and not any(each.cosigned for each in header.checkpoints):
+        raise DifferenceError(
+            f"{what}: it names a key of the other contact point, and no checkpoint is cosigned with it"
+        )
+
+
+def read_kept(header: Header, kept: Sequence[tuple[str, Note]]) -> tuple[Signed, ...]:
+    """Return notes of this record that were kept elsewhere: each is to be signed by the contact point itself.
+
+    Raises:
+        DifferenceError: one is of another record, or is not signed by the contact point whose record this is.
+        FormError: one is no checkpoint.
+
+    """
+    found = []
+    for what, note in kept:
+        checkpoint = read_checkpoint(note.text, what)
+        if checkpoint.uri != header.uri:
+            raise DifferenceError(
+                f"{what}: it is of the record of {checkpoint.uri}, and this is the record of {header.uri}"
+            )
+        signed_by(note, header.key, header.uri, what)
+        found.append(Signed(checkpoint, cosigned=False, what=what))
+    return tuple(found)
+
+
+def read_place(line: bytes, what: str) -> Place:
+    """Return one place of a record, if its entry and salt give its leaf.
+
+    Raises:
+        DifferenceError: the entry was changed, or is that of another place.
+        FormError: it is no place.
+
+    """
+    said = _object(line, _PLACE, what)
+    _texts(said, ("tree", "leaf"), what)
+    number, body, salt = said["number"], said["body"], said["salt"]
+    if type(number) is not int or not _TREE.fullmatch(said["tree"]) or not _HEX.fullmatch(said["leaf"]):
+        raise FormError(
+            f"{what}: expected a number, a month such as 2026-11, and a leaf of 64 lower-case hexadecimal digits"
+        )
+    leaf = bytes.fromhex(said["leaf"])
+    if body is None and salt is None:
+        return Place(number, said["tree"], leaf, None)
+    if not isinstance(body, str) or not isinstance(salt, str) or not _HEX.fullmatch(salt):
+        raise FormError(f"{what}: expected an entry and its salt of 64 lower-case hexadecimal digits, or neither")
+    if hmac.digest(bytes.fromhex(salt), body.encode(), "sha256") != leaf:
+        raise DifferenceError(f"{what}: the entry was changed: with its salt it no longer gives its leaf")
+    entry = read_entry(body, what)
+    if entry.number != number:
+        raise DifferenceError(f"{what}: the entry says that it is number {entry.number}; it stands in place {number}")
+    return Place(number, said["tree"], leaf, entry)
+
+
+def read_entry(body: str, what: str) -> Entry:
+    """Return what is needed of an entry's canonical text: one JSON object, members in order, nothing superfluous.
+
+    Raises:
+        FormError: it is none. Whoever wrote it also wrote its leaf.
+
+    """
+    try:
+        said = json.loads(body)
+        again = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        number, at = said["number"], datetime.fromisoformat(said["at"])
+        texts = tuple(said[name] for name in ("other", "exchange", "event", "article", "note"))
+        aware, at = at.tzinfo is not None, at.astimezone(UTC)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        raise FormError(f"{what}: the entry is not an entry of a record") from None
+    if again != body or not aware or type(number) is not int or not all(isinstance(each, str) for each in texts):
+        raise FormError(f"{what}: the entry is not written as an entry of a record is")
+    return Entry(number, at, *texts)
+
+
+def follow(
+    header: Header, places: Iterable[Place], *, kept: Sequence[Signed] = (), kept_since: datetime | None = None
+) -> Found:
+    """Check the places of a record against its header, from the first to the last.
+
+    Raises:
+        DifferenceError: a place or a tree is not as it was signed, or something signed is not there.
+
+    """
+    walk = _Walk(header, kept, kept_since)
+    for number, place in enumerate(places):
+        walk.step(number, place)
+    return walk.end()
+
+
+def check_order(place: Place, number: int, tree: str, party: str) -> None:
+    """Check that a place is the one of ``number``, after one of ``tree`` ("" for the first), in the record of ``party``.
+
+    An entry stands in the month of its time, or in the tree before it where the clock had gone back. A place that is empty may
+    stand in any month from there on.
+
+    Raises:
+        DifferenceError: it is not.
+
+    """
+    what = f"line {number + 2}"
+    if place.number != number:
+        raise DifferenceError(f"{what}: entry {number} is missing: entry {place.number} stands in its place")
+    if place.entry is not None and place.entry.other != _PARTIES[party]:
+        raise DifferenceError(f"{what}: entry {number} is not of the record of {party}")
+    month = place.tree if place.entry is None else _month(place.entry.at)
+    if place.tree != max(month, tree):
+        raise DifferenceError(
+            f"{what}: entry {number} stands in tree {place.tree}; its month is {month}, and the tree before it is "
+            f"{tree or 'none'}"
+        )
+
+
+def _month(at: datetime) -> str:
+    """Return the month of a time in UTC."""
+    return f"{at.year:04}-{at.month:02}"
+
+
+class _Walk:
+    """The walk along the places of a record: the tree as it grows, beside what the checkpoints say of it."""
+
+    def __init__(self, header: Header, kept: Sequence[Signed], kept_since: datetime | None) -> None:
+        self._header = header
+        self._kept_since = kept_since
+        self._said: dict[tuple[str, int], list[Signed]] = {}  # by tree and size
+        self._begins: dict[str, list[Signed]] = {}  # by tree, for what they say of the tree before
+        self._by = {"cosigned": [each for each in header.checkpoints if each.cosigned], "kept": [*kept]}
+        self._through: dict[str, int | None] = dict.fromkeys(self._by)  # up to where, without a gap, each of them binds
+        self._gaps: set[str] = set()
+        self._beyond: set[str] = set()
+        for each in (*header.checkpoints, *kept):
+            head = each.checkpoint.head
+            self._said.setdefault((head.tree, head.size), []).append(each)
+            self._begins.setdefault(head.tree, []).append(each)
+        self._tree = Tree("")
+        self._heads: list[Head] = []  # of the trees that are done
+        self._signed: list[Signed] = []  # checkpoints that speak of the tree as it is now
+        self._places = self._empty = 0
+        self._held = -1  # the last entry under a checkpoint that held
+        self._latest: datetime | None = None
+
+    def step(self, number: int, place: Place) -> None:
+        """Take the next place."""
+        check_order(place, number, self._tree.name, self._header.party)
+        self._check_term(place)
+        if place.tree != self._tree.name:
+            self._turn(place)
+        self._tree.add(place.leaf)
+        self._places += 1
+        self._signed = self._said.pop((self._tree.name, self._tree.size), [])
+        for each in self._signed:
+            self._compare(each)
+        self._bind(place.number, self._signed)
+
+    def _check_term(self, place: Place) -> None:
+        """Check that a place that is empty may be."""
+        if place.entry is not None:
+            self._latest = place.entry.at
+            return
+        self._empty += 1
+        since = self._kept_since
+        if since is not None and (place.tree > _month(since) or (self._latest is not None and self._latest >= since)):
+            raise DifferenceError(
+                f"line {place.number + 2}: entry {place.number} was emptied before its term: it is not older than "
+                f"{since.date()}, and each is kept for at least two years (Art. 11(3))"
+            )
+
+    def _turn(self, place: Place) -> None:
+        """Begin the tree of ``place``: what was signed of the end of the tree before is to be so."""
+        what, before = f"line {place.number + 2}", self._tree.head if place.number else None
+        begins = self._begins.pop(place.tree, [])
+        for each in begins:
+            if each.checkpoint.before != before:
+                there = "none" if before is None else f"{before.tree} with {before.size} leaves"
+                raise DifferenceError(
+                    f"{what}: tree {place.tree} begins here, and {each.what}, {each.checkpoint}, says otherwise of the tree "
+                    f"before it, which is {there}: the end of that tree was cut off, added to or changed"
+                )
+        if before is not None:
+            if not begins and not self._signed:
+                raise DifferenceError(
+                    f"{what}: nothing signed speaks of the end of tree {before.tree}: no checkpoint of it, none of {place.tree}"
+                )
+            self._heads.append(before)
+            self._held = place.number - 1
+            self._bind(place.number - 1, begins)
+            self._gaps |= {by for by, through in self._through.items() if through != place.number - 1}
+        self._tree = Tree(place.tree, place.number)
+
+    def _compare(self, each: Signed) -> None:
+        """Hold the tree, as far as it has grown, to a checkpoint."""
+        last = self._tree.first + self._tree.size - 1
+        if self._tree.root != each.checkpoint.head.root:
+            raise DifferenceError(
+                f"{each.what}: {each.checkpoint}, has another root than the record: an entry after {self._held} and up to "
+                f"{last} was changed, exchanged, added or left out"
+                if self._held >= 0
+                else f"{each.what}: {each.checkpoint}, has another root than the record: an entry up to {last} was changed, "
+                "exchanged, added or left out"
+            )
+        self._held = last
+
+    def _bind(self, last: int, signed: Sequence[Signed]) -> None:
+        """Note who binds all up to an entry: a checkpoint binds its tree and the end of that before, and nothing earlier."""
+        for by, checkpoints in self._by.items():
+            if not any(each in checkpoints for each in signed):
+                continue
+            if by in self._gaps:
+                self._beyond.add(by)
+            else:
+                self._through[by] = last
+
+    def end(self) -> Found:
+        """Check that nothing signed is left over, and that something signed speaks of the last place."""
+        left = [each for all_of in self._said.values() for each in all_of]
+        for each in sorted(left, key=lambda one: (one.checkpoint.head.tree, one.checkpoint.head.size)):
+            tree, size = each.checkpoint.head.tree, each.checkpoint.head.size
+            raise DifferenceError(
+                f"{each.what}: {each.checkpoint}, speaks of more than the record has in tree {tree}: the record was cut off, "
+                f"or an older one put in its place; it has {self._places} places, and {size} leaves of {tree} were signed"
+            )
+        if not self._signed:
+            raise DifferenceError(
+                f"entry {self._held + 1} and what follows stand under no checkpoint: they were added after the export"
+            )
+        heads = (*self._heads, self._tree.head)
+        entries, through = self._places - self._empty, self._through
+        return Found(
+            self._header, heads, entries, self._empty, through["cosigned"], through["kept"], frozenset(self._beyond)
+        )
+
+
+# A proof that an entry is in the record
+
+INCLUSION: Final = "pcsc inclusion 1"
+_INCLUSION: Final = ("format", "place", "index", "proof", "checkpoint")
+
+
+def check_inclusion(text: bytes, key: Key) -> tuple[Place, Checkpoint]:
+    """Check the proof that a place is in the record under a checkpoint; return both.
+
+    Raises:
+        DifferenceError: it is not, or the checkpoint is not signed with ``key``.
+        FormError: this is no such proof.
+
+    """
+    what = "the proof"
+    if not text.endswith(b"\n") or text.count(b"\n") != 1:
+        raise FormError(f"{what}: expected one line that ends in a line feed")
+    said = _object(text[:-1], _INCLUSION, what)
+    if said["format"] != INCLUSION or type(said["index"]) is not int or not isinstance(said["checkpoint"], str):
+        raise FormError(f"{what}: expected format {INCLUSION!r}, an index and a checkpoint")
+    place = read_place(json.dumps(said["place"], ensure_ascii=False, separators=(",", ":")).encode(), what)
+    proof = [_hash64(each, what) for each in _list(said["proof"], what)]
+    note = read_note(said["checkpoint"], what)
+    checkpoint = read_checkpoint(note.text, what)
+    signed_by(note, key, checkpoint.uri, what)
+    _in_tree(place, said["index"], proof, checkpoint, what)
+    return place, checkpoint
+
+
+def _in_tree(place: Place, index: int, proof: Sequence[bytes], checkpoint: Checkpoint, what: str) -> None:
+    """Check that a place is where a proof says."""
+    head = checkpoint.head
+    if place.tree != head.tree or (place.entry is not None and _month(place.entry.at) > head.tree):
+        raise DifferenceError(f"{what}: entry {place.number} is not of tree {head.tree}")
+    if index > place.number or (checkpoint.before is None and index != place.number):
+        raise DifferenceError(f"{what}: entry {place.number} cannot be leaf {index} of tree {head.tree}")
+    if root_by_inclusion(place.leaf, index, head.size, proof) != head.root:
+        raise DifferenceError(f"{what}: entry {place.number} is not leaf {index} under {checkpoint}")
+
+
+# A chain of checkpoints
+
+CHAIN: Final = "pcsc checkpoints 1"
+_CHAIN: Final = ("format", "uri", "checkpoints", "proofs")
+_STEP: Final = ("tree", "from", "to", "proof")
+
+
+def check_checkpoints(files: Sequence[tuple[str, bytes]], key: Key) -> list[Checkpoint]:
+    """Check that checkpoints are one history: signed, no two that differ of one tree, each continued by the next.
+
+    A file is a note, or a chain as `pcsc record checkpoints` writes it, with the proofs from one to the next. Return the
+    checkpoints by tree and size.
+
+    Raises:
+        DifferenceError: two contradict each other, or nothing shows that one continues the other.
+        FormError: a file is neither.
+
+    """
+    steps: dict[tuple[str, int, int], list[bytes]] = {}
+    notes = [each for what, content in files for each in read_notes(content, what, steps)]
+    if not notes:
+        raise FormError("expected a checkpoint at least; got none")
+    found = []
+    for what, note in notes:
+        checkpoint = read_checkpoint(note.text, what)
+        signed_by(note, key, checkpoint.uri, what)
+        found.append(checkpoint)
+    if len(uris := {each.uri for each in found}) > 1:
+        raise DifferenceError(f"the checkpoints are of different records: {', '.join(sorted(uris))}")
+    found.sort(key=lambda each: (each.head.tree, each.head.size, each.at))
+    _check_history(found, steps)
+    return found
+
+
+def read_notes(
+    content: bytes, what: str, steps: dict[tuple[str, int, int], list[bytes]] | None = None
+) -> list[tuple[str, Note]]:
+    """Return the notes of a file by what a message calls them: one note, or those of a chain; add its proofs to ``steps``.
+
+    Raises:
+        FormError: it is neither.
+
+    """
+    if not content.startswith(b"{"):
+        return [(what, read_note(_decoded(content, what), what))]
+    texts = _read_chain(content, {} if steps is None else steps, what)
+    return [(called, read_note(text, called)) for called, text in texts]
+
+
+def _read_chain(content: bytes, steps: dict[tuple[str, int, int], list[bytes]], what: str) -> list[tuple[str, str]]:
+    """Return the notes of a chain by what a message calls them, and add its proofs to ``steps``."""
+    if not content.endswith(b"\n") or content.count(b"\n") != 1:
+        raise FormError(f"{what}: expected one line that ends in a line feed")
+    said = _object(content[:-1], _CHAIN, what)
+    if said["format"] != CHAIN or not isinstance(said["proofs"], list):
+        raise FormError(f"{what}: expected format {CHAIN!r}")
+    for step in said["proofs"]:
+        if not isinstance(step, dict) or tuple(step) != _STEP or not isinstance(step["tree"], str):
+            raise FormError(f"{what}: a proof has the members {', '.join(_STEP)}")
+        if type(step["from"]) is not int or type(step["to"]) is not int:
+            raise FormError(f"{what}: a proof leads from a size to a size")
+        steps[step["tree"], step["from"], step["to"]] = [_hash64(each, what) for each in _list(step["proof"], what)]
+    return [(f"{what}, checkpoint {number}", text) for number, text in enumerate(_list(said["checkpoints"], what), 1)]
+
+
+def _decoded(content: bytes, what: str) -> str:
+    try:
+        return content.decode()
+    except ValueError:
+        raise FormError(f"{what}: expected text in UTF-8") from None
+
+
+def _check_history(checkpoints: Sequence[Checkpoint], steps: dict[tuple[str, int, int], list[bytes]]) -> None:
+    """Check that all heads, those of trees before included, are of one history."""
+    trees: dict[str, set[Head]] = {}
+    before: dict[str, Head | None] = {}
+    for each in checkpoints:
+        trees.setdefault(each.head.tree, set()).add(each.head)
+        if before.setdefault(each.head.tree, each.before) != each.before:
+            raise DifferenceError(f"two histories: {each} and another of its tree differ in the tree before it")
+        if each.before is not None:
+            trees.setdefault(each.before.tree, set()).add(each.before)
+    names = sorted(trees)
+    for name in names:
+        _check_growth(sorted(trees[name], key=lambda head: head.size), steps)
+    for earlier, later in pairwise(names):
+        if later not in before:
+            raise DifferenceError(
+                f"nothing shows that tree {later} continues {earlier}: no checkpoint of {later} itself is here"
+            )
+        if (end := before[later]) is None or end.tree != earlier:
+            said = "none" if end is None else end.tree
+            raise DifferenceError(f"before tree {later} came {said}, as its checkpoints say, and {earlier} is here")
+        if end.size < max(head.size for head in trees[earlier]):
+            raise DifferenceError(
+                f"tree {earlier} ended with {end.size} leaves, as tree {later} says, and more were signed"
+            )
+
+
+def _check_growth(heads: Sequence[Head], steps: dict[tuple[str, int, int], list[bytes]]) -> None:
+    """Check the heads of one tree, by size."""
+    if (fork := next((one for one, two in pairwise(heads) if one.size == two.size), None)) is not None:
+        raise DifferenceError(
+            f"two histories: two different roots were signed for {fork.size} leaves of tree {fork.tree}"
+        )
+    for one, two in pairwise(heads):
+        proof = steps.get((one.tree, one.size, two.size))
+        if proof is None:
+            raise DifferenceError(
+                f"nothing shows that {two.size} leaves of tree {one.tree} continue the {one.size} signed before: add the chain "
+                "that `pcsc record checkpoints` writes, or check the record with `record FILE --note NOTE`"
+            )
+        check_consistency(one, two, proof)
+
+
+# A receipt for a deletion
+
+RECEIPT: Final = "pcsc deletion receipt v1"
+_RECEIPT: Final = (
+    "exchange",
+    "party",
+    "destroyed",
+    "article",
+    "at",
+    "entry",
+    "salt",
+    "body",
+    "leaf",
+    "index",
+    "proof",
+) + ("checkpoint",) * 5
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What a deletion receipt that holds says."""
+
+    exchange: str
+    party: str
+    what: str
+    article: str
+    at: str
+    entry: Entry
+    checkpoint: Checkpoint
+
+
+def check_receipt(text: str, key: Key) -> Destroyed:
+    """Check a signed receipt for a deletion: the signature, the entry in it, and that the entry is in the record.
+
+    Raises:
+        DifferenceError: it does not hold.
+        FormError: it is no deletion receipt.
+
+    """
+    what = "the receipt"
+    note = read_note(text, what)
+    said, lines = _read_receipt(note.text, what)
+    checkpoint = read_checkpoint("".join(line + "\n" for line in lines), what)
+    signed_by(note, key, checkpoint.uri, what)
+    number, _, tree = said["entry"].partition(" ")
+    index = _number(said["index"], what)
+    proof = [_hash64(each, what) for each in said["proof"].split(" ")] if said["proof"] else []
+    body = _decoded(_base64(said["body"], what), what)
+    place = {"number": _number(number, what), "tree": tree, "body": body, "salt": said["salt"], "leaf": said["leaf"]}
+    shown = read_place(json.dumps(place, ensure_ascii=False, separators=(",", ":")).encode(), what)
+    entry = read_entry(body, what)
+    _in_tree(shown, index, proof, checkpoint, what)
+    _check_receipt(said, entry, what)
+    return Destroyed(said["exchange"], said["party"], said["destroyed"], said["article"], said["at"], entry, checkpoint)
+
+
+def _read_receipt(text: str, what: str) -> tuple[dict[str, str], list[str]]:
+    """Return the lines of a receipt by their first words, and the text of its checkpoint."""
+    first, *lines = text.removesuffix("\n").split("\n")
+    if first != RECEIPT or len(lines) != len(_RECEIPT):
+        raise FormError(f"{what}: expected {RECEIPT!r} and {len(_RECEIPT)} lines after it; got {len(lines)}")
+    said, signed = {}, []
+    for name, line in zip(_RECEIPT, lines, strict=True):
+        word, _, rest = line.partition(" ")
+        if word != name or line != (f"{word} {rest}" if rest else "proof"):
+            raise FormError(f"{what}: expected a line that begins with {name!r} here")
+        if name == "checkpoint":
+            signed.append(rest)
+        else:
+            said[name] = rest
+    return said, signed
+
+
+def _check_receipt(said: dict[str, str], entry: Entry, what: str) -> None:
+    """Hold what a receipt says to the entry that it shows."""
+    _time(said["at"], what)
+    there = {
+        "event": ("deletion", entry.event),
+        "exchange": (said["exchange"], entry.exchange),
+        "party": (said["party"], _PARTIES.get(entry.other)),
+        "article": (said["article"], entry.article),
+        "time": (said["at"], f"{entry.at:%Y-%m-%dT%H:%M:%SZ}"),
+        "word for what was destroyed": (said["destroyed"], entry.note.partition(" destroyed")[0]),
+    }
+    for name, (one, two) in there.items():
+        if one != two:
+            raise DifferenceError(f"{what}: its {name} is not that of entry {entry.number}, which it shows")
+
+
+# The command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return how it ends: 0 it holds, 1 it does not, 2 it is not of this form."""
+    given = _arguments().parse_args(arguments)
+    try:
+        print("\n".join(given.check(given)))  # noqa: T201 - what a command is for
+    except VerificationError as error:
+        print(f"pcsc-verify: {error}", file=sys.stderr)  # noqa: T201 - what a command is for
+        return error.status
+    except OSError as error:
+        print(f"pcsc-verify: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201 - what a command is for
+        return FormError.status
+    return 0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pcsc-verify",
+        description="Hold what a contact point exported to what it signed. Ends with 0 where it holds, 1 where it does not, 2 "
+        "where a file is not of the form that it should be.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    key = "the contact point's card or public key in PEM"
+    record = commands.add_parser("record", help="an exported record")
+    record.add_argument("file", type=Path)
+    record.add_argument("--key", type=Path, help=f"{key}; without it, the key that the file names is believed")
+    record.add_argument("--other-key", type=Path, help="the same of the other contact point, which cosigns")
+    record.add_argument(
+        "--note", type=Path, action="append", default=[], help="a checkpoint, or several, kept elsewhere"
+    )
+    record.add_argument(
+        "--kept-since", type=_day, help="the day (UTC) from which on no entry may be missing: Art. 11(3)"
+    )
+    record.set_defaults(check=_record)
+    inclusion = commands.add_parser("inclusion", help="a proof that an entry is in the record")
+    inclusion.add_argument("file", type=Path)
+    inclusion.set_defaults(check=_inclusion)
+    chain = commands.add_parser("checkpoints", help="checkpoints: notes, and chains with their proofs")
+    chain.add_argument("files", type=Path, nargs="+", metavar="file")
+    chain.set_defaults(check=_checkpoints)
+    receipt = commands.add_parser("receipt", help="a receipt for a deletion")
+    receipt.add_argument("file", type=Path)
+    receipt.set_defaults(check=_receipt)
+    for command in (inclusion, chain, receipt):
+        command.add_argument("--key", type=Path, required=True, help=key)
+    return parser
+
+
+def _day(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+
+
+def _key(path: Path | None) -> Key | None:
+    return None if path is None else read_key(_decoded(path.read_bytes(), path.name), path.name)
+
+
+def _given_key(path: Path) -> Key:
+    return read_key(_decoded(path.read_bytes(), path.name), path.name)
+
+
+def _record(given: argparse.Namespace) -> Iterator[str]:
+    key, other = _key(given.key), _key(given.other_key)
+    kept = [note for path in given.note for note in read_notes(path.read_bytes(), path.name)]
+    with given.file.open("rb") as file:
+        found = check_record(file, key=key, other_key=other, kept=kept, kept_since=given.kept_since)
+    header, places = found.header, found.entries + found.empty
+    yield f"The record of {header.party} ({header.uri}), exported at {header.made_at}, holds."
+    yield f"{places} places in {len(found.heads)} trees: {found.entries} entries, {found.empty} empty."
+    believed = (
+        "as given" if key else "named by the file itself, which shows nothing: compare it with the card, or give --key"
+    )
+    yield f"Signed with key {header.key.fingerprint}, {believed}."
+    if header.other_key is None or found.cosigned_through is None:
+        yield "Not cosigned by the other contact point: its holder could have written all of it anew."
+    else:
+        believed = "as given" if other else "named by the file itself: give --other-key"
+        after = places - 1 - found.cosigned_through
+        yield f"Cosigned through entry {found.cosigned_through} with key {header.other_key.fingerprint}, {believed}."
+        yield f"{after} entries after it are under the contact point's own signature alone."
+    if "cosigned" in found.beyond:
+        yield "Later checkpoints are cosigned too, with a month between that the other contact point never saw the end of."
+    if found.kept_through is not None:
+        yield f"It continues what was signed and kept elsewhere, through entry {found.kept_through}."
+    if "kept" in found.beyond:
+        yield "The kept notes leave a gap, in which all could be written anew: give the last of each month."
+
+
+def _inclusion(given: argparse.Namespace) -> Iterator[str]:
+    place, checkpoint = check_inclusion(given.file.read_bytes(), _given_key(given.key))
+    what = f"entry {place.number}, whose term has ended," if place.entry is None else str(place.entry)
+    yield f"It holds: {what} is in the record of {checkpoint.uri}, under {checkpoint}."
+
+
+def _checkpoints(given: argparse.Namespace) -> Iterator[str]:
+    files = [(path.name, path.read_bytes()) for path in given.files]
+    found = check_checkpoints(files, _given_key(given.key))
+    yield f"They hold: {len(found)} checkpoints of the record of {found[0].uri} are one history."
+    yield f"The last is {found[-1]}."
+    for one, two in pairwise(found):
+        if two.at < one.at:
+            yield f"The clock went back: {two} continues that of {one.at}."
+
+
+def _receipt(given: argparse.Namespace) -> Iterator[str]:
+    found = check_receipt(_decoded(given.file.read_bytes(), given.file.name), _given_key(given.key))
+    yield (
+        f"It holds: {found.party} destroyed {found.what!a} of exchange {found.exchange!a} at {found.at} "
+        f"(Art. {ascii(found.article)[1:-1]}), and {found.entry} of its record says so, under {found.checkpoint}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
