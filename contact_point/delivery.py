@@ -7,9 +7,10 @@ changes nothing a second time.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
-from contact_point import disposal, service, wire
+from contact_point import disposal, service, wire, witness
 from contact_point.client import ClientError, RefusedError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange
     from pcsc.messages import Answer, Message
 
+_log = logging.getLogger("contact_point.delivery")
+
 TROUBLE: Final = (
     ClientError, TlsError, WireError, NistError, ImageError, JailError, TreatyError, StoreError, KeysError,
 )  # fmt: skip
@@ -59,8 +62,9 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
         answer, answer_body = other.post(message, body, now)
     except RefusedError as refused:
         if refused.final:
-            _give_up(here, control_number, message, refused, now)
+            _give_up(here, control_number, message, refused, service.moment(here, now))
         raise
+    now = service.moment(here, now)  # Art. 11(2)(2): what came is recorded with the time at which it came
     if isinstance(message, Acceptance) and message.accepted is not isinstance(answer, Provision):
         raise WireError("an acceptance is answered with what was offered, and a declined offer with a receipt")
     if isinstance(answer, Match):
@@ -74,7 +78,17 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
                 _take_provision(tx, exchange, answer, answer_body, now)
             case _:
                 pass  # a receipt says that the message is recorded there, and brings no information
-    return _arrived(here, control_number, message, now)
+    exchange = _arrived(here, control_number, message, now)
+    _witness(here, now)
+    return exchange
+
+
+def _witness(here: Installation, now: datetime) -> None:
+    """Let both records be witnessed; what hinders it is told, and the message has arrived all the same."""
+    try:
+        witness.exchange(here, now)
+    except (*TROUBLE, witness.ForkError) as error:
+        _log.warning("Art. 11: the records were not witnessed after the last message: %s", error)
 
 
 def transport(here: Installation) -> Transport:

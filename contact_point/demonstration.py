@@ -27,7 +27,7 @@ from rich.table import Table
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import correspondence, installation, main, provided, queried, querying, service
+from contact_point import correspondence, installation, main, provided, queried, querying, service, witness
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.installation import Plan
 from contact_point.querying import Justification
@@ -44,6 +44,7 @@ from pcsc.messages import (
     Activity,
     Authority,
     Basis,
+    Checkpoints,
     Conclusion,
     Condition,
     Expectation,
@@ -96,7 +97,7 @@ def run(*, prints: Path | None, dpi: float | None, persons: int, keep: Path | No
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Give a folder for both installations; it is removed afterwards unless it was asked for."""
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="pcsc-demo-") as folder:
+        with tempfile.TemporaryDirectory(prefix="pcsc-demo-", dir=installation.passing()) as folder:
             yield Path(folder)
         return
     if keep.exists() and any(keep.iterdir()):
@@ -249,7 +250,7 @@ class Stage:
 
 
 class _Measured:
-    """The connection to the other contact point, remembering how long its last answer was."""
+    """The connection to the other contact point, remembering how long its last answer was, checkpoints apart."""
 
     def __init__(self, transport: service.Transport) -> None:
         self._transport = transport
@@ -257,7 +258,8 @@ class _Measured:
 
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
         answer, answer_body = self._transport.post(message, body, now)
-        self.size = len(answer_body)
+        if not isinstance(answer, Checkpoints):
+            self.size = len(answer_body)
         return answer, answer_body
 
 
@@ -266,7 +268,7 @@ def _set_up(folder: Path, stack: ExitStack, console: Console) -> Stage:
     sides = {}
     names = {Party.JP: "National Police Agency of Japan (demonstration)", Party.US: "United States (demonstration)"}
     for party in Party:
-        plan = Plan(party, names[party], "127.0.0.1", _free_port(), threads=1)
+        plan = Plan(party, names[party], "127.0.0.1", free_port(), threads=1)
         installation.create(folder / party.value.lower(), plan, main.clock())
     for party in Party:
         card = (folder / party.other.value.lower() / "card.json").read_text(encoding="utf-8")
@@ -276,7 +278,8 @@ def _set_up(folder: Path, stack: ExitStack, console: Console) -> Stage:
     return Stage(console, sides[Party.JP], sides[Party.US])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -297,7 +300,7 @@ def _populate(stage: Stage, cast: Cast, persons: int) -> None:
             subjects = []
             for number in range(share):
                 prints = tuple(Impression(write_iso19794_2([finger])) for finger in next(background))
-                subjects.append(Subject(f"background-{number}", _particulars(convicted), prints))
+                subjects.append(Subject(f"background-{number}", particulars(convicted), prints))
                 progress.advance(task)
             if subjects:
                 service.enrol(side.here, subjects)
@@ -307,11 +310,12 @@ def _populate(stage: Stage, cast: Cast, persons: int) -> None:
         for side, role, cases in roles:
             found = side.here.reader.read(role.enrolled, dpi=role.dpi)
             impression = Impression(write_iso19794_2([found.template]), found.png)
-            service.enrol(side.here, [Subject(role.name, _particulars(cases), (impression,))])
+            service.enrol(side.here, [Subject(role.name, particulars(cases), (impression,))])
             progress.advance(task)
 
 
-def _particulars(cases: tuple[Case, ...]) -> str:
+def particulars(cases: tuple[Case, ...]) -> str:
+    """Return what is known of a person of the demonstration, who has these cases."""
     items = {
         "name": "SAMPLE, Person",
         "date of birth": "1980-05-01",
@@ -327,18 +331,19 @@ def _serving(sides: Sequence[Side]) -> Iterator[None]:
     with ExitStack() as stack:
         started = [stack.enter_context(_process(side)) for side in sides]
         for side, process in zip(sides, started, strict=True):
-            _await_start(process, side)
+            await_start(process, side)
         yield
 
 
-def _log_of(side: Side) -> Path:
+def log_of(side: Side) -> Path:
+    """Return where a contact point writes what it tells its operator."""
     return side.here.settings.folder.root / "serve.log"
 
 
 @contextmanager
 def _process(side: Side) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "contact_point", "serve", "--dir", str(side.here.settings.folder.root)]
-    with _log_of(side).open("wb") as log:
+    with log_of(side).open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             yield process
@@ -351,12 +356,12 @@ def _process(side: Side) -> Iterator[subprocess.Popen[bytes]]:
                 process.wait()
 
 
-def _await_start(process: subprocess.Popen[bytes], side: Side) -> None:
+def await_start(process: subprocess.Popen[bytes], side: Side) -> None:
     """Wait until a server accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = _log_of(side).read_text(errors="replace")[-2000:]
+            said = log_of(side).read_text(errors="replace")[-2000:]
             raise DemonstrationError(f"the contact point of {side.party} did not start: {said}")
         with socket.socket() as probe:
             probe.settimeout(1.0)
@@ -452,7 +457,7 @@ def _match_and_request(stage: Stage, role: Role, pictures: Path | None) -> None:
 def _until_match(stage: Stage, role: Role) -> Exchange:
     """Query later impressions of an enrolled finger until one matches; each miss is shown as what it is."""
     for at, later in enumerate(role.later, 2):
-        exchange, size = _ask(stage.jp, later, _justification(Party.JP), role.dpi)
+        exchange, size = _ask(stage.jp, later, justification(Party.JP), role.dpi)
         what = f"JP queries US with impression {at} of {role.name}"
         outcome = f"{exchange.state}, {size:,} bytes" + (
             f", reference {exchange.reference}" if exchange.reference else ""
@@ -484,7 +489,7 @@ def _examine(stage: Stage, number: str, pictures: Path | None) -> None:
 
 def _annex_ii(stage: Stage, cast: Cast) -> None:
     """No match; a person whom Annex II keeps from view; and the same print where Annex II makes it available."""
-    known = _justification(Party.US)
+    known = justification(Party.US)
     absent, absent_size = _ask(stage.us, cast.stranger, known)
     _expect(absent.state is State.NO_MATCH, "a print that is nowhere was to give no match", absent.state)
     stage.done(
@@ -501,7 +506,7 @@ def _annex_ii(stage: Stage, cast: Cast) -> None:
     what = f"US queries JP for {cast.excluded.name}, held but not prosecuted for want of suspicion"
     stage.done(what, "4(2) Annex II 1(1)", f"{excluded.state}, {size} bytes: the same", excluded.control_number)
 
-    shown, _ = _ask(stage.us, probe, _justification(Party.US, identified=False), cast.excluded.dpi)
+    shown, _ = _ask(stage.us, probe, justification(Party.US, identified=False), cast.excluded.dpi)
     if shown.state is State.MATCH:
         stage.done(
             "The same print, of an unidentified individual",
@@ -548,7 +553,7 @@ def _refused(stage: Stage, role: Role) -> None:
         with stage.jp.here.store.transaction() as tx:
             before = len(tx.exchanges())
         try:
-            _ask(stage.jp, role.later[0], _justification(Party.JP, basis=basis), role.dpi)
+            _ask(stage.jp, role.later[0], justification(Party.JP, basis=basis), role.dpi)
         except TreatyError as error:
             with stage.jp.here.store.transaction() as tx:
                 _expect(len(tx.exchanges()) == before, "a refused query was to leave nothing", "an exchange was stored")
@@ -561,7 +566,7 @@ def _real_prints(stage: Stage, roles: Sequence[Role]) -> None:
     """Query a later impression of every other finger of a folder, and see whether the right person was found."""
     right = 0
     for role in roles:
-        exchange, _ = _ask(stage.jp, role.later[0], _justification(Party.JP), role.dpi)
+        exchange, _ = _ask(stage.jp, role.later[0], justification(Party.JP), role.dpi)
         with stage.us.here.store.transaction() as tx:
             named = tx.subject_of(exchange.control_number)
         _expect(named in {None, role.name}, f"{role.name} was queried", f"{named} was matched")
@@ -575,15 +580,15 @@ def _real_prints(stage: Stage, roles: Sequence[Role]) -> None:
 
 
 def _records(stage: Stage) -> None:
-    """Verify both records and reconcile them."""
+    """Verify both records, each against the checkpoints that the other side keeps of it, and reconcile them."""
     entries = []
-    for side in (stage.jp, stage.us):
+    for side, other in ((stage.jp, stage.us), (stage.us, stage.jp)):
+        kept = witness.kept(other.here, of_other=True)
         with side.here.store.transaction() as tx:
-            found = records.verify(tx.record())
+            found = records.verify(tx.record(), checkpoints=kept)
             entries.append(list(tx.entries()))
-        stage.done(
-            f"{side.party}'s record is verified from its first entry", "11", f"{found.entries} entries, all linked"
-        )
+        said = f"{found.entries} entries, {found.covered} under checkpoints that {other.party} witnessed"
+        stage.done(f"{side.party}'s record is verified from its first entry", "11", said)
     differences = records.reconcile(*entries)
     _expect(not differences, "the two records were to agree", differences)
     messages = sum(entry.direction is not records.Direction.ACT for entry in entries[0])
@@ -620,7 +625,8 @@ def _ask(side: Side, image: bytes, why: Justification, dpi: float | None = None)
     return querying.open_query(asking, [probe], why, main.clock()), measured.size
 
 
-def _justification(party: Party, *, basis: Basis | None = None, identified: bool = True) -> Justification:
+def justification(party: Party, *, basis: Basis | None = None, identified: bool = True) -> Justification:
+    """Return why a Party queries in the demonstration: Article 4(3)."""
     return Justification(
         authority=Authority("Demonstration Police", "Investigation Unit", f"{party}-DEMO-1", party.country),
         basis=basis or _basis(party),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import asdict, dataclass
+import tempfile
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -20,9 +21,12 @@ from contact_point import arrangements
 from contact_point.arrangements import DocumentError, Signatory, Signature
 from contact_point.certificates import CertificateAuthority, CertificateError, load_certificate, spki_sha256
 from contact_point.keys import KeysError, KeySlots, SigningKey, VerifyingKey
+from contact_point.keys.erasure import check_erasure
+from contact_point.keys.wrapping import IN_FILE
 from contact_point.settings import (
     Designation,
     Folder,
+    Keys,
     Settings,
     SettingsError,
     SignedArrangement,
@@ -37,6 +41,7 @@ from pcsc.errors import TerminatedError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from contact_point.keys.wrapping import Wrapping
     from pcsc.agreement import Termination
     from pcsc.arrangement import Arrangement
 
@@ -52,6 +57,9 @@ class Plan:
     threads: int = 2
     arrangement: Path | None = None
     """The document that both contact points begin with; the model that comes with the program where none is named."""
+    keys: Keys = field(default_factory=Keys)
+    database: str = ""
+    """The URL of a PostgreSQL database; empty for a file in the folder."""
 
 
 def create(root: Path, plan: Plan, now: datetime) -> Settings:
@@ -59,9 +67,11 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
 
     Raises:
         SettingsError: the folder holds an installation, or anything else; or the arrangement is malformed.
+        KeysError: keys that are destroyed there may stay readable (Articles 8 and 9).
 
     """
-    folder = Folder(root)
+    keys = plan.keys
+    folder = Folder(root, None if keys.folder is None else root / keys.folder)
     if folder.installation.exists():
         raise SettingsError(
             f"{root} holds an installation already: choose an empty folder, or use the one that is there"
@@ -79,8 +89,11 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
     leaf = authority.issue(uri, [plan.host], now)
     leaf.save(folder.certificate, folder.certificate_key)
     signing = SigningKey.create(folder.signing_key)
-    KeySlots.create(folder.exchange_slots)
-    KeySlots.create(folder.gallery_slots)
+    if keys.folder is not None:
+        folder.exchange_slots.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_erasure(folder.slots, token=keys.token is not None)
+    for slots in folder.slots:
+        KeySlots.create(slots, wrapping=wrapping(root, keys), now=now)
     signed = arrangements.sign(document, plan.party, signing)
     arrangements.store(folder.arrangements, version, document, [signed])
     card = Designation(
@@ -99,10 +112,44 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
         f"# This contact point. Its arrangements with the other one stand in {folder.arrangements.name}.\n"
         f"party = {json.dumps(plan.party.value)}\nname = {json.dumps(plan.name)}\nuri = {json.dumps(uri)}\n"
         f"host = {json.dumps(plan.host)}\nport = {plan.port}\n"
-        f"threads = {plan.threads}  # cores that one search uses\n",
+        f"threads = {plan.threads}  # cores that one search uses\n"
+        + (f"database = {json.dumps(plan.database)}\n" if plan.database else "")
+        + _keys_table(keys),
         encoding="utf-8",
     )
     return read(root)
+
+
+def passing() -> Path:
+    """Return a folder for installations that are thrown away: that of temporary files or, where keys stay there, memory."""
+    folder = Path(tempfile.gettempdir())
+    try:
+        check_erasure([folder / "passing.slots"], token=False)
+    except KeysError:
+        return Path("/dev/shm")  # noqa: S108 - what is made in it has a name of its own
+    return folder
+
+
+def wrapping(root: Path, keys: Keys) -> Wrapping:
+    """Return where the wrapping keys of an installation live: in a token, or in a file beside the slots."""
+    if keys.token is None:
+        return IN_FILE
+    from contact_point.keys import tokens  # noqa: PLC0415 - its library is there only where a token is used
+
+    token = keys.token
+    pin_file = None if token.pin_file is None else root / token.pin_file
+    return tokens.TokenWrapping(tokens.Token(token.module, token.label, pin_file, token.pin_variable))
+
+
+def _keys_table(keys: Keys) -> str:
+    """Return what ``installation.toml`` says of the keys."""
+    lines = [f"\n[keys]\nrotate_hours = {keys.rotate_hours}  # how long a wrapping key is used, 24 at most\n"]
+    if keys.folder is not None:
+        lines.append(f"folder = {json.dumps(str(keys.folder))}\n")
+    if keys.token is not None:
+        said = {name: value for name, value in asdict(keys.token).items() if value is not None}
+        lines += ["\n[keys.token]\n", *(f"{name} = {json.dumps(str(value))}\n" for name, value in said.items())]
+    return "".join(lines)
 
 
 def _first(plan: Plan) -> tuple[bytes, str]:

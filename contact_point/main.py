@@ -6,23 +6,30 @@ other contact point where it sends.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from contact_point import delivery, disposal, settings, tls
+from contact_point import delivery, disposal, due, installation, settings, tls, witness
 from contact_point.client import Client
+from contact_point.hardening import harden
 from contact_point.holdings import Holdings
-from contact_point.keys import KeySlots, SigningKey, erasure_warning
+from contact_point.keys import KeySlots, SigningKey
+from contact_point.keys.erasure import check_erasure
+from contact_point.keys.tokens import TokenWrapping
 from contact_point.nist.reading import JAIL
 from contact_point.prints import PrintReader
 from contact_point.service import Installation
 from contact_point.settings import Designation, SettingsError
 from contact_point.store import Store
+from contact_point.timekeeping import Guard
 from contact_point.tls import Pin
 from matcher import warm
+from pcsc.errors import NoArrangementError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
     import uvicorn
 
     from contact_point.settings import Settings
+    from contact_point.store import Transaction
+    from pcsc.exchange import Exchange
 
 _log = logging.getLogger("contact_point")
 
@@ -48,21 +57,32 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
     """Open the installation in ``root``; with ``gallery``, load its prints so that queries can be answered.
 
     Raises:
-        SettingsError, KeysError: the folder is not a whole installation.
+        SettingsError, KeysError: the folder is not a whole installation, or its keys lie where destroying one may not erase it.
 
     """
     found = settings.read(root)
     folder = found.folder
+    check_erasure(folder.slots, token=found.keys.token is not None)  # Art. 8, 9: before any print is held
     with ExitStack() as stack:
-        store = Store(folder.database, KeySlots.open(folder.exchange_slots), KeySlots.open(folder.gallery_slots))
+        wrapping = installation.wrapping(root, found.keys)
+        slots = [KeySlots.open(path, wrapping=wrapping) for path in folder.slots]
+        store = Store(found.server or folder.database, *slots, plan=lambda tx, each: _plan(found, tx, each))
         stack.callback(store.close)
         yield Installation(
             settings=found,
             store=store,
             reader=PrintReader(threads=found.threads),
+            clock=clock,
+            guard=Guard(),
             holdings=Holdings(store, found.party, threads=found.threads) if gallery else None,
             other=None if found.other is None else stack.enter_context(_client(found, found.other)),
         )
+
+
+def _plan(found: Settings, tx: Transaction, exchange: Exchange) -> None:
+    """Write down what is due in an exchange that took a step; where no arrangement is in force, the worker does it later."""
+    with contextlib.suppress(NoArrangementError):
+        due.plan(tx, exchange, found.arrangement(clock()))
 
 
 def _client(found: Settings, other: Designation) -> Client:
@@ -127,11 +147,9 @@ def serve(root: Path) -> None:
     with opened(root, gallery=True) as here:
         found = here.settings
         answering = server(here)
-        for slots in (found.folder.exchange_slots, found.folder.gallery_slots):
-            if (warning := erasure_warning(slots)) is not None:
-                _log.warning("%s", warning)
+        remarks = _remarks(found)
         ready = warm.warm()  # before anybody waits for an answer
-        for remark in ready.remarks:
+        for remark in (*harden(), *remarks, *here.store.warnings(), *ready.remarks):
             _log.warning("%s", remark)
         _log.info("%s", ready)
         # Started now rather than at the first query, and said aloud: without a system call filter it holds less.
@@ -147,20 +165,34 @@ def serve(root: Path) -> None:
                 ) from None
 
 
+def _remarks(found: Settings) -> list[str]:
+    """Return what the operator should know of where the keys lie."""
+    wrapping = installation.wrapping(found.folder.root, found.keys)
+    token = wrapping.check() if isinstance(wrapping, TokenWrapping) else []
+    return [*check_erasure(found.folder.slots, token=found.keys.token is not None), *token]
+
+
 @contextmanager
 def _ticking(here: Installation) -> Iterator[None]:
-    """Do what is due by the clock alone, and send again what did not arrive, every minute until the end of the block."""
+    """Do what is due, renew the wrapping keys, and send again what did not arrive, every minute until the end of the block."""
     stop = threading.Event()
+    worker = disposal.worker(here, here.guard, name="duties")
+    acts = (
+        lambda: worker.work(clock, boottime),
+        lambda: _rotate(here),
+        lambda: _resume(here),
+        lambda: _catch_up(here),
+    )
 
     def tick() -> None:
-        while not stop.wait(TICK):
-            try:
-                disposal.discharge(here, clock())
-                for outcome in delivery.resume(here, clock):
-                    if isinstance(outcome, Exception):
-                        _log.warning("a message waits: %s", outcome)
-            except Exception:  # noqa: BLE001 - the next minute tries again, whatever it was
-                _log.exception("what was due could not be done; it is tried again in %d seconds", TICK)
+        while True:
+            for act in acts:
+                try:
+                    act()
+                except Exception:  # noqa: BLE001 - the others go on, and the next minute tries again, whatever it was
+                    _log.exception("what was due could not be done; it is tried again in %d seconds", TICK)
+            if stop.wait(TICK):
+                return
 
     thread = threading.Thread(target=tick, name="duties", daemon=True)
     thread.start()
@@ -169,3 +201,32 @@ def _ticking(here: Installation) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _rotate(here: Installation) -> None:
+    """Replace the wrapping keys that are old enough: from then on no older copy of a slot file opens anything (Art. 8, 9)."""
+    found = here.settings
+    wrapping, after = installation.wrapping(found.folder.root, found.keys), timedelta(hours=found.keys.rotate_hours)
+    for path in found.folder.slots:
+        if KeySlots.open(path, wrapping=wrapping).rotate_if_due(clock(), after):
+            _log.info("the wrapping key of %s was replaced", path.name)
+
+
+def _resume(here: Installation) -> None:
+    """Send again what did not arrive."""
+    for outcome in delivery.resume(here, clock):
+        if isinstance(outcome, Exception):
+            _log.warning("a message waits: %s", outcome)
+
+
+def _catch_up(here: Installation) -> None:
+    """Let the other contact point witness what was recorded since the last message."""
+    try:
+        witness.catch_up(here, clock())
+    except delivery.TROUBLE as error:
+        _log.warning("Art. 11: the record waits to be witnessed: %s", error)
+
+
+def boottime() -> float:
+    """Return seconds that nobody sets and that go on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -11,17 +11,20 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Final
 
+import anyio
+import anyio.to_thread
 from fastapi import FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from contact_point import queried, tls, wire
+from contact_point.hardening import drain, forget
 from contact_point.keys import KeysError, VerifyingKey
 from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, Pin
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
+from contact_point.witness import ForkError
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
 from matcher.images import DecoderKilledError, ImageError
@@ -41,6 +44,7 @@ _log = logging.getLogger("contact_point.peer")
 
 STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     # error, status, article, code; the first that fits
+    (ForkError, 409, "11(1)", "11-1.FORK"),
     (errors.QuotaError, 429, "", ""),
     (errors.OutOfOrderError, 409, "", ""),
     (errors.RecordError, 503, "", ""),
@@ -62,7 +66,11 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (KeysError, 503, "4(4)", "4-4.TECH"),
     (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH"),
     (StoreError, 503, "4(4)", "4-4.TECH"),
+    (TimeoutError, 503, "4(4)", "4-4.TECH"),
 )
+
+ANSWER_WITHIN: Final = 45.0
+"""Seconds until a message that is still worked on is answered with 503: before the other contact point stops listening."""
 
 
 TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match; send the same message again"
@@ -97,14 +105,24 @@ class _Desk:
             try:
                 tls.identify(tls.client_certificate(request.scope), self._pins, self._clock())
                 body = await _body(request)
-                answer = await run_in_threadpool(self._receive, kind, signed, body)
+                with anyio.fail_after(ANSWER_WITHIN):
+                    # Given up, the thread may still commit: an answer that was lost, and is given when the query comes again.
+                    answer = await anyio.to_thread.run_sync(self._receive, kind, signed, body, abandon_on_cancel=True)
             except Exception as error:  # noqa: BLE001 - the last resort: whatever went wrong is answered, and tells nothing
-                return self._problem(error, signed)
+                problem = self._problem(error, signed)
+                forget(error)  # Art. 8(1): with the print that was refused
+                return problem
             return self._respond(200, wire.CONTENT_TYPE, answer, signed)
 
         return take
 
     def _receive(self, kind: type[Message], signed: HttpRequest, body: bytes) -> bytes:
+        try:
+            return self._taken_in(kind, signed, body)
+        finally:
+            drain()  # Art. 8(1)
+
+    def _taken_in(self, kind: type[Message], signed: HttpRequest, body: bytes) -> bytes:
         now = self._clock()
         nonce = wire.verify_request(signed, body, self._verifying, now=now)
         message = wire.decode(body, kind)
@@ -150,9 +168,10 @@ def problem_of(error: Exception) -> Problem:
     """Return the problem that tells the other contact point about ``error``."""
     for kind, status, article, code in STATUS:
         if isinstance(error, kind):
-            if isinstance(error, errors.TreatyError):
-                return Problem(status, error.article, error.code, error.args[0], _trace())
             # What is wrong with a message is told; what is wrong here is for our log.
+            if isinstance(error, errors.TreatyError):
+                detail = error.args[0] if status < 500 else TECHNICAL
+                return Problem(status, error.article, error.code, detail, _trace())
             return Problem(status, article, code, str(error) if status < 500 else TECHNICAL, _trace())
     return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, _trace())
 

@@ -14,7 +14,18 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from contact_point import correspondence, delivery, disposal, prints, querying, reachability, service, unasked, wire
+from contact_point import (
+    correspondence,
+    delivery,
+    disposal,
+    prints,
+    querying,
+    reachability,
+    service,
+    unasked,
+    wire,
+    witness,
+)
 from contact_point.holdings import read_particulars
 from contact_point.nist.reading import JAIL
 from contact_point.nist.transaction import NistError
@@ -42,6 +53,7 @@ from pcsc.exchange import Exchange, MatterKind, Side, State
 from pcsc.messages import (
     PRINTS,
     Acceptance,
+    Checkpoints,
     Condition,
     Determination,
     Item,
@@ -176,8 +188,12 @@ def _act_on(here: Installation, message: Message, body: bytes, committed: str, n
             return receive_acceptance(here, message, body, committed, now)
         case ProvisionWithoutRequest():
             return unasked.receive(here, message, body, committed, now)
-        case Reachability():
-            return reachability.answer(message, now)  # nothing to record or to remember (Art. 11(1))
+        case Reachability() | Checkpoints():  # nothing to record or to remember (Art. 11(1))
+            return (
+                reachability.answer(message, now)
+                if isinstance(message, Reachability)
+                else witness.answer(here, message, now)
+            )
         case Match() | NoMatch() | Provision() | Receipt():
             raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
         case _:
@@ -211,22 +227,23 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
         NoMatch(query.control_number, now, service.new_salt()) if found is None else _match(here, query, found, now)
     )
     with here.store.transaction() as tx:
+        at = service.moment(here, now)  # Art. 11(2)(2): the answer is provided now, whenever the query came
         made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED, query.search)
         admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=agreement)
-        exchange = life.answered(admitted, answer, now)
+        exchange = life.answered(admitted, answer, at)
         answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
         tx.open(exchange, subject=None if found is None else found.subject)
         trace = traces.admission(query, Side.QUERIED, arrangement, made_today=made, agreement=agreement, now=now)
         service.record(tx, exchange, query, body, Direction.RECEIVED, now, trace=trace)
         standing = None if found is None else found.standing
         trace = traces.view(exchange.queried, identified=query.identified, searched=view, standing=standing, now=now)
-        service.record(tx, exchange, answer, answered, Direction.PROVIDED, now, trace=trace)
+        service.record(tx, exchange, answer, answered, Direction.PROVIDED, at, trace=trace)
         if isinstance(answer, Match):
             tx.hold(exchange.control_number, Content.PROBE, query.prints)
         else:
             note = "probe destroyed with the answer: it was in memory only and never stored"
-            trace = traces.deletion(duties.standing(exchange), Content.PROBE, now=now)
-            service.record_act(tx, exchange, "deletion", article="8(1)", note=note, trace=trace, now=now)
+            trace = traces.deletion(duties.standing(exchange), Content.PROBE, now=at)
+            service.record_act(tx, exchange, "deletion", article="8(1)", note=note, trace=trace, now=at)
     # From here the answer is durable. If it is lost, the query comes again and is given the same bytes.
     return answered
 

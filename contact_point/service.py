@@ -15,8 +15,9 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from contact_point import prints, wire
@@ -24,6 +25,7 @@ from contact_point.holdings import Holdings
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
 from contact_point.store import Received, Store, UnknownExchangeError
+from contact_point.timekeeping import Guard
 from pcsc import duties, records
 from pcsc.duties import Content
 from pcsc.errors import NotAMatchError
@@ -32,7 +34,6 @@ from pcsc.records import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from contact_point.nist.agreed import FingerImage
     from contact_point.store import Held, Subject, Transaction
@@ -55,8 +56,17 @@ class Installation:
     settings: Settings
     store: Store
     reader: PrintReader
+    clock: Callable[[], datetime]
+    """Asked when something had happened, such as the destruction of a key; what is decided is told the time it is at."""
+    guard: Guard
+    """Holds the clock to others: that of the other contact point, whose messages say their time, is one of them."""
     holdings: Holdings | None = None
     other: Transport | None = None
+
+
+def moment(here: Installation, now: datetime) -> datetime:
+    """Return the time at which something has just happened in an act that began at ``now``: what the record tells."""
+    return max(now, here.clock())
 
 
 def new_number(here: Installation, now: datetime) -> str:

@@ -6,7 +6,7 @@ Read once at start and never changed. Nothing here touches a private key or the 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -86,10 +86,35 @@ def write_card(designation: Designation) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token or security module that keeps the wrapping keys, by its PKCS #11 library: Article 9."""
+
+    module: Path
+    """The library."""
+    label: str
+    pin_file: Path | None = None
+    """A file of mode 0600 that holds the PIN; beside ``installation.toml`` where it is no absolute path. Or:"""
+    pin_variable: str | None = None
+    """The environment variable that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where the keys of what is stored lie, and how long a wrapping key is used."""
+
+    folder: Path | None = None
+    """Of the slot files, where that is not the installation's own: on a file system that overwrites in place."""
+    rotate_hours: Annotated[int, Field(ge=1, le=24)] = 24
+    token: Token | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """What lies where in an installation's folder."""
 
     root: Path
+    keys: Path | None = None
+    """The folder of the slot files, where they lie apart."""
 
     @property
     def installation(self) -> Path:
@@ -154,12 +179,22 @@ class Folder:
     @property
     def exchange_slots(self) -> Path:
         """Keys of everything held for an exchange. Never in a backup."""
-        return self.root / "exchange.slots"
+        return (self.keys or self.root) / "exchange.slots"
 
     @property
     def gallery_slots(self) -> Path:
         """Keys of the prints of our own gallery."""
-        return self.root / "gallery.slots"
+        return (self.keys or self.root) / "gallery.slots"
+
+    @property
+    def record_slots(self) -> Path:
+        """Keys of the record, one for each exchange: they are kept, and destroyed, with it (Article 11(3))."""
+        return (self.keys or self.root) / "record.slots"
+
+    @property
+    def slots(self) -> tuple[Path, Path, Path]:
+        """The three files of keys."""
+        return self.exchange_slots, self.gallery_slots, self.record_slots
 
     @property
     def database(self) -> Path:
@@ -183,6 +218,9 @@ class Settings:
     arrangements: Arrangements
     """Every version held, past and to come; each signed by both Parties once the other one is designated."""
     other: Designation | None
+    keys: Keys
+    server: str = ""
+    """The URL of the database server, where what is stored does not rest in a file of the folder."""
 
     @property
     def address(self) -> str:
@@ -209,6 +247,8 @@ class _Installation:
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     threads: Annotated[int, Field(ge=1, le=256)]
+    database: Annotated[str, Field(pattern=r"^postgresql\+psycopg://")] = ""
+    keys: Keys = field(default_factory=Keys)
 
 
 _INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
@@ -236,6 +276,8 @@ def read(root: Path) -> Settings:
         other = read_card(folder.other.read_text(encoding="utf-8")) if folder.other.is_file() else None
     except SettingsError as error:
         raise SettingsError(f"{folder.other}: {error}") from None
+    keys = installation.keys
+    folder = Folder(root, None if keys.folder is None else root / keys.folder)
     return Settings(
         folder=folder,
         party=installation.party,
@@ -247,6 +289,8 @@ def read(root: Path) -> Settings:
         agreement=_agreement(folder),
         arrangements=_arrangements(folder, installation.party, other),
         other=other,
+        keys=keys,
+        server=installation.database,
     )
 
 

@@ -31,6 +31,7 @@ from pcsc.messages import (
     Acceptance,
     BreachNotice,
     CapacityAnswer,
+    Checkpoints,
     ConsentDecision,
     ConsentRequest,
     Consultation,
@@ -69,9 +70,10 @@ MAX_AGE: Final = timedelta(minutes=5)
 KINDS: Final[dict[str, type[Message]]] = {
     **{event.replace(" ", "-"): kind for kind, (event, _) in records.KINDS.items()},
     "reachability": Reachability,
+    "checkpoints": Checkpoints,
     "receipt": Receipt,
 }
-"""Every message by its name on the wire: that of its event in the record, hyphenated. The last two are no events."""
+"""Every message by its name on the wire: that of its event in the record, hyphenated. The last three are no events."""
 _NAMES: Final = {kind: name for name, kind in KINDS.items()}
 
 PATHS: Final[dict[type[Message], str]] = {
@@ -92,6 +94,7 @@ PATHS: Final[dict[type[Message], str]] = {
     BreachNotice: "/v1/breach-notices",
     Consultation: "/v1/consultations",
     Reachability: "/v1/reachability",
+    Checkpoints: "/v1/checkpoints",
 }
 """Where each message that opens a conversation is posted."""
 
@@ -99,6 +102,7 @@ ANSWERS: Final[dict[type[Message], tuple[type[Message], ...]]] = {
     **dict.fromkeys(PATHS, (Receipt,)),
     Query: (Match, NoMatch),
     Acceptance: (Provision, Receipt),
+    Checkpoints: (Checkpoints,),
 }
 """What each of them may be answered with: a receipt, where a person answers later or nothing is asked."""
 

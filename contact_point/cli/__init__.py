@@ -34,6 +34,7 @@ from contact_point.cli import held  # noqa: F401
 from contact_point.cli import advise  # noqa: F401
 from contact_point.cli import assistance  # noqa: F401
 from contact_point.cli import nist  # noqa: F401
+from contact_point.cli import drill  # noqa: F401
 from contact_point.cli import demonstration  # noqa: F401
 # isort: on
 

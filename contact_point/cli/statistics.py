@@ -54,7 +54,7 @@ def _show_pack(here: Installation, first: datetime, last: datetime, as_json: boo
 
     # The arrangement of the last day, not of today's: the same period gives the same figures whenever they are counted.
     days = here.settings.arrangements.at(last.date()).explanation_reply_days
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         made = pack(tx.entries(), first.date(), last.date(), here.settings.party, explanation_days=days)
     if as_json:  # the one text of these figures: the same record gives the same bytes
         sys.stdout.write(made.canonical() + "\n")
@@ -82,7 +82,7 @@ def _lines(figures: dict[str, Any], indent: str = "    ") -> list[str]:
 def _show_rule_16(here: Installation, year: int, as_json: bool) -> None:
     from pcsc import statistics as figures
 
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         made = asdict(figures.rule_16(tx.entries(), year, here.settings.party))
     show(as_json, made, "\n".join(_lines(made, "")))
 

@@ -106,14 +106,13 @@ def test_a_whole_exchange_by_command(
 
     assert act("record", "verify", *jp)["entries"] > 0
     act("record", "export", tmp_path / "us.jsonl", *us)
-    assert act("record", "verify", tmp_path / "us.jsonl")["expired"] == 0
+    assert act("record", "verify", tmp_path / "us.jsonl", *jp)["expired"] == 0
     assert act("record", "reconcile", tmp_path / "us.jsonl", *jp) == []
     _exported_for_the_other_party(act, tmp_path / "for-jp.jsonl", us, jp)
-    emptied = [
-        json.loads(line) | {"body": None, "salt": None} for line in (tmp_path / "us.jsonl").read_text().splitlines()
-    ]
-    (tmp_path / "emptied.jsonl").write_text("\n".join(map(json.dumps, emptied)))
-    code, said = run("record", "verify", tmp_path / "emptied.jsonl")
+    header, *lines = (tmp_path / "us.jsonl").read_text().splitlines()
+    emptied = [json.dumps(json.loads(line) | {"body": None, "salt": None}, separators=(",", ":")) for line in lines]
+    (tmp_path / "emptied.jsonl").write_text("".join(f"{line}\n" for line in (header, *emptied)))
+    code, said = run("record", "verify", tmp_path / "emptied.jsonl", *us)
     assert (code, "holds no entry and" in said) == (cli.REFUSED, True)
     assert act("close", number, *jp)["state"] == "closed"
 
@@ -125,8 +124,8 @@ def _exported_for_the_other_party(
     whole = file.with_name("whole.jsonl")
     count = act("record", "export", whole, *ours)["entries"]
     assert act("record", "export", file, "--for-other-party", *ours)["entries"] == count
-    one, two = ([json.loads(line) for line in each.read_text().splitlines()] for each in (whole, file))
-    assert [(each["leaf"], each["link"]) for each in one] == [(each["leaf"], each["link"]) for each in two]
+    one, two = ([json.loads(line) for line in each.read_text().splitlines()[1:]] for each in (whole, file))
+    assert [(each["leaf"], each["tree"]) for each in one] == [(each["leaf"], each["tree"]) for each in two]
     acts = [json.loads(each["body"])["direction"] == "act" for each in one]
     assert [each["body"] is None and each["salt"] is None for each in two] == acts
     assert {True, False} == set(acts)

@@ -55,7 +55,7 @@ from pcsc.errors import (
 )
 from pcsc.exchange import Side, State
 from pcsc.matters import Measure
-from pcsc.messages import Conclusion, Condition, Fault, Ground, Item, Match, Query, Refusal, Search
+from pcsc.messages import Checkpoints, Conclusion, Condition, Fault, Ground, Item, Match, Query, Refusal, Search
 from pcsc.use import Purpose
 
 from .parties import Listening, events, held, justification, notification, subject
@@ -240,6 +240,8 @@ class Late:
 
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
         answered = self.way.post(message, body, now)
+        if isinstance(message, Checkpoints):
+            return answered
         days = self.here.settings.arrangement(now).follow_up_days
         assert disposal.discharge(self.here, now + timedelta(days=days)) == [message.control_number]
         return answered

@@ -91,6 +91,7 @@ def test_9_nobody_but_the_owner_looks_into_an_installation(tmp_path: Path) -> No
     }
     assert secret == {
         "authority.key", "key.pem", "signing.pem", "exchange.slots", "exchange.kek", "gallery.slots", "gallery.kek",
+        "record.slots", "record.kek",
     }  # fmt: skip
     for name in secret:
         (path,) = folder.root.rglob(name)

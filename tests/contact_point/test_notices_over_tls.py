@@ -538,7 +538,7 @@ def test_every_notice_question_and_answer_is_taken_in_once_however_often_it_come
         assert (result.outcome, consent.granted) == ("1 uses", True)
         with here.store.transaction() as tx:
             assert not [each for each in tx.held() if each.kind is Content.MESSAGE]
-            assert here.store._slots.live() == tx.slots(store._CONTENT, store._EXCHANGE)
+            assert here.store._slots.live() == tx.slots(store._CONTENT)
     parties.records_agree()
 
 

@@ -59,7 +59,7 @@ def test_11_3_a_record_is_there_until_its_term_ends_and_then_it_is_gone_and_the_
                 tx.exchange(first)
             assert (list(tx.entries(first)), tx.held(first), tx.received(first)) == ([], [], None)
             after = records.verify(tx.record(), kept_since=clock())
-            assert (after.expired, after.head) == (mine, before.head)
+            assert (after.expired, after.heads) == (mine, before.heads)
             # T-11-3c: a hold that cites its law survives, and is listed with the exchange.
             assert tx.exchange(second).kept_under == "Public Records Act, Art. 5"
             assert list(tx.entries(second))

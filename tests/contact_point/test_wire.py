@@ -58,6 +58,7 @@ from tests.builders import (
     acceptance,
     breach_notice,
     capacity_answer,
+    checkpoints,
     consent_decision,
     consent_request,
     consultation,
@@ -119,6 +120,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "breach notice": breach_notice(),
     "consultation": consultation(),
     "reachability": reachability(),
+    "checkpoints": checkpoints(),
     "receipt": receipt(),
 }
 

@@ -20,7 +20,10 @@ NOTIFIED: Final = Pin("urn:pcsc:ncp:us", frozenset({"ab" * 32}))
 PERSONAL: Final = {
     "exchange": {"control_number", "reference", "reason", "reason_case", "subject", "sealed"},
     "content": {"exchange", "number", "sealed"},
-    "entry": {"exchange", "body", "trace"},
+    "entry": {"exchange", "sealed", "trace"},
+    # What is due for an exchange names it; a copy is a file of records.
+    "due": {"exchange"},
+    "copy": {"path"},
     "received": {"message", "exchange", "commitment"},
     "subject": {"name", "sealed"},
     "impression": {"subject", "template", "image"},
@@ -29,7 +32,12 @@ NOT_PERSONAL: Final = {
     "exchange": {"side", "state", "opened_on", "search", "slot"},
     "content": {"id", "kind", "slot"},
     # Without its entry a leaf tells nothing, for which its salt dies with it (11(3)).
-    "entry": {"number", "salt", "leaf", "link"},
+    "entry": {"number", "tree", "leaf"},
+    "tree": {"name", "first_entry", "frontier"},
+    "note": {"origin", "size", "note"},
+    "copy": {"id", "made_at", "sha256", "holds_until", "destroyed_at"},
+    "due": {"what", "at"},
+    "clock": {"row", "seen", "alarmed", "reason"},
     "received": {"answer"},
     "nonce": {"nonce", "until"},
     "subject": {"revision", "slot"},

@@ -1,0 +1,364 @@
+"""Destroying in its order, wherever a process dies in it: Articles 8(1), 8(2) and 11(3)."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contact_point import disposal, due, service
+from contact_point.disposal import UnerasedError, erase_file
+from contact_point.keys import DestructionError, KeyDestroyedError
+from contact_point.store import Store, Transaction
+from pcsc.duties import Content
+from pcsc.exchange import State
+
+from .test_due import DAY, NOW, Desk, Died, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from contact_point.store import Held
+
+
+class Watched(Store):
+    """A store that tells what is done to it, in order, and lets the process die at a step, or a step not succeed."""
+
+    def __init__(self, store: Store) -> None:
+        self.__dict__ |= vars(store)
+        self.told: list[str] = []
+        self.dies_at: int | None = None
+        self.busy = 0
+
+    def _tell(self, what: str) -> None:
+        if len(self.told) == self.dies_at:
+            raise Died
+        self.told.append(what)
+
+    @contextmanager
+    def transaction(self, *, waiting: bool = True) -> Iterator[Transaction]:
+        with super().transaction(waiting=waiting) as tx:
+            held, entries = len(tx.held()), tx.next_entry()
+            yield tx
+            if len(tx.held()) < held:
+                self._tell("rows deleted")
+            if tx.next_entry() > entries:
+                self._tell("recorded")
+        self._tell("committed")
+
+    def destroy(self, held: Sequence[Held]) -> None:
+        if held:
+            self._tell("keys destroyed")
+        super().destroy(held)
+
+    def destroy_exchange(self, slot: int) -> None:
+        self._tell("key of the record destroyed")
+        super().destroy_exchange(slot)
+
+    def checkpoint(self) -> bool:
+        self._tell("log emptied" if not self.busy else "log busy")
+        if self.busy:
+            self.busy -= 1
+            return False
+        return super().checkpoint()
+
+
+class WatchedDesk(Desk):
+    """A contact point whose store is watched."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.watch()
+
+    def watch(self) -> None:
+        """Begin to watch."""
+        self.watched = Watched(self.store)
+        self.here = replace(self.here, store=self.watched)
+
+    def entered(self, number: str = "JP-1") -> list[str]:
+        """Return the first two words of every entry of an exchange, or nothing where it is gone."""
+        with self.store.transaction() as tx:
+            return [f"{entry.event}: {entry.note.split()[0]}" for entry in tx.entries(number)]
+
+    def held(self) -> list[Content]:
+        """Return what is held."""
+        with self.store.transaction() as tx:
+            return [each.kind for each in tx.held()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[WatchedDesk]:
+    desk = WatchedDesk(tmp_path)
+    yield desk
+    desk.store.close()
+
+
+# The order
+
+
+def test_8_2_first_the_key_then_the_row_then_the_log_and_last_the_record(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    disposal.dispose(desk.here, "JP-1", NOW)
+    told = [each for each in desk.watched.told if each != "committed"]
+    assert told == ["keys destroyed", "rows deleted", "log emptied", "recorded"]
+    assert desk.entered() == ["deletion: candidate"]
+    assert set(desk.planned()) == {due.EXPIRE}
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_8_2_wherever_the_process_dies_the_next_one_destroys_and_records_it_once(desk: WatchedDesk, step: int) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE, Content.PROBE)
+    desk.watched.dies_at = step
+    try:
+        disposal.dispose(desk.here, "JP-1", NOW)
+    except Died:
+        assert step < 7
+    else:
+        assert step == 7
+    desk.watch()
+    disposal.recover(desk.here, NOW)
+    desk.work(disposal.worker(desk.here, desk.worker._guard, name="next"))
+    assert sorted(desk.entered()) == ["deletion: candidate", "deletion: probe"]
+    assert desk.slots[0].live() == frozenset()
+    assert set(desk.planned()) == {due.EXPIRE}
+
+
+def test_8_2_the_record_tells_when_the_key_was_destroyed_also_where_the_log_was_busy(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    desk.now = NOW + timedelta(seconds=3)
+    desk.watched.busy = 1_000
+    disposal.dispose(desk.here, "JP-1", NOW)
+    assert (desk.held(), desk.entered()) == ([], []), "no word of it before the log is empty"
+    assert desk.planned()[due.DELETION + Content.CANDIDATE] == desk.now
+    desk.watched.busy = 0
+    desk.passes(timedelta(minutes=1))
+    desk.work()
+    with desk.store.transaction() as tx:
+        (entry,) = tx.entries()
+        assert "destroyed" in tx.trace(entry)
+    assert entry.at == NOW + timedelta(seconds=3)
+
+
+def test_a_log_that_is_busy_for_a_moment_is_tried_again(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    desk.watched.busy = 3
+    disposal.dispose(desk.here, "JP-1", NOW)
+    assert desk.watched.told.count("log busy") == 3
+    assert desk.entered() == ["deletion: candidate"]
+
+
+def test_8_1_nothing_is_forgotten_or_recorded_of_a_key_that_could_not_be_destroyed(
+    desk: WatchedDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Resisting(Watched):
+        def destroy(self, held: Sequence[Held]) -> None:
+            if held:
+                raise DestructionError("other bytes were read back")
+
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    here = replace(desk.here, store=Resisting(desk.store))
+    with pytest.raises(DestructionError):
+        disposal.dispose(here, "JP-1", NOW)
+    disposal.sweep(here, NOW)
+    assert "what exchange JP-1 no longer permits is still there" in caplog.text
+    assert (desk.held(), desk.entered()) == ([Content.CANDIDATE], [])
+    disposal.sweep(desk.here, NOW)
+    assert (desk.held(), desk.entered()) == ([], ["deletion: candidate"])
+
+
+def test_an_exchange_that_permits_the_kind_again_is_recorded_without_how_it_was_decided(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    desk.watched.busy = 1_000
+    disposal.dispose(desk.here, "JP-1", NOW)
+    desk.step(exchange(state=State.MATCH, reference="R"), State.NO_REQUEST)
+    desk.work()
+    with desk.store.transaction() as tx:
+        (entry,) = tx.entries()
+    assert (entry.event, entry.article, entry.trace) == ("deletion", "8(2)", "")
+
+
+# Recovery
+
+
+def test_at_the_start_every_key_of_an_answered_or_unknown_exchange_is_destroyed_first(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE, Content.PROBE)
+    desk.open(exchange("JP-2", State.MATCH, reference="R"), Content.CANDIDATE)
+    with desk.store.transaction() as tx:
+        tx.hold("JP-9", Content.PROBE, b"of an exchange that nobody knows")
+    desk.slots[0].put([bytes(32)])
+    disposal.recover(desk.here, NOW)
+    assert desk.watched.told.index("keys destroyed") < desk.watched.told.index("rows deleted")
+    assert desk.held() == [Content.CANDIDATE]
+    assert len(desk.slots[0].live()) == 1
+    assert sorted(desk.entered()) == ["deletion: candidate", "deletion: probe"]
+
+
+# Pictures
+
+
+def picture(desk: Desk, path: Path) -> None:
+    """Write a picture of the prints of an exchange, which no longer permits it."""
+    path.write_bytes(b"the prints side by side")
+    desk.open(exchange(state=State.NO_REQUEST))
+    with desk.store.transaction() as tx:
+        tx.hold("JP-1", Content.PICTURE, str(path).encode())
+
+
+def test_8_2_a_picture_that_resists_is_tried_again_and_everything_else_goes(
+    desk: WatchedDesk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prints.png"
+    picture(desk, path)
+    with desk.store.transaction() as tx:
+        tx.hold("JP-1", Content.CANDIDATE, b"a print")
+    path.rename(tmp_path / "elsewhere.png")
+    path.symlink_to(tmp_path / "elsewhere.png")
+    disposal.dispose(desk.here, "JP-1", NOW)
+    assert (desk.held(), desk.entered()) == ([Content.PICTURE], ["deletion: candidate"])
+    assert "a picture of exchange JP-1 could not be erased; it is tried again" in caplog.text
+    desk.work()
+    assert desk.planned()[due.DISPOSE] == NOW + timedelta(minutes=1)
+    path.unlink()
+    desk.passes(timedelta(minutes=1))
+    desk.work()
+    assert (desk.held(), desk.entered()) == ([], ["deletion: candidate", "deletion: picture"])
+
+
+def test_11_3_a_record_does_not_go_before_a_picture_of_its_prints(desk: WatchedDesk, tmp_path: Path) -> None:
+    path = tmp_path / "prints.png"
+    picture(desk, path)
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UnerasedError, match="a picture of the prints of exchange JP-1 is still there"):
+        disposal.expire(desk.here, NOW + 800 * DAY)
+    assert desk.there()
+    path.unlink()
+    assert disposal.expire(desk.here, NOW + 800 * DAY) == ["JP-1"]
+
+
+# Records
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_11_3_wherever_the_process_dies_the_next_one_ends_the_record_and_destroys_its_key(
+    desk: WatchedDesk, step: int
+) -> None:
+    desk.open(exchange(), Content.CIRCUMSTANCES)
+    (slot,) = desk.slots[2].live()
+    desk.watched.dies_at = step
+    later = NOW + 800 * DAY
+    try:
+        disposal.expire(desk.here, later)
+    except Died:
+        assert step < 8
+    else:
+        assert step == 8
+    desk.passes(later - NOW)
+    desk.work()
+    assert not desk.there()
+    with pytest.raises(KeyDestroyedError):
+        desk.slots[2].get(slot)
+    assert desk.slots[0].live() == frozenset()
+    assert desk.planned("") == {}
+
+
+def test_11_3_the_record_goes_no_earlier_than_the_term_after_its_last_entry(desk: WatchedDesk) -> None:
+    desk.open(exchange())
+    late = NOW + 100 * DAY
+    with desk.store.transaction() as tx:
+        service.record_act(tx, exchange(), "not accepted", article="4(3)", note="came late", now=late)
+    assert disposal.expire(desk.here, NOW + 820 * DAY) == []
+    assert disposal.expire(desk.here, late + 731 * DAY) == ["JP-1"]
+
+
+def test_11_3_an_order_to_keep_and_its_end_are_events_of_the_exchange(desk: WatchedDesk) -> None:
+    desk.open(exchange())
+    kept = disposal.keep_beyond_term(desk.here, "JP-1", " Act 1, Art. 2 ", by="compliance", now=NOW + 700 * DAY)
+    assert kept.kept_under == "Act 1, Art. 2"
+    assert desk.planned() == {}
+    disposal.keep_beyond_term(desk.here, "JP-1", "", by="compliance", now=NOW + 900 * DAY)
+    assert desk.entered() == ["legal hold: kept", "legal hold: no"]
+    assert disposal.expire(desk.here, NOW + 1_629 * DAY) == []
+    assert disposal.expire(desk.here, NOW + 1_631 * DAY) == ["JP-1"]
+
+
+def test_11_3_no_record_is_deleted_while_the_time_is_in_doubt(desk: WatchedDesk) -> None:
+    desk.open(exchange())
+    desk.open(exchange("JP-2", State.MATCH, reference="R"), Content.CANDIDATE)
+    assert disposal.discharge(desk.here, NOW + 800 * DAY, records=False) == ["JP-2"]
+    assert (desk.there(), desk.held()) == (True, [])
+    disposal.discharge(desk.here, NOW + 800 * DAY)
+    assert not desk.there()
+
+
+# Copies
+
+
+def copied(desk: Desk, path: Path, content: bytes = b"the record, place after place\n" * 99) -> Path:
+    """Write a copy of the record and let it be kept in mind."""
+    path.write_bytes(content)
+    disposal.keep_copy(desk.here, path, desk.now)
+    return path
+
+
+def test_11_3_a_copy_ends_with_the_first_record_in_it(desk: WatchedDesk, tmp_path: Path) -> None:
+    desk.open(exchange(last_event_at=NOW - 100 * DAY))
+    desk.open(exchange("JP-2"))
+    path = copied(desk, tmp_path / "copy.jsonl")
+    other = tmp_path / "other.jsonl"
+    assert desk.planned("")[due.COPIES] == desk.planned()[due.EXPIRE] - due.LEEWAY
+    desk.passes(630 * DAY)
+    copied(desk, other)
+    desk.work()
+    assert path.exists()
+    desk.passes(2 * DAY)
+    desk.work()
+    assert (path.exists(), other.exists()) == (False, False)
+    with desk.store.transaction() as tx:
+        assert all(copy.destroyed_at == desk.now for copy in tx.copies())
+    assert due.COPIES not in desk.planned("")
+
+
+def test_11_3_a_copy_of_what_is_open_ends_no_later_than_what_is_open_could(desk: WatchedDesk, tmp_path: Path) -> None:
+    desk.open(exchange(kept_under="Act 1"))
+    copied(desk, tmp_path / "copy.jsonl")
+    assert desk.planned("") == {due.COPIES: due.term(NOW, desk.arrangement)}
+
+
+def test_11_3_what_lies_in_place_of_a_copy_is_left_alone_and_told(
+    desk: WatchedDesk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, gone = copied(desk, tmp_path / "ours"), copied(desk, tmp_path / "gone")
+    changed = copied(desk, tmp_path / "changed")
+    changed.write_bytes(b"something else")
+    gone.unlink()
+    later = NOW + 731 * DAY
+    with pytest.raises(UnerasedError, match="1 of 3 copies of the record whose term has ended are still there"):
+        disposal.end_copies(desk.here, later)
+    assert "changed is not the copy of the record that was written there: delete the copy" in caplog.text
+    assert (ours.exists(), changed.read_bytes()) == (False, b"something else")
+    changed.unlink()
+    assert disposal.end_copies(desk.here, later) == [changed]
+    assert disposal.end_copies(desk.here, later) == []
+
+
+def test_a_file_is_overwritten_before_it_is_removed(tmp_path: Path) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"what was there" * 100_000)
+    link.hardlink_to(path)
+    erase_file(path)
+    assert not path.exists()
+    assert link.read_bytes() == bytes(14 * 100_000)
+
+
+def test_a_copy_half_overwritten_by_a_process_that_died_is_known_again(tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    content = b"the record" * 1_000
+    path.write_bytes(bytes(4_096) + content[4_096:])
+    erase_file(path, sha256=hashlib.sha256(content).hexdigest())
+    assert not path.exists()

@@ -1,0 +1,247 @@
+"""Each contact point witnesses the other's record: what was changed, cut off or set back is noticed at the next exchange."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from annex.parameters import Party
+from contact_point import correspondence, main, notes, queried, service, wire, witness
+from contact_point.keys import SigningKey, VerifyingKey
+from contact_point.service import Installation
+from contact_point.witness import ForkError
+from pcsc import checkpoints, receipts
+from pcsc.duties import Content
+from pcsc.messages import Checkpoints, ConsultationOn, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .parties import Finger, Parties
+
+NOVEMBER = datetime(2026, 11, 22, 17, tzinfo=UTC)
+DECEMBER = datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+@dataclass
+class Direct:
+    """The way to another contact point in the same process; it keeps what is sent, and changes it where a test wants that."""
+
+    there: Installation
+    sent: list[Message]
+    changed: Any = None
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        self.sent.append(message)
+        if self.changed is not None and isinstance(message, Checkpoints):
+            message = self.changed(message)
+            body = wire.encode(message)
+        answer = queried.receive(self.there, wire.decode(body, type(message)), body, now)
+        return wire.decode(answer, *wire.ANSWERS[type(message)]), answer
+
+
+@pytest.fixture
+def both(parties: Parties) -> tuple[Installation, Installation, Direct]:
+    """Return both contact points, with a way from the Japanese one to the other."""
+    way = Direct(parties.us, [])
+    return replace(parties.jp, other=way), parties.us, way
+
+
+def consult(here: Installation, now: datetime = NOVEMBER) -> None:
+    correspondence.consult(here, ConsultationOn.IMPLEMENTATION, matter="quotas", signed_by="Director", now=now)
+
+
+def witnessed(here: Installation, whose: Installation) -> checkpoints.Head | None:
+    """Return what ``here`` holds of a record with both signatures."""
+    with here.store.transaction() as tx:
+        note = tx.latest_note(whose.settings.uri)
+    if note is None:
+        return None
+    keys = {each.settings.uri: SigningKey.load(each.settings.folder.signing_key).verifying for each in (here, whose)}
+    other = here.settings.other
+    assert other is not None
+    keys[other.uri] = VerifyingKey.from_pem(other.signing_key_pem.encode())
+    texts = {notes.verify(note, uri, key) for uri, key in keys.items()}
+    return checkpoints.parse(texts.pop()).head
+
+
+def head(here: Installation) -> checkpoints.Head | None:
+    with here.store.transaction() as tx:
+        return tx.head()
+
+
+def test_11_after_an_exchange_both_hold_the_head_of_both_records_signed_by_both(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    for here in (jp, us):
+        assert witnessed(here, jp) == head(jp)
+        assert witnessed(here, us) == head(us)
+
+
+def test_11_nothing_new_takes_one_message(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, _, way = both
+    consult(jp)
+    way.sent.clear()
+    witness.exchange(jp, NOVEMBER)
+    [message] = way.sent
+    assert isinstance(message, Checkpoints)
+    assert (message.steps, message.receipts) == ((), ())
+
+
+def test_11_a_new_month_is_a_new_tree_that_names_the_last_head_of_the_one_before(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    before = head(jp)
+    consult(jp, DECEMBER)
+    assert (witnessed(us, jp), witnessed(jp, us)) == (head(jp), head(us))
+    with us.store.transaction() as tx:
+        last = checkpoints.parse(checkpoints.parse_note(tx.latest_note(jp.settings.uri) or "").text)
+    assert (last.head.tree, last.before) == ("2026-12", before)
+
+
+def test_11_months_in_which_nobody_was_there_to_witness_are_shown_one_by_one(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    silent = replace(jp, other=None)
+    for month in (10, 11, 12):
+        with pytest.raises(Exception, match="no contact point of the other Party is designated"):
+            consult(silent, datetime(2026, month, 3, tzinfo=UTC))
+    witness.exchange(jp, DECEMBER)
+    first = next(each for each in way.sent if isinstance(each, Checkpoints))
+    assert len(first.steps) == 3
+    assert witnessed(us, jp) == head(jp)
+    with us.store.transaction() as tx:
+        assert len(tx.notes(jp.settings.uri)) == 3
+
+
+@pytest.fixture
+def rolled_back(both: tuple[Installation, Installation, Direct]) -> Iterator[tuple[Installation, Installation]]:
+    """Return both, after the Japanese database was set back to an earlier copy of itself."""
+    jp, us, way = both
+    consult(jp)
+    folder = jp.settings.folder
+    jp.store.checkpoint()
+    shutil.copy(folder.database, folder.root / "copy")
+    consult(jp)
+    jp.store.close()
+    for name in (folder.database.name + "-wal", folder.database.name + "-shm"):
+        (folder.root / name).unlink(missing_ok=True)
+    shutil.copy(folder.root / "copy", folder.database)
+    with main.opened(folder.root) as again:
+        yield replace(again, other=way, reader=jp.reader), us
+
+
+def test_11_a_record_that_was_set_back_is_noticed_by_its_own_contact_point(
+    rolled_back: tuple[Installation, Installation],
+) -> None:
+    jp, _ = rolled_back
+    with pytest.raises(
+        ForkError, match=r"US holds a checkpoint of our record, signed by us, of \d+ entries in 2026-11"
+    ):
+        witness.exchange(jp, NOVEMBER)
+
+
+def test_11_a_record_that_goes_another_way_is_noticed_and_what_shows_it_is_kept(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+
+    def forged(message: Checkpoints) -> Checkpoints:
+        """Sign another tree of the next size, with the key of the contact point: whoever holds it can."""
+        head = checkpoints.Head("2026-11", 3, "5a" * 32)
+        text = checkpoints.of_heads(jp.settings.uri, [head], NOVEMBER).text()
+        note = notes.sign(text, jp.settings.uri, SigningKey.load(jp.settings.folder.signing_key))
+        return replace(message, steps=(replace(STEP, note=note),))
+
+    way.changed = forged
+    with pytest.raises(ForkError, match="the record of JP does not go on from what was witnessed of it"):
+        witness.exchange(jp, NOVEMBER)
+    with us.store.transaction() as tx:
+        [kept] = tx.notes("fork of " + jp.settings.uri)
+    assert "\n3\n" in kept
+
+
+STEP = witness.Step("", (base64.b64encode(bytes(32)).decode(),))
+
+
+def test_9_a_checkpoint_that_the_other_contact_point_did_not_sign_is_not_witnessed(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+    before = witnessed(us, jp)
+
+    def unsigned(message: Checkpoints) -> Checkpoints:
+        text = checkpoints.parse_note(message.steps[0].note).text
+        stranger = SigningKey.load(us.settings.folder.signing_key)
+        return replace(message, steps=(replace(message.steps[0], note=notes.sign(text, jp.settings.uri, stranger)),))
+
+    with pytest.raises(Exception, match="no contact point of the other Party is designated"):
+        consult(replace(jp, other=None))
+    way.changed = unsigned
+    with pytest.raises(ForkError, match=r"Art\. 9: expected a note with a signature of urn:pcsc:ncp:jp"):
+        witness.exchange(jp, NOVEMBER)
+    assert witnessed(us, jp) == before
+
+
+def test_11_a_lost_answer_is_made_good_at_the_next_exchange(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, way = both
+    consult(jp)
+    with pytest.raises(Exception, match="no contact point of the other Party is designated"):
+        consult(replace(jp, other=None))
+    message = witness._statement(jp, "JP261122-LOST0001", NOVEMBER)
+    way.post(message, wire.encode(message), NOVEMBER)  # witnessed there, and the answer lost
+    assert witnessed(jp, jp) != head(jp)
+    witness.exchange(jp, NOVEMBER)
+    for here in (jp, us):
+        assert witnessed(here, jp) == head(jp)
+        assert witnessed(here, us) == head(us)
+
+
+def test_8_1_and_8_2_each_print_that_was_destroyed_is_receipted_with_its_proof(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "person-1", fingers[0])
+    with parties.answering(Party.US), parties.answering(Party.JP):
+        number = parties.provided(fingers[0], "name")
+    assert receipted(parties.jp, parties.us, number) == [("probe", "8(1)")]
+    assert receipted(parties.us, parties.jp, number) == [("candidate", "8(2)")]
+
+
+def receipted(here: Installation, other: Installation, number: str) -> list[tuple[str, str]]:
+    """Return what the other contact point says with proof that it destroyed, and under which clause."""
+    key, found = SigningKey.load(other.settings.folder.signing_key).verifying, []
+    with here.store.transaction() as tx:
+        for each in (each for each in tx.held(number) if each.kind is Content.DESTROYED):
+            note = tx.content(number, each.kind, number=each.number).decode()
+            receipt = receipts.parse(notes.verify(note, other.settings.uri, key))
+            receipts.check(receipt)
+            assert (receipt.exchange, receipt.party) == (number, other.settings.party)
+            found.append((receipt.destroyed.value, receipt.article))
+    return found
+
+
+def test_11_what_is_recorded_between_two_messages_is_witnessed_too(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+    way.sent.clear()
+    witness.catch_up(jp, NOVEMBER)
+    assert way.sent == []
+    with jp.store.transaction() as tx:
+        (exchange,) = tx.exchanges()
+        service.record_act(tx, exchange, "note", article="14", note="an act of our own", now=NOVEMBER)
+    witness.catch_up(jp, NOVEMBER)
+    assert witnessed(us, jp) == head(jp)
