@@ -73,6 +73,9 @@ class Extractor:
         self._width = places
         self._places = threading.BoundedSemaphore(places)
         options = onnxruntime.SessionOptions()
+        options.enable_cpu_mem_arena = (
+            False  # what was computed from one print is not kept until the next; costs a seventh
+        )
         options.intra_op_num_threads = threads
         # Threads that wait sleep, and leave the core to others.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -50,7 +50,8 @@ OTHER: Final = "C"
 
 _HERE: Final = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})"
 _START_SECONDS: Final = 60.0
-_PASSED_ON: Final = ("LD_LIBRARY_PATH", "PATH")  # the server's environment may hold secrets
+# The server's environment may hold secrets; the last three say that memory is overwritten when it is given back.
+_PASSED_ON: Final = ("LD_LIBRARY_PATH", "PATH", "MALLOC_PERTURB_", "GLIBC_TUNABLES", "PYTHONMALLOC")
 _SET: Final = {"OPENBLAS_NUM_THREADS": "1"}  # a thread would not survive the fork
 _CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
