@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from contact_point import disposal, service, wire, witness
+from contact_point import disposal, due, service, wire, witness
 from contact_point.client import ClientError, RefusedError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
@@ -73,7 +73,7 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
         exchange = tx.exchange(control_number)
         match answer:
             case Match() | NoMatch():
-                _take_answer(tx, exchange, answer, answer_body, now)
+                _take_answer(here, tx, exchange, answer, answer_body, now)
             case Provision():
                 _take_provision(tx, exchange, answer, answer_body, now)
             case _:
@@ -131,12 +131,15 @@ def _give_up(here: Installation, control_number: str, message: Message, refused:
     _arrived(here, control_number, message, now)
 
 
-def _take_answer(tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime) -> None:
+def _take_answer(
+    here: Installation, tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime
+) -> None:
     """Articles 4(4) and 4(5): a match is kept for the examiner until the determination."""
     if exchange.state is not State.SENT:
         if not _recorded(tx, exchange, answer):
             # Art. 11(1): it was received all the same, after the query had lapsed. Nothing of it is kept.
             service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
+            due.noted(tx, exchange, here.settings.arrangement(now), now)
         return
     tx.step(life.answered(exchange, answer, now), before=exchange.state)
     service.record(tx, exchange, answer, body, Direction.RECEIVED, now)

@@ -27,7 +27,7 @@ from pcsc.duties import Content
 from pcsc.exchange import Side, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from contact_point.service import Installation
@@ -135,8 +135,19 @@ def _erased(tx: Transaction, picture: Held) -> bool:
     return True
 
 
-def erase_file(path: Path, *, sha256: str = "") -> None:
+def erase_file(path: Path) -> None:
     """Overwrite a file in place, make that durable and remove it; one that is not there is gone already.
+
+    Raises:
+        OSError: the disk refuses.
+
+    """
+    if overwrite(path):
+        path.unlink()
+
+
+def overwrite(path: Path, *, sha256: str = "") -> bool:
+    """Overwrite a file in place and make that durable; return whether it was there.
 
     With ``sha256``, in hexadecimal, only the file that has that content.
 
@@ -148,7 +159,7 @@ def erase_file(path: Path, *, sha256: str = "") -> None:
     try:
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return
+        return False
     try:
         size = os.fstat(file).st_size
         zeros = bytes(min(size, _BLOCK))
@@ -161,9 +172,9 @@ def erase_file(path: Path, *, sha256: str = "") -> None:
         for start in range(0, size, _BLOCK):
             os.pwrite(file, zeros[: size - start], start)
         os.fdatasync(file)
-        path.unlink()
     finally:
         os.close(file)
+    return True
 
 
 _BLOCK: Final = 1 << 20
@@ -201,8 +212,8 @@ def _checkpoint(here: Installation) -> bool:
 def sweep(here: Installation, now: datetime) -> None:
     """Dispose of whatever is held and no longer permitted, exchange by exchange; one that fails does not stop the others."""
     with here.store.transaction() as tx:
-        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.exchanges()}
-        late = sorted({each.exchange for each in tx.held() if each.kind not in permitted[each.exchange]})
+        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.whole_exchanges()}
+        late = sorted({each.exchange for each in tx.held() if _is_late(each, permitted)})
     for control_number in late:
         try:
             dispose(here, control_number, now)
@@ -212,6 +223,11 @@ def sweep(here: Installation, now: datetime) -> None:
             )
 
 
+def _is_late(held: Held, permitted: Mapping[str, frozenset[Content]]) -> bool:
+    """Whether something is held that its exchange does not permit; of an exchange that cannot be read nobody knows."""
+    return held.exchange in permitted and held.kind not in permitted[held.exchange]
+
+
 def recover(here: Installation, now: datetime) -> None:
     """Finish what an interruption left, keys first: those that no row names, and those of what no exchange permits.
 
@@ -219,10 +235,11 @@ def recover(here: Installation, now: datetime) -> None:
     """
     here.store.recover()
     with here.store.transaction() as tx:
-        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.exchanges()}
-        late = [each for each in tx.held() if each.kind not in permitted.get(each.exchange, ())]
+        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.whole_exchanges()}
+        unknown = [each for each in tx.held() if not tx.has_exchange(each.exchange)]
+        late = [each for each in tx.held() if _is_late(each, permitted)] + unknown
         here.store.destroy([each for each in late if each.kind is not Content.PICTURE])
-        tx.forget([each for each in late if each.exchange not in permitted])
+        tx.forget(unknown)
     sweep(here, now)
     here.store.checkpoint()
 
@@ -237,7 +254,7 @@ def discharge(here: Installation, now: datetime, *, records: bool = True) -> lis
     """
     arrangement = here.settings.arrangement(now)
     with here.store.transaction() as tx:
-        late = [exchange for exchange in tx.exchanges() if duties.overstays(exchange, arrangement, now)]
+        late = [exchange for exchange in tx.whole_exchanges() if duties.overstays(exchange, arrangement, now)]
         for exchange in late:
             _lapse(here, tx, exchange, now)
     sweep(here, now)
@@ -275,7 +292,7 @@ def expire(here: Installation, now: datetime) -> list[str]:
     """
     arrangement = here.settings.arrangement(now)
     with here.store.transaction() as tx:
-        ends = {each.control_number: retention.ends_at(each, arrangement) for each in tx.exchanges()}
+        ends = {each.control_number: retention.ends_at(each, arrangement) for each in tx.whole_exchanges()}
         over = [number for number, end in ends.items() if end is not None and end <= now]
     gone: list[str] = []
     for number in over:
@@ -347,7 +364,7 @@ def keep_copy(here: Installation, path: Path, now: datetime) -> datetime:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     with here.store.transaction() as tx:
-        first = retention.copy_ends(retention.ends_at(exchange, arrangement) for exchange in tx.exchanges())
+        first = retention.copy_ends(retention.ends_at(exchange, arrangement) for exchange in tx.whole_exchanges())
         until = due.term(now, arrangement)  # what is open now ends no earlier
         until = until if first is None else min(first, until)
         tx.keep_copy(str(path.resolve()), made_at=now, sha256=sha256, holds_until=until)
@@ -358,35 +375,46 @@ def keep_copy(here: Installation, path: Path, now: datetime) -> datetime:
 def end_copies(here: Installation, now: datetime) -> list[Path]:
     """Destroy every copy of the record that ends, and return where they were.
 
+    One that is not where it was written was carried away: it stays on the list until somebody says that it is no more.
+
     Raises:
         UnerasedError: one of them could not be erased; the others were.
 
     """
     with here.store.transaction() as tx:
         ended = [each for each in tx.copies() if each.destroyed_at is None and each.holds_until <= now]
-    resisting = [each for each in ended if not _copy_erased(each)]
+    overwritten = {each.id: _overwritten(each) for each in ended}
+    gone = [each for each in ended if overwritten[each.id]]
+    resisting = [each for each in ended if overwritten[each.id] is None]
     with here.store.transaction() as tx:
         there = {each.id for each in tx.copies() if each.destroyed_at is None}  # another worker may have been quicker
-        for each in ended:
-            if each not in resisting and each.id in there:
+        for each in gone:
+            if each.id in there:
                 tx.copy_destroyed(each.id, now)
-        ends = [each.holds_until for each in tx.copies() if each.destroyed_at is None]
+        carried = {each.id for each in ended} - {each.id for each in gone + resisting}
+        ends = [each.holds_until for each in tx.copies() if each.destroyed_at is None and each.id not in carried]
         tx.plan("", due.COPIES, min(ends, default=None))
+    # Last of all: a file that is there no more, and is not noted as destroyed, is somewhere else.
+    for each in gone:
+        Path(each.path).unlink(missing_ok=True)
     if resisting:
         raise UnerasedError(
             f"Art. 11(3): {len(resisting)} of {len(ended)} copies of the record whose term has ended are still there: see the "
             "messages before"
         )
-    return [Path(each.path) for each in ended]
+    return [Path(each.path) for each in gone]
 
 
-def _copy_erased(copy: Copy) -> bool:
+def _overwritten(copy: Copy) -> bool | None:
+    """Overwrite a copy of the record; return whether it was there, or None where it resists."""
     try:
-        erase_file(Path(copy.path), sha256=copy.sha256)
+        there = overwrite(Path(copy.path), sha256=copy.sha256)
     except (OSError, UnerasedError) as error:
         _log.error("Art. 11(3): a copy of the record could not be erased: %s", error)
-        return False
-    return True
+        return None
+    if not there:
+        _log.warning("Art. 11(3): copy %d of the record was carried away and its term has ended: destroy it", copy.id)
+    return there
 
 
 # What is due

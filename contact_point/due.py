@@ -265,7 +265,7 @@ class Worker:
     def _plan_anew(self, now: datetime) -> None:
         """Write down what is due in every exchange, a few at a time."""
         with self._store.transaction() as tx:
-            every = tx.exchanges()
+            every = tx.whole_exchanges()
         believed, arrangement = None if self._alarm is not None else now, self._arrangement(now)
         for first in range(0, len(every), _BATCH):
             with self._store.transaction() as tx:

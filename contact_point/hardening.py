@@ -61,7 +61,8 @@ def harden() -> list[str]:
     """
     remarks = [*_forbid_dumps(), *_swap_remarks()]
     os.umask(0o077)
-    faulthandler.enable()  # names files, lines and functions, no values
+    if sys.__stderr__ is not None:  # closed, there is nowhere to tell anything
+        faulthandler.enable(sys.__stderr__)  # names files, lines and functions, no values
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
@@ -79,13 +80,20 @@ WIPING: Final = {
 """What glibc and Python are told at their start, so that memory which is given back is overwritten at once (mallopt(3))."""
 
 
+_BEGUN: Final = "PCSC_WIPING"
+"""Says that the program was started again: whatever became of the settings, it is not done twice."""
+
+
 def begin_wiping() -> None:
     """Start this program again in the same process, with memory that is overwritten when it is given back; once.
 
-    Elsewhere than on glibc this changes little. For the command that serves: nothing may be open or begun yet.
+    Elsewhere than on glibc this changes little. For the command that serves: nothing may be open or begun yet. What the
+    operator told glibc otherwise stays.
     """
-    if any(os.environ.get(name) != value for name, value in WIPING.items()):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | WIPING)  # noqa: S606 - itself
+    if _BEGUN not in os.environ:
+        told = {name: value for name, value in WIPING.items() if name not in os.environ}
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, arguments, os.environ | told | {_BEGUN: "1"})  # noqa: S606 - itself
 
 
 def forget(error: BaseException) -> None:

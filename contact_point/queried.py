@@ -18,6 +18,7 @@ from contact_point import (
     correspondence,
     delivery,
     disposal,
+    due,
     prints,
     querying,
     reachability,
@@ -141,6 +142,7 @@ def _record_refusal(here: Installation, message: Message, body: bytes, error: Ex
         note = f"{kind} {message.control_number} not accepted: {code}"
         trace = traces.refusal(kind, article=article, code=code, now=now)
         service.record_act(tx, exchange, "not accepted", article=article, note=note, trace=trace, now=now)
+        due.noted(tx, exchange, here.settings.arrangement(now), now)
 
 
 def _received(here: Installation, message: Message) -> Received | None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Final
 
 from contact_point import notes, service, wire
 from contact_point.keys import SignatureError, SigningKey, VerifyingKey
 from pcsc import checkpoints, merkle, receipts, records
+from pcsc.checkpoints import Head
 from pcsc.duties import Content
 from pcsc.errors import OutOfOrderError, RecordError
 from pcsc.messages import Checkpoints, Step
@@ -30,12 +32,18 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
     from contact_point.settings import Designation
     from contact_point.store import Transaction
-    from pcsc.checkpoints import Checkpoint, Head
+    from pcsc.checkpoints import Checkpoint
 
 _log = logging.getLogger("contact_point.witness")
 
-ROUNDS: Final = 3
-"""Messages that one exchange of checkpoints takes at most: one where each knows what the other witnessed, and its thanks."""
+ROUNDS: Final = 8
+"""Messages that one exchange of checkpoints takes at most; two where nobody has fallen behind."""
+
+AT_ONCE: Final = 200
+"""Entries that one message lets be witnessed, so that neither side works for long; the next message goes on from there."""
+
+MOST_KEPT: Final = 100
+"""Contradicting checkpoints that are kept as evidence; each is signed, so one is enough."""
 
 _THEIRS: Final = {"8(1)", "8(2)"}
 """The clauses under which the other Party's prints are destroyed: received with a query, and with a match."""
@@ -53,20 +61,34 @@ def exchange(here: Installation, now: datetime) -> None:
 
     Raises:
         OutOfOrderError: no contact point of the other Party is designated.
-        ForkError: our record, or theirs, is not what was witnessed of it.
+        ForkError: our record, or theirs, is not what was witnessed of it; or theirs does not witness ours.
         ClientError, TlsError, WireError: no answer came, or none that can be taken in; the next exchange says it again.
 
     """
     if here.other is None:
         return
+    with here.store.transaction() as tx:
+        base = _witnessed(tx, here.settings.uri)
     for _ in range(ROUNDS):
-        message = _statement(here, service.new_number(here, now), now)
+        message = _statement(here, service.new_number(here, now), now, base)
         answer, _ = here.other.post(message, wire.encode(message), now)
         if not isinstance(answer, Checkpoints):
             return
         _hear(here, answer, service.moment(here, now))
-        if not _take(here, answer):
+        before, base = base, _take_witnessed(here, answer.witnessed)
+        if not _take(here, answer) and not _is_behind(here, base):
             return
+        if message.steps and base == before:
+            last = _said(None if base is None else base.head)
+            fork = f"{_other(here).party} does not witness our record: what came after {last} is not cosigned"
+            _log.critical("Art. 11: %s", fork)
+            raise ForkError(fork)
+
+
+def _is_behind(here: Installation, witnessed: Checkpoint | None) -> bool:
+    """Whether our record has come further than what was witnessed of it."""
+    with here.store.transaction() as tx:
+        return tx.head() != (None if witnessed is None else witnessed.head)
 
 
 def catch_up(here: Installation, now: datetime) -> None:
@@ -78,8 +100,7 @@ def catch_up(here: Installation, now: datetime) -> None:
     """
     with here.store.transaction() as tx:
         last = _witnessed(tx, here.settings.uri)
-        behind = tx.head() != (None if last is None else last.head)
-    if behind:
+    if _is_behind(here, last):
         exchange(here, now)
 
 
@@ -91,8 +112,9 @@ def answer(here: Installation, message: Checkpoints, now: datetime) -> bytes:
 
     """
     _hear(here, message, now)
+    base = _take_witnessed(here, message.witnessed)
     _take(here, message)
-    return wire.encode(_statement(here, message.control_number, now))
+    return wire.encode(_statement(here, message.control_number, now, base))
 
 
 def kept(here: Installation, *, of_other: bool) -> list[Checkpoint]:
@@ -114,12 +136,11 @@ def kept(here: Installation, *, of_other: bool) -> list[Checkpoint]:
 # Ours
 
 
-def _statement(here: Installation, control_number: str, now: datetime) -> Checkpoints:
-    """Return how far our record has come since the other contact point witnessed it."""
+def _statement(here: Installation, control_number: str, now: datetime, base: Checkpoint | None) -> Checkpoints:
+    """Return how far our record has come since ``base``, which the other contact point says that it witnessed last."""
     uri, key = here.settings.uri, SigningKey.load(here.settings.folder.signing_key)
     with here.store.transaction() as tx:
-        base, heads = _witnessed(tx, uri), tx.heads()
-        steps = tuple(_steps(tx, uri, key, base, heads, now))
+        steps = tuple(_steps(tx, uri, key, base, now))
         theirs = tx.latest_note(_other(here).uri) or ""
         destroyed = tuple(_receipts(tx, uri, key, steps, base)) if steps else ()
     return Checkpoints(control_number, now, service.new_salt(), _place(base), steps, theirs, destroyed)
@@ -136,17 +157,19 @@ def _place(witnessed: Checkpoint | None) -> str:
     return "" if witnessed is None else f"{witnessed.head.tree} {witnessed.head.size}"
 
 
-def _steps(
-    tx: Transaction, uri: str, key: SigningKey, base: Checkpoint | None, heads: list[Head], now: datetime
-) -> Iterable[Step]:
-    """Yield a step for each tree that grew or was begun after ``base``."""
+def _steps(tx: Transaction, uri: str, key: SigningKey, base: Checkpoint | None, now: datetime) -> Iterable[Step]:
+    """Yield a step for each tree that grew or was begun after ``base``, for :data:`AT_ONCE` entries in all."""
+    heads, room = tx.heads(), AT_ONCE
     for at, head in enumerate(heads):
-        if base is not None and (head.tree, head.size) <= (base.head.tree, base.head.size):
+        if room == 0 or (base is not None and (head.tree, head.size) <= (base.head.tree, base.head.size)):
             continue
-        proof: tuple[bytes, ...] = ()
-        if base is not None and head.tree == base.head.tree:
-            proof = merkle.consistency(tx.leaves(head.tree), base.head.size)
-        text = checkpoints.of_heads(uri, heads[: at + 1], now).text()
+        begun = base.head.size if base is not None and head.tree == base.head.tree else 0
+        size = min(head.size, begun + room)
+        room -= size - begun
+        leaves = tx.leaves(head.tree)[:size] if begun or size < head.size else []
+        proof = merkle.consistency(leaves, begun) if begun else ()
+        last = head if size == head.size else Head(head.tree, size, merkle.root(leaves).hex())
+        text = checkpoints.of_heads(uri, [*heads[:at], last], now).text()
         yield Step(notes.sign(text, uri, key), tuple(base64.b64encode(each).decode() for each in proof))
 
 
@@ -172,68 +195,122 @@ def _receipts(
 
 
 def _hear(here: Installation, message: Checkpoints, now: datetime) -> None:
-    """Hold our clock to that of the other contact point, which signed its time just now."""
+    """Hold our clock to that of the other contact point, which made the message just now.
+
+    Its signature is fresh to within :data:`wire.MAX_AGE`, so a time further off is not its clock's, and tells nothing of ours.
+    """
+    if abs(message.made_at - now) > wire.MAX_AGE:
+        _log.warning("checkpoints signed just now say that they were made at %s: not taken for a time", message.made_at)
+        return
     with here.store.transaction() as tx:
         here.guard.heard(tx, message.made_at, now)
 
 
 def _take(here: Installation, message: Checkpoints) -> bool:
-    """Take in what the other contact point says of both records; return whether there is something to tell it in return."""
-    _take_witnessed(here, message.witnessed)
+    """Witness the other contact point's record; return whether there is something to tell it in return.
+
+    Raises:
+        ForkError: it does not go on from what was witnessed of it.
+
+    """
+    other = _other(here)
+    key = VerifyingKey.from_pem(other.signing_key_pem.encode())
     with here.store.transaction() as tx:
-        other = _other(here)
+        fork = _contradiction(tx, other, key, message.steps)
         base = _witnessed(tx, other.uri)
-        if message.since != _place(base):
+        if not fork and message.since != _place(base):
             return True  # it does not know what we witnessed last, and learns it from our answer
-        if not message.steps:
+        if not fork and not message.steps:
             return False
-        key = VerifyingKey.from_pem(other.signing_key_pem.encode())
+        chain: list[tuple[Checkpoint, str]] = []
         try:
-            chain = list(_checked(other.uri, key, base, message.steps))
+            chain = [] if fork else list(_checked(other.uri, key, base, message.steps))
         except (RecordError, SignatureError) as error:
-            for number, step in enumerate(message.steps):
-                tx.keep_note(f"{_FORK}{other.uri}/record/{message.control_number}", number, step.note)
-            fork = f"the record of {other.party} does not go on from what was witnessed of it: {error}"
-            chain = []
-        else:
-            ours = SigningKey.load(here.settings.folder.signing_key)
-            for checkpoint, note in chain:
-                tx.keep_note(checkpoint.origin, checkpoint.head.size, notes.cosign(note, here.settings.uri, ours))
-            _keep_receipts(tx, other, key, {checkpoint.text() for checkpoint, _ in chain}, message.receipts)
-    if not chain:
-        _log.critical("Art. 11: %s", fork)
-        raise ForkError(fork)
+            fork = str(error)
+            _keep_evidence(tx, other, key, message.steps)
+        ours = SigningKey.load(here.settings.folder.signing_key)
+        for checkpoint, note in chain:
+            tx.keep_note(checkpoint.origin, checkpoint.head.size, notes.cosign(note, here.settings.uri, ours))
+        _keep_receipts(tx, other, key, {checkpoint.text() for checkpoint, _ in chain}, message.receipts)
+    if fork:
+        told = f"the record of {other.party} does not go on from what was witnessed of it: {fork}"
+        _log.critical("Art. 11: %s", told)
+        raise ForkError(told)
     return True
 
 
-def _take_witnessed(here: Installation, note: str) -> None:
-    """Keep a checkpoint of our record that the other contact point witnessed.
+def _contradiction(tx: Transaction, other: Designation, key: VerifyingKey, steps: tuple[Step, ...]) -> str:
+    """Return what contradicts a checkpoint that was witnessed, whatever the message goes on from; empty where nothing does."""
+    for step in steps[:_MOST_STEPS]:
+        try:
+            signed = checkpoints.parse(notes.verify(step.note, other.uri, key))
+        except (RecordError, SignatureError):
+            continue  # it proves nothing against anybody
+        kept = tx.note_of(signed.origin, signed.head.size)
+        if kept is not None and checkpoints.parse(checkpoints.parse_note(kept).text).head != signed.head:
+            _keep_evidence(tx, other, key, (step,))
+            return f"it signed two roots for {_said(signed.head)}"
+    return ""
+
+
+def _keep_evidence(tx: Transaction, other: Designation, key: VerifyingKey, steps: tuple[Step, ...]) -> None:
+    """Keep the first checkpoint of those that is signed: with what was witnessed it shows the fork to anybody."""
+    for step in steps[:_MOST_STEPS]:
+        if not _is_signed(step.note, other.uri, key):
+            continue
+        said = checkpoints.parse_note(step.note).text
+        origin = f"{_FORK}{other.uri}/record/{hashlib.sha256(said.encode()).hexdigest()}"
+        if tx.note_of(origin, 0) is None and len(tx.notes(_FORK + other.uri)) < MOST_KEPT:
+            tx.keep_note(origin, 0, step.note)
+        return
+
+
+_MOST_STEPS: Final = 1200
+"""One for each month of a century."""
+
+
+def _take_witnessed(here: Installation, note: str) -> Checkpoint | None:
+    """Return up to where the other contact point witnessed our record, and keep the note; None where it has witnessed nothing.
+
+    Where a signing key was changed since, the note serves to go on from, and is not kept.
 
     Raises:
         ForkError: our record does not lead there.
 
     """
     if not note:
-        return
+        return None
     other, uri = _other(here), here.settings.uri
     ours = SigningKey.load(here.settings.folder.signing_key).verifying
-    text = notes.verify(note, uri, ours)
-    notes.verify(note, other.uri, VerifyingKey.from_pem(other.signing_key_pem.encode()))
-    checkpoint = checkpoints.parse(text)
+    checkpoint = checkpoints.parse(checkpoints.parse_note(note).text)
+    head = checkpoint.head
     with here.store.transaction() as tx:
-        before = _witnessed(tx, uri)
-        head = checkpoint.head
-        if before is not None and (head.tree, head.size) < (before.head.tree, before.head.size):
-            return  # an older one, on a message that was long on its way
+        if note == tx.note_of(checkpoint.origin, head.size):
+            return checkpoint
         leaves = tx.leaves(head.tree)
-        if len(leaves) < head.size or merkle.root(leaves[: head.size]).hex() != head.root:
-            fork = (
-                f"{other.party} holds a checkpoint of our record, signed by us, of {head.size} entries in {head.tree}, and our "
-                f"record has {len(leaves)} there, or others: it was changed, cut off or set back (Art. 11)"
-            )
-            _log.critical("%s", fork)
-            raise ForkError(fork)
-        tx.keep_note(checkpoint.origin, head.size, note)
+        if checkpoint.uri == uri and len(leaves) >= head.size and merkle.root(leaves[: head.size]).hex() == head.root:
+            theirs = VerifyingKey.from_pem(other.signing_key_pem.encode())
+            if _is_signed(note, uri, ours) and _is_signed(note, other.uri, theirs):
+                tx.keep_note(checkpoint.origin, head.size, note)
+            return checkpoint
+    if not _is_signed(note, uri, ours):
+        _log.warning("%s shows a checkpoint of our record that our key of today did not sign", other.party)
+        return None
+    fork = (
+        f"{other.party} holds a checkpoint of our record, signed by us, of {_said(head)}, and our record has {len(leaves)} "
+        "there, or others: it was changed, cut off or set back (Art. 11)"
+    )
+    _log.critical("%s", fork)
+    raise ForkError(fork)
+
+
+def _is_signed(note: str, uri: str, key: VerifyingKey) -> bool:
+    """Whether a note has a valid signature of this key."""
+    try:
+        notes.verify(note, uri, key)
+    except (RecordError, SignatureError):
+        return False
+    return True
 
 
 def _checked(
@@ -246,12 +323,16 @@ def _checked(
 
     """
     last = base
-    for step in steps:
+    if len(steps) > _MOST_STEPS:
+        raise RecordError(f"expected at most {_MOST_STEPS} checkpoints, one a month; got {len(steps)}")
+    for number, step in enumerate(steps):
         checkpoint = checkpoints.parse(notes.verify(step.note, uri, key))
         head = checkpoint.head
         if checkpoint.uri != uri:
             raise RecordError(f"expected a checkpoint of {uri}; got one of {checkpoint.uri}")
         same = last is not None and head.tree == last.head.tree
+        if same and number:
+            raise RecordError(f"expected one checkpoint of each tree; got two of {head.tree}")
         follows = None if last is None else last.before if same else last.head
         if checkpoint.before != follows:
             raise RecordError(
@@ -278,16 +359,19 @@ def _said(head: Head | None) -> str:
 def _keep_receipts(
     tx: Transaction, other: Designation, key: VerifyingKey, texts: set[str], signed: tuple[str, ...]
 ) -> None:
-    """Keep what the other contact point says that it destroyed, once it is shown to be in its record."""
-    for note in signed:
-        receipt = receipts.parse(notes.verify(note, other.uri, key))
-        receipts.check(receipt)
-        if receipt.checkpoint.text() not in texts:
-            raise RecordError("a receipt of deletion stands in a checkpoint that came with it; this one names another")
-        number, exchange = str(receipt.place.number), receipt.exchange
-        held = {each.number for each in tx.held(exchange) if each.kind is Content.DESTROYED}
-        if tx.has_exchange(exchange) and number not in held:
-            tx.hold(exchange, Content.DESTROYED, note.encode(), number=number)
+    """Keep what the other contact point says that it destroyed, once it is shown to be in its record; one a kind of print."""
+    for note in signed[: AT_ONCE if texts else 0]:
+        try:
+            receipt = receipts.parse(notes.verify(note, other.uri, key))
+            receipts.check(receipt)
+        except (RecordError, SignatureError) as error:
+            _log.warning("a receipt of deletion of %s does not hold, and is not kept: %s", other.party, error)
+            continue
+        number = receipt.destroyed.value
+        theirs = receipt.party is other.party and receipt.article in _THEIRS and receipt.checkpoint.text() in texts
+        held = {each.number for each in tx.held(receipt.exchange) if each.kind is Content.DESTROYED}
+        if theirs and number not in held and tx.has_exchange(receipt.exchange):
+            tx.hold(receipt.exchange, Content.DESTROYED, note.encode(), number=number)
 
 
 def _other(here: Installation) -> Designation:

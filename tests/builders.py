@@ -331,7 +331,9 @@ def reachability(**changes: Any) -> Reachability:
 
 def checkpoints(**changes: Any) -> Checkpoints:
     """Return what one contact point says of its record, with a proof and a receipt, in form alone."""
-    made = Checkpoints("JP261122-CHECKPT1", NOW, SALT, "2026-11 3", (Step("a note", ("5a", "5b")),), "theirs", ("done",))
+    made = Checkpoints(
+        "JP261122-CHECKPT1", NOW, SALT, "2026-11 3", (Step("a note", ("5a", "5b")),), "theirs", ("done",)
+    )
     return replace(made, **changes)
 
 

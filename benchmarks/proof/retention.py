@@ -11,8 +11,8 @@ Processes are stopped, and die at each step of a destruction.
 
 Whether something is early or late is decided apart from the product: by the true times at which things happened, and by what
 keeps a record, as the story tells it. Records and copies are looked for a minute before their end and a day after. Where the
-time was in doubt at the end, the day counts from the end of the doubt, and so does the term of what was stamped meanwhile. In
-the end nothing but leaves is left, and they give the heads that the record had all along.
+time was in doubt at the end, the day counts from the end of the doubt, and so does the term, or the hold, of what was stamped
+meanwhile. In the end nothing but leaves is left, and they give the heads that the record had all along.
 """
 
 from __future__ import annotations

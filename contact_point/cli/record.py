@@ -48,7 +48,7 @@ def record_verify(
     since = retention.least_kept(now())
     with opened(root) as here, busy("reading the record", quiet=as_json):
         if file is None:
-            with here.store.transaction() as tx:
+            with here.store.reading() as tx:
                 kept = _witnessed(here, tx, here.settings.uri)
                 found = records.verify(tx.record(), checkpoints=kept, kept_since=since)
         else:
@@ -108,7 +108,7 @@ def _read(here: Installation, file: Path) -> tuple[Header, list[Recorded], list[
             f"expected the record of {' or '.join(keys)}; got that of {header.uri}: ask for the right one"
         )
     signed = archive.signed(header, header.uri, keys[header.uri])
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         return header, list(archive.read(file)), signed + _witnessed(here, tx, header.uri)
 
 
@@ -373,7 +373,7 @@ def record_reconcile(
     with opened(root) as here, busy("reading the record", quiet=as_json):
         _, places, signed = _read(here, theirs)
         records.verify(places, checkpoints=signed)
-        with here.store.transaction() as tx:
+        with here.store.reading() as tx:
             differences = records.reconcile(tx.entries(), archive.entries(places), since=begins, until=ends)
     lines = [f"{each.event} {each.message}: {each.what}" for each in differences]
     period = f"from {begins:%Y-%m-%d}" + (f" to {ends:%Y-%m-%d}" if ends else "")

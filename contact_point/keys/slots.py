@@ -29,7 +29,8 @@ SLOT_BYTES: Final = 64
 EXTENT: Final = 4096
 """Slots the file grows by."""
 
-_HEADER: Final = b"pcsc key slots 2".ljust(SLOT_BYTES, b"\0")
+_MAGIC: Final = b"pcsc key slots 2"
+_IDENTITY: Final = slice(16, 32)  # of the header, random: which file this is
 _GENERATION: Final = slice(0, 3)  # of the wrapping key that a slot needs
 _TAG: Final = slice(3, 8)
 _WRAPPED: Final = slice(8, SLOT_BYTES)
@@ -93,7 +94,7 @@ class KeySlots:
         first = Epoch.first(wrapping.make(None), now, wrapping.kind)
         create(made._kek, first.record().ljust(KEK_BYTES, b"\0"))
         try:
-            create(path, _HEADER + bytes(capacity * SLOT_BYTES))
+            create(path, _header() + bytes(capacity * SLOT_BYTES))
         except KeySlotsError:
             made._kek.unlink()  # it has wrapped nothing yet
             raise
@@ -206,6 +207,16 @@ class KeySlots:
                 if any(content)
             )
 
+    def identity(self) -> str:
+        """Return the 32 hexadecimal digits that tell this file from every other, by which a database knows its own.
+
+        Raises:
+            KeySlotsError: a file is missing or is not of this kind.
+
+        """
+        with self._locked(exclusive=False) as files:
+            return os.pread(files.slots, SLOT_BYTES, 0)[_IDENTITY].hex()
+
     def rotated_at(self) -> datetime | None:
         """Return when the wrapping key was made (UTC, whole seconds), or None where whoever made it was not told.
 
@@ -257,7 +268,7 @@ class KeySlots:
         # descriptor after a fork.
         with opened(self._path) as file:
             fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-            if os.pread(file, SLOT_BYTES, 0) != _HEADER:
+            if os.pread(file, len(_MAGIC), 0) != _MAGIC:
                 raise KeySlotsError(
                     f"{self._path.name} is not a file of key slots, format 2; nothing was changed in it"
                 )
@@ -409,6 +420,10 @@ class KeySlots:
                         write(file, content, place * SLOT_BYTES)
             with opened(self._path) as file:  # outside of the lock, for nobody else needs to wait for it
                 os.fdatasync(file)
+
+
+def _header() -> bytes:
+    return (_MAGIC + secrets.token_bytes(16)).ljust(SLOT_BYTES, b"\0")
 
 
 def _offset(slot: int) -> int:

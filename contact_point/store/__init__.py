@@ -28,7 +28,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, make_url
+from sqlalchemy import inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -49,7 +49,7 @@ from contact_point.store.messages import Messages, Received
 from contact_point.store.notes import Copy, Notes
 from contact_point.store.record import Record
 from contact_point.store.sqlite import SQLite
-from contact_point.store.tables import CONTENT, EXCHANGE, SUBJECT, TABLES
+from contact_point.store.tables import CONTENT, EXCHANGE, KEYS, SUBJECT, TABLES
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 
@@ -109,7 +109,7 @@ class Store:
         transaction of the step: so no step is without it.
 
         Raises:
-            StoreError: the URL is none, or the tables are those of another version.
+            StoreError: the URL is none, the tables are those of another version, or the keys are another database's.
             RecordError: the database cannot be opened.
 
         """
@@ -126,6 +126,7 @@ class Store:
         with self._begun(patience) as connection:
             _check_tables(connection)
             TABLES.create_all(connection)
+            _check_keys(connection, {exchange_slots, gallery_slots, self._records})
 
     def close(self) -> None:
         """Close every connection."""
@@ -309,6 +310,25 @@ def _check_tables(connection: Connection) -> None:
                 "was changed in it, and there is no way yet to bring it up: export its record with the version that made it "
                 "(`pcsc record export`), keep that file for the term of Art. 11(3), and make a new installation"
             )
+
+
+def _check_keys(connection: Connection, files: set[KeySlots]) -> None:
+    """Refuse keys that are of another database: recovery would destroy every one of them, and they would open nothing here.
+
+    Raises:
+        StoreError: the database knows other files of keys, or is new while there are keys in use.
+
+    """
+    known = set(connection.execute(select(KEYS.c.identity)).scalars())
+    found = {slots.identity() for slots in files}
+    if not known and not any(slots.live() for slots in files):
+        connection.execute(KEYS.insert(), [{"identity": each} for each in sorted(found)])
+    elif not known >= found:
+        raise StoreError(
+            f"this database and these keys do not belong together: it knows {len(known & found)} of {len(found)} files of "
+            "keys. Nothing was changed. Is the database there, is its URL or folder the right one, was an installation copied "
+            "in part?"
+        )
 
 
 class _LostError(RecordError):

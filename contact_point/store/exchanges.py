@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import func, select
 
-from contact_point.keys import new_key, seal, unseal
+from contact_point.keys import KeyDestroyedError, SealError, new_key, seal, unseal
 from contact_point.store.errors import AlreadyReceivedError, StoreError, UnknownExchangeError
 from contact_point.store.part import Part
 from contact_point.store.tables import EXCHANGE
@@ -15,6 +16,8 @@ from pcsc.exchange import Exchange, Side, State
 
 if TYPE_CHECKING:
     from pcsc.messages import Search
+
+_log = logging.getLogger("contact_point.store")
 
 _STORED_EXCHANGE: Final = TypeAdapter(Exchange)
 
@@ -53,6 +56,21 @@ class Exchanges(Part):
         """Return every exchange, oldest first."""
         rows = select(EXCHANGE).order_by(EXCHANGE.c.opened_on, EXCHANGE.c.control_number)
         found = [self._unsealed(row) for row in self._connection.execute(rows)]
+        return sorted(found, key=lambda exchange: exchange.opened_at)
+
+    def whole_exchanges(self) -> list[Exchange]:
+        """Return every exchange that can be read, and tell of those that cannot: one must not keep the prints of another."""
+        rows = select(EXCHANGE.c.control_number, EXCHANGE.c.slot, EXCHANGE.c.sealed)
+        found = []
+        for row in self._connection.execute(rows.order_by(EXCHANGE.c.control_number)).all():
+            try:
+                found.append(self._unsealed(row))
+            except (SealError, KeyDestroyedError, ValidationError) as error:
+                _log.critical(
+                    "exchange %s is damaged and nothing can be decided about it: %s",
+                    row.control_number,
+                    type(error).__name__,
+                )
         return sorted(found, key=lambda exchange: exchange.opened_at)
 
     def open(self, exchange: Exchange, *, subject: str | None = None, reason: tuple[str, str] | None = None) -> None:

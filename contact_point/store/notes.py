@@ -38,6 +38,11 @@ class Notes(Part):
         self._connection.execute(NOTE.delete().where(where))
         self._connection.execute(NOTE.insert(), {"origin": origin, "size": size, "note": note})
 
+    def note_of(self, origin: str, size: int) -> str | None:
+        """Return the checkpoint kept of the tree ``origin`` at ``size``, or None."""
+        where = (NOTE.c.origin == origin) & (NOTE.c.size == size)
+        return self._connection.execute(select(NOTE.c.note).where(where)).scalar()
+
     def latest_note(self, uri: str) -> str | None:
         """Return the last checkpoint kept of a contact point: of its last tree, the largest."""
         latest = _notes(uri).order_by(NOTE.c.origin.desc(), NOTE.c.size.desc()).limit(1)

@@ -56,6 +56,8 @@ ENTRY = Table(
     # How it was decided, which the body commits to and does not hold; under the key of the exchange.
     Column("trace", LargeBinary),
 )
+# The files of keys that belong to this database, by what tells each from every other.
+KEYS = Table("keys", TABLES, Column("identity", _Text, primary_key=True))
 TREE = Table(
     "tree",
     TABLES,

@@ -105,6 +105,7 @@ CONTENTS: Final = {
     "result": Term("the result of use", "利用の結果"),
     "message": Term("the message on its way", "送信前の通信"),
     "receipt": Term("the receipt", "受領の確認"),
+    "receipt of deletion": Term("the receipt of deletion", "削除の確認"),
 }
 HOLDING: Final = {
     "responded": Term("A request was replied to.", "追加の情報の提供の要請に対し、既に回答している。"),

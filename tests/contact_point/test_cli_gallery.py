@@ -371,7 +371,7 @@ def test_a_list_is_compared_with_the_names_and_no_particulars_are_read_for_it(
     def refuse(*_: object) -> None:
         raise AssertionError("nothing of a person is read")
 
-    monkeypatch.setattr("contact_point.store.unseal", refuse)
+    monkeypatch.setattr("contact_point.store.gallery.unseal", refuse)
     assert act(run, "enrol-list", path, *at(parties.us))["enrolled_before"] == 1
 
 

@@ -14,7 +14,10 @@ from pcsc.checkpoints import CheckpointError
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXT: Final = "urn:pcsc:ncp:jp/record/2026-11\n1204\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\nbefore none\nat 2026-11-22T17:07:09Z\n"
+TEXT: Final = (
+    "urn:pcsc:ncp:jp/record/2026-11\n1204\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+    "before none\nat 2026-11-22T17:07:09Z\n"
+)
 JP: Final = "urn:pcsc:ncp:jp"
 US: Final = "urn:pcsc:ncp:us"
 
@@ -29,7 +32,7 @@ def test_9_a_note_is_verified_by_the_key_that_signed_it_and_by_no_other(keys: tu
     note = notes.sign(TEXT, JP, ours)
     assert notes.verify(note, JP, ours.verifying) == TEXT
     with pytest.raises(
-        SignatureError, match="expected a note with a signature of urn:pcsc:ncp:us under key .* of urn:pcsc:ncp:jp"
+        SignatureError, match=r"expected a note with a signature of urn:pcsc:ncp:us under key .* of urn:pcsc:ncp:jp"
     ):
         notes.verify(note, US, theirs.verifying)
     with pytest.raises(SignatureError, match=r"Art\. 9: expected a note with a signature of urn:pcsc:ncp:jp under key"):

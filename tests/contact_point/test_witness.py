@@ -200,7 +200,9 @@ def test_11_a_lost_answer_is_made_good_at_the_next_exchange(both: tuple[Installa
     consult(jp)
     with pytest.raises(Exception, match="no contact point of the other Party is designated"):
         consult(replace(jp, other=None))
-    message = witness._statement(jp, "JP261122-LOST0001", NOVEMBER)
+    with jp.store.transaction() as tx:
+        base = witness._witnessed(tx, jp.settings.uri)
+    message = witness._statement(jp, "JP261122-LOST0001", NOVEMBER, base)
     way.post(message, wire.encode(message), NOVEMBER)  # witnessed there, and the answer lost
     assert witnessed(jp, jp) != head(jp)
     witness.exchange(jp, NOVEMBER)
@@ -245,3 +247,99 @@ def test_11_what_is_recorded_between_two_messages_is_witnessed_too(
         service.record_act(tx, exchange, "note", article="14", note="an act of our own", now=NOVEMBER)
     witness.catch_up(jp, NOVEMBER)
     assert witnessed(us, jp) == head(jp)
+
+
+def test_11_another_root_for_what_was_witnessed_is_a_fork_wherever_the_message_goes_on_from(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+    size = head(jp)
+
+    def contradicting(message: Checkpoints) -> Checkpoints:
+        other = replace(size, root="5a" * 32)
+        text = checkpoints.of_heads(jp.settings.uri, [other], NOVEMBER).text()
+        note = notes.sign(text, jp.settings.uri, SigningKey.load(jp.settings.folder.signing_key))
+        return replace(message, since="", steps=(replace(STEP, note=note),))
+
+    way.changed = contradicting
+    for _ in range(2):  # the evidence stays what it was
+        with pytest.raises(ForkError, match="it signed two roots for 1 entries in 2026-11"):
+            witness.exchange(jp, NOVEMBER)
+    with us.store.transaction() as tx:
+        assert len(tx.notes("fork of " + jp.settings.uri)) == 1
+
+
+def test_11_what_is_unsigned_is_no_evidence_and_is_not_kept(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, way = both
+    consult(jp)
+    way.changed = lambda message: replace(message, steps=tuple(replace(STEP, note=f"note {n}") for n in range(50)))
+    with pytest.raises(ForkError, match="does not go on from what was witnessed"):
+        witness.exchange(jp, NOVEMBER)
+    with us.store.transaction() as tx:
+        assert tx.notes("fork of " + jp.settings.uri) == []
+
+
+def test_11_a_contact_point_that_lost_what_it_witnessed_is_shown_everything_again(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    with us.store.transaction() as tx:
+        tx._connection.exec_driver_sql("DELETE FROM note")
+    consult(jp)
+    assert witnessed(us, jp) == head(jp)
+    assert witnessed(jp, us) == head(us)
+
+
+def test_11_a_contact_point_that_does_not_witness_is_told_of(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, _, way = both
+    consult(jp)
+    way.changed = lambda message: replace(message, steps=())
+    with pytest.raises(Exception, match="no contact point of the other Party is designated"):
+        consult(replace(jp, other=None))
+    with pytest.raises(ForkError, match="US does not witness our record: what came after 1 entries in 2026-11"):
+        witness.exchange(jp, NOVEMBER)
+
+
+def test_9_a_new_signing_key_goes_on_from_what_the_old_one_witnessed(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+    path = us.settings.folder.signing_key
+    path.unlink()
+    key = SigningKey.create(path)
+    other = jp.settings.other
+    assert other is not None
+    changed = replace(other, signing_key_pem=key.public_pem.decode())
+    here = replace(jp, settings=replace(jp.settings, other=changed), other=way)
+    consult(here)
+    with jp.store.transaction() as tx:
+        note = tx.latest_note(jp.settings.uri) or ""
+    assert notes.verify(note, us.settings.uri, key.verifying)
+
+
+def test_11_much_that_was_not_witnessed_is_shown_in_parts(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, way = both
+    consult(jp)
+    with jp.store.transaction() as tx:
+        (exchange,) = tx.exchanges()
+        for _ in range(witness.AT_ONCE + 20):
+            service.record_act(tx, exchange, "note", article="14", note="an act of our own", now=NOVEMBER)
+    way.sent.clear()
+    witness.exchange(jp, NOVEMBER)
+    assert witnessed(us, jp) == head(jp)
+    assert len(way.sent) == 2  # one would do for all of it
+
+
+def test_11_a_time_that_the_signature_belies_tells_nothing_of_our_clock(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, way = both
+    consult(jp)
+    way.changed = lambda message: replace(message, made_at=message.made_at.replace(year=2027))
+    witness.exchange(jp, NOVEMBER)
+    with us.store.transaction() as tx:
+        clock = tx.clock()
+    assert clock is None or not clock.alarmed

@@ -33,6 +33,7 @@ NOT_PERSONAL: Final = {
     "content": {"id", "kind", "slot"},
     # Without its entry a leaf tells nothing, for which its salt dies with it (11(3)).
     "entry": {"number", "tree", "leaf"},
+    "keys": {"identity"},
     "tree": {"name", "first_entry", "frontier"},
     "note": {"origin", "size", "note"},
     "copy": {"id", "made_at", "sha256", "holds_until", "destroyed_at"},
