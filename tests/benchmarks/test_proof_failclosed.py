@@ -47,6 +47,7 @@ def nothing_was_answered(outcome: Outcome, n: int) -> None:
     assert [each for each in outcome.violations if " s; expected " not in each] == []
 
 
+@pytest.mark.long
 def test_11_1_a_full_disk_and_a_held_lock_leave_every_query_unanswered_and_none_lost() -> None:
     nothing_was_answered(proved(6, "ENOSPC", "ENOSPC at the answer", "lock held"), 6)
 
@@ -57,6 +58,7 @@ def test_11_1_errors_of_the_disk_leave_every_query_unanswered_and_none_lost() ->
     nothing_was_answered(proved(8, *names), 8)
 
 
+@pytest.mark.long
 def test_11_1_a_database_server_that_is_stopped_or_stands_still_leaves_every_query_unanswered_and_none_lost() -> None:
     nothing_was_answered(proved(4, "PostgreSQL stopped", "PostgreSQL standing still"), 4)
 
@@ -113,6 +115,7 @@ def test_a_service_whose_record_swallows_what_is_appended_is_found() -> None:
     assert any("in the record of US; got neither" in each for each in outcome.violations)
 
 
+@pytest.mark.long
 def test_a_fault_that_cannot_be_made_is_named_and_its_share_goes_to_the_others() -> None:
     def impossible(_: failclosed.Place) -> AbstractContextManager[None]:
         raise faults.Unavailable("no such disk")

@@ -46,11 +46,13 @@ def test_without_recovery_keys_are_found_that_belong_to_nothing(strace: None) ->
     assert all(each.startswith("query, killed at ") for each in violations)
 
 
+@pytest.mark.long
 def test_a_row_that_goes_before_its_key_is_found(strace: None) -> None:
     _, violations = kill.prove(12, quiet, fault="row first", acts=LAPSE, at_file="exchange.slots", on_server=0)
     assert any("has its key and no row: the row went first" in each for each in violations)
 
 
+@pytest.mark.long
 def test_the_same_holds_where_the_database_is_on_a_server(strace: None) -> None:
     if on_server() is None:
         pytest.skip("needs PostgreSQL: install requirements/test.lock, or put initdb and postgres on the PATH")

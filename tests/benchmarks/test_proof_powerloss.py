@@ -41,6 +41,7 @@ def test_keys_that_are_not_made_durable_are_found(strace: None) -> None:
     assert any("KeyDestroyedError" in each for each in violations)
 
 
+@pytest.mark.long
 def test_answers_that_are_not_made_durable_are_found(strace: None) -> None:
     _, violations = powerloss.prove(36, quiet, fault="database unsynced", acts=("query",))
     assert any("in their record only" in each or "could not go on" in each for each in violations)

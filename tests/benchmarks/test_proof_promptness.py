@@ -35,6 +35,7 @@ def test_8_1_every_key_has_its_entry_and_each_tells_its_own_time() -> None:
     assert counts["without_entry_share"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("otherwise", "said"),
     [

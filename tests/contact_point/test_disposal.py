@@ -6,6 +6,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from .test_due import DAY, NOW, Desk, Died, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from contact_point.store import Held
 
@@ -343,8 +343,10 @@ def test_11_3_what_lies_in_place_of_a_copy_is_left_alone_and_told(
     assert "changed is not the copy of the record that was written there: delete the copy" in caplog.text
     assert (ours.exists(), changed.read_bytes()) == (False, b"something else")
     changed.unlink()
-    assert disposal.end_copies(desk.here, later) == [changed]
     assert disposal.end_copies(desk.here, later) == []
+    # What is not where it was written was carried away, and ends when somebody says so.
+    with desk.here.store.transaction() as tx:
+        assert [Path(each.path) for each in tx.copies() if each.destroyed_at is None] == [gone, changed]
 
 
 def test_a_file_is_overwritten_before_it_is_removed(tmp_path: Path) -> None:
@@ -360,5 +362,7 @@ def test_a_copy_half_overwritten_by_a_process_that_died_is_known_again(tmp_path:
     path = tmp_path / "copy"
     content = b"the record" * 1_000
     path.write_bytes(bytes(4_096) + content[4_096:])
-    erase_file(path, sha256=hashlib.sha256(content).hexdigest())
-    assert not path.exists()
+    assert disposal.overwrite(path, sha256=hashlib.sha256(content).hexdigest())
+    assert path.read_bytes() == bytes(len(content))
+    path.unlink()
+    assert not disposal.overwrite(path)
