@@ -366,3 +366,17 @@ def test_a_copy_half_overwritten_by_a_process_that_died_is_known_again(tmp_path:
     assert path.read_bytes() == bytes(len(content))
     path.unlink()
     assert not disposal.overwrite(path)
+
+
+def test_8_1_an_exchange_that_is_damaged_keeps_no_other_from_its_deletion(
+    desk: WatchedDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.open(exchange(number="JP-0", state=State.NO_REQUEST), Content.CIRCUMSTANCES)
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    with desk.store.transaction() as tx:
+        tx._connection.exec_driver_sql("UPDATE exchange SET sealed = zeroblob(60) WHERE control_number = 'JP-0'")
+    desk.work(disposal.worker(desk.here, desk.worker._guard, name="next"))
+    assert desk.entered() == ["deletion: candidate"]
+    disposal.recover(desk.here, NOW)
+    assert desk.held() == [Content.CIRCUMSTANCES]
+    assert "exchange JP-0 is damaged and nothing can be decided about it: SealError" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
+from contact_point import main
 from contact_point.arrangements import fingerprint, read_signature, sign
 from contact_point.certificates import CertificateAuthority
 from contact_point.installation import Plan, create, designate
 from contact_point.keys import KeySlots, SigningKey, VerifyingKey
-from contact_point.settings import Settings, SettingsError, read, read_card
+from contact_point.settings import Keys, Settings, SettingsError, read, read_card
+from contact_point.store import StoreError
 from contact_point.tls import Pin, client_context, server_context
 
 if TYPE_CHECKING:
@@ -249,3 +252,25 @@ def test_4_7_a_card_without_a_signature_of_the_very_bytes_is_not_entered(
         json.dumps(card),
         rf"^the card cannot be used: {document}: expected the signature of US over these .*; ask the other contact point for",
     )
+
+
+def test_8_9_keys_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    made = create(tmp_path / "jp", replace(plan(Party.JP), keys=Keys(tmp_path / "keys", rotate_hours=6)), NOW)
+    assert {path.parent for path in made.folder.slots} == {tmp_path / "keys"}
+    assert not list((tmp_path / "jp").glob("*.slots"))
+    assert read(tmp_path / "jp").keys == Keys(tmp_path / "keys", rotate_hours=6)
+    with main.opened(tmp_path / "jp") as here, here.store.transaction() as tx:
+        assert tx.exchanges() == []
+
+
+def test_a_database_does_not_take_the_keys_of_another(tmp_path: Path) -> None:
+    here, there = (create(tmp_path / name, plan(Party.JP), NOW).folder for name in ("here", "there"))
+    for folder in (here, there):
+        with main.opened(folder.root):
+            pass
+    here.database.replace(there.database)
+    with (
+        pytest.raises(StoreError, match="do not belong together: it knows 0 of 3 files of keys"),
+        main.opened(there.root),
+    ):
+        pass

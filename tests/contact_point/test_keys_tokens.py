@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pkcs11 import Attribute, AttributeSensitive, KeyType
 
-from contact_point import keys
+from annex.parameters import Party
+from contact_point import installation, keys, main, settings
 from contact_point.keys import (
     DestructionError,
     KeyDestroyedError,
@@ -534,3 +535,18 @@ print(*KeySlots.create(path, capacity=8, wrapping=wrapping).put([bytes([place]) 
         *chain.from_iterable(turns),
         *("_destroy", "pwrite", "fdatasync", "survived"),
     ]
+
+
+def test_9_an_installation_keeps_its_wrapping_keys_in_the_token_that_its_settings_name(
+    token: Token, tmp_path: Path
+) -> None:
+    named = settings.Keys(token=settings.Token(token.module, token.label, token.pin_file, token.pin_variable))
+    plan = installation.Plan(Party.JP, "contact point of Japan", "127.0.0.1", 8443, keys=named)
+    made = installation.create(tmp_path / "jp", plan, NOW)
+    assert settings.read(tmp_path / "jp").keys == named
+    with main.opened(tmp_path / "jp") as here, here.store.transaction() as tx:
+        assert tx.exchanges() == []
+    wrapping = installation.wrapping(tmp_path / "jp", made.keys)
+    assert [KeySlots.open(path, wrapping=wrapping).rotate(NOW) for path in made.folder.slots] == [0, 0, 0]
+    with pytest.raises(KeySlotsError):
+        KeySlots.open(made.folder.exchange_slots).rotate(NOW)
