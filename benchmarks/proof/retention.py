@@ -1017,12 +1017,23 @@ class Tally:
         }
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the contact points not tell of every alarm: there are thousands."""
+    log = logging.getLogger("contact_point")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def prove(n: int, told: Callable[[str], None], *, kind: type[Place] = Place) -> Outcome:
     """Tell ``n`` stories at contact points of a kind, :data:`TOGETHER` at each."""
     tally = Tally()
     memory = Path("/dev/shm")  # noqa: S108 - a file system in memory, for a folder of our own
-    logging.getLogger("contact_point").setLevel(logging.CRITICAL)  # it tells of every alarm, and there are thousands
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with _quiet(), tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         plan = Plan(Party.JP, "contact point of JP", "127.0.0.1", 8443, threads=1)
         settings = installation.create(Path(folder, "JP"), plan, _BEGINNING)
         reader = PrintReader(threads=1)

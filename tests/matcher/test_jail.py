@@ -720,7 +720,7 @@ def alive(pid: int) -> bool:
     try:
         # An orphan that has ended stays a zombie where nothing collects it.
         return facts(pid)["State"][0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before its file was opened, or read
         return False
 
 
