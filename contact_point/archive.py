@@ -19,7 +19,6 @@ import os
 import shutil
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from itertools import chain, pairwise
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -29,18 +28,16 @@ from annex.parameters import Party
 from contact_point import notes
 from contact_point.keys import SignatureError, SigningKey, VerifyingKey
 from contact_point.parsing import first_fault
-from pcsc import checkpoints, merkle, retention
-from pcsc.agreement import months_after
+from pcsc import checkpoints, merkle
 from pcsc.errors import RecordError
 from pcsc.records import Direction, Entry, Recorded, expire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
-    from pcsc.arrangement import Arrangement
     from pcsc.checkpoints import Checkpoint, Head
-    from pcsc.exchange import Exchange
 
 FORMAT: Final = "pcsc record 2"
 INCLUSION: Final = "pcsc inclusion 1"
@@ -189,16 +186,6 @@ def _of_messages(place: Recorded) -> Recorded:
     """Return a place as the other Party may see it."""
     act = place.body is not None and Direction(json.loads(place.body)["direction"]) is Direction.ACT
     return expire(place) if act else place
-
-
-def ends_at(exchanges: Iterable[Exchange], arrangement: Arrangement, now: datetime) -> datetime:
-    """Return when a copy that is made now of the record of these exchanges is to be gone: Article 11(3).
-
-    With the first of their terms. One that is still open ends no earlier than one that begins now, so nobody asks again.
-    """
-    open_ones = datetime.combine(months_after(now.date(), arrangement.record_months), now.timetz())
-    known = retention.copy_ends(retention.ends_at(exchange, arrangement) for exchange in exchanges)
-    return open_ones if known is None else min(known, open_ones)
 
 
 # Reading

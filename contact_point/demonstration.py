@@ -583,7 +583,8 @@ def _records(stage: Stage) -> None:
     """Verify both records, each against the checkpoints that the other side keeps of it, and reconcile them."""
     entries = []
     for side, other in ((stage.jp, stage.us), (stage.us, stage.jp)):
-        kept = witness.kept(other.here, of_other=True)
+        with other.here.store.transaction() as tx:
+            kept = witness.kept(other.here, tx, side.here.settings.uri)
         with side.here.store.transaction() as tx:
             found = records.verify(tx.record(), checkpoints=kept)
             entries.append(list(tx.entries()))

@@ -21,18 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contact_point import due, service
-from contact_point.store import ContentGoneError, StoreError, UnknownExchangeError
+from contact_point.store import ContentGoneError, Copy, StoreError, UnknownExchangeError
 from pcsc import duties, life, retention, traces
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from contact_point.service import Installation
-    from contact_point.store import Copy, Due, Held, Transaction
+    from contact_point.store import Due, Held, Transaction
     from contact_point.timekeeping import Guard
+    from pcsc.arrangement import Arrangement
     from pcsc.exchange import Exchange
 
 _log = logging.getLogger("contact_point.disposal")
@@ -271,7 +272,6 @@ def _lapse(here: Installation, tx: Transaction, exchange: Exchange, now: datetim
     days = f"{arrangement.follow_up_days} days (arrangement {arrangement.version})"
     note = _LAPSES.get(exchange.state, "nothing followed the match within {}").format(days)
     service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
-    due.plan(tx, lapsed, arrangement)
 
 
 _HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
@@ -348,28 +348,23 @@ def keep_beyond_term(here: Installation, control_number: str, law: str, *, by: s
         tx.step(exchange, before=before.state)
         note = f"kept under {law} by {by}" if law else f"no longer kept, by {by}"
         service.record_act(tx, exchange, "legal hold", article="11(3)", note=note, now=now)
-        due.plan(tx, exchange, here.settings.arrangement(now))
     return exchange
 
 
 # Copies of the record: exports and backups
 
 
-def keep_copy(here: Installation, path: Path, now: datetime) -> datetime:
-    """Note that the record was copied to a file, so that the copy ends with its term too; return when that is: Article 11(3).
+def enter_copy(
+    tx: Transaction, path: Path, exchanges: Iterable[Exchange], arrangement: Arrangement, *, sha256: str, now: datetime
+) -> Copy:
+    """Enter a copy of the record of these exchanges, so that it ends with the first of their terms too: Article 11(3).
 
-    A copy ends with the first exchange that is in it. Reads every exchange and the whole file.
+    It may be entered before the file is there: an interruption then leaves an entry without a file.
     """
-    arrangement = here.settings.arrangement(now)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with here.store.transaction() as tx:
-        first = retention.copy_ends(retention.ends_at(exchange, arrangement) for exchange in tx.whole_exchanges())
-        until = due.term(now, arrangement)  # what is open now ends no earlier
-        until = until if first is None else min(first, until)
-        tx.keep_copy(str(path.resolve()), made_at=now, sha256=sha256, holds_until=until)
-        tx.plan("", due.COPIES, min(tx.planned("").get(due.COPIES, until), until))
-    return until
+    until = retention.copy_until(exchanges, arrangement, now)
+    number = tx.keep_copy(str(path.resolve()), made_at=now, sha256=sha256, holds_until=until)
+    tx.plan("", due.COPIES, min(tx.planned("").get(due.COPIES, until), until))
+    return Copy(number, str(path.resolve()), now, sha256, until, None)
 
 
 def end_copies(here: Installation, now: datetime) -> list[Path]:

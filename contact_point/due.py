@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 from contact_point.store import Clock, Due, StoreError, Transaction, UnknownExchangeError
 from contact_point.timekeeping import JUMP
 from pcsc import duties, retention
-from pcsc.agreement import months_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,11 +111,6 @@ def plan(tx: Transaction, exchange: Exchange, arrangement: Arrangement) -> None:
     kinds = {each.kind for each in tx.held(exchange.control_number)}
     for what, at in times(exchange, arrangement, kinds, tx.clock()).items():
         tx.plan(exchange.control_number, what, at)
-
-
-def term(since: datetime, arrangement: Arrangement) -> datetime:
-    """Return the end of a term that began then, where nothing prolongs it: Article 11(3)."""
-    return datetime.combine(months_after(since.date(), arrangement.record_months), since.timetz())
 
 
 def noted(tx: Transaction, exchange: Exchange, arrangement: Arrangement, now: datetime) -> None:

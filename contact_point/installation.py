@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ from contact_point.arrangements import DocumentError, Signatory, Signature
 from contact_point.certificates import CertificateAuthority, CertificateError, load_certificate, spki_sha256
 from contact_point.keys import KeysError, KeySlots, SigningKey, VerifyingKey
 from contact_point.keys.erasure import check_erasure
+from contact_point.keys.tokens import TokenWrapping
 from contact_point.keys.wrapping import IN_FILE
 from contact_point.settings import (
     Designation,
@@ -134,11 +135,8 @@ def wrapping(root: Path, keys: Keys) -> Wrapping:
     """Return where the wrapping keys of an installation live: in a token, or in a file beside the slots."""
     if keys.token is None:
         return IN_FILE
-    from contact_point.keys import tokens  # noqa: PLC0415 - its library is there only where a token is used
-
-    token = keys.token
-    pin_file = None if token.pin_file is None else root / token.pin_file
-    return tokens.TokenWrapping(tokens.Token(token.module, token.label, pin_file, token.pin_variable))
+    pin_file = keys.token.pin_file
+    return TokenWrapping(replace(keys.token, pin_file=None if pin_file is None else root / pin_file))
 
 
 def _keys_table(keys: Keys) -> str:

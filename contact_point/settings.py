@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from annex.parameters import Party
 from contact_point import arrangements
 from contact_point.arrangements import DocumentError
+from contact_point.keys import Token
 from contact_point.parsing import first_fault
 from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangement, Arrangements
@@ -86,19 +87,6 @@ def write_card(designation: Designation) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """A token or security module that keeps the wrapping keys, by its PKCS #11 library: Article 9."""
-
-    module: Path
-    """The library."""
-    label: str
-    pin_file: Path | None = None
-    """A file of mode 0600 that holds the PIN; beside ``installation.toml`` where it is no absolute path. Or:"""
-    pin_variable: str | None = None
-    """The environment variable that holds it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Keys:
     """Where the keys of what is stored lie, and how long a wrapping key is used."""
 
@@ -106,6 +94,7 @@ class Keys:
     """Of the slot files, where that is not the installation's own: on a file system that overwrites in place."""
     rotate_hours: Annotated[int, Field(ge=1, le=24)] = 24
     token: Token | None = None
+    """The one that keeps the wrapping keys; a ``pin_file`` without a folder lies beside ``installation.toml``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import base64
 import binascii
 import hashlib
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contact_point import notes, service, wire
 from contact_point.keys import SignatureError, SigningKey, VerifyingKey
@@ -117,39 +117,61 @@ def answer(here: Installation, message: Checkpoints, now: datetime) -> bytes:
     return wire.encode(_statement(here, message.control_number, now, base))
 
 
-def kept(here: Installation, *, of_other: bool) -> list[Checkpoint]:
-    """Return the checkpoints of our record, or of the other contact point's, that both signed; oldest first.
+def kept(here: Installation, tx: Transaction, uri: str) -> list[Checkpoint]:
+    """Return the checkpoints that both signed of the record of the contact point ``uri``: the last that is kept of each tree.
+
+    Each speaks for its own tree and for the end of the one before.
 
     Raises:
-        SignatureError: a note that is kept was changed.
+        SignatureError: one is not signed by both.
 
     """
-    other, ours = _other(here), SigningKey.load(here.settings.folder.signing_key).verifying
-    theirs = VerifyingKey.from_pem(other.signing_key_pem.encode())
-    with here.store.transaction() as tx:
-        found = tx.notes(other.uri if of_other else here.settings.uri)
-    for note in found:
-        notes.verify(note, other.uri, theirs)
-    return [checkpoints.parse(notes.verify(note, here.settings.uri, ours)) for note in found]
+    last = {_checkpoint(note).head.tree: note for note in tx.notes(uri)}
+    for note in last.values():
+        for signer, key in keys(here).items():
+            notes.verify(note, signer, key)
+    return [_checkpoint(note) for note in last.values()]
+
+
+def keys(here: Installation) -> dict[str, VerifyingKey]:
+    """Return the key of each contact point by its URI, ours first."""
+    found = {here.settings.uri: SigningKey.load(here.settings.folder.signing_key).verifying}
+    if here.settings.other is not None:
+        found[here.settings.other.uri] = VerifyingKey.from_pem(here.settings.other.signing_key_pem.encode())
+    return found
+
+
+def _checkpoint(note: str) -> Checkpoint:
+    """Return the checkpoint of a note, whoever signed it."""
+    return checkpoints.parse(checkpoints.parse_note(note).text)
 
 
 # Ours
+
+
+class _Grown(NamedTuple):
+    """How far a tree of our record has come, with the leaves up to there, and from which of them the recipient knows none."""
+
+    checkpoint: Checkpoint
+    leaves: list[bytes]
+    begun: int
 
 
 def _statement(here: Installation, control_number: str, now: datetime, base: Checkpoint | None) -> Checkpoints:
     """Return how far our record has come since ``base``, which the other contact point says that it witnessed last."""
     uri, key = here.settings.uri, SigningKey.load(here.settings.folder.signing_key)
     with here.store.transaction() as tx:
-        steps = tuple(_steps(tx, uri, key, base, now))
+        grown = list(_grown(tx, uri, base, now))
+        steps = tuple(_step(each, uri, key) for each in grown)
+        destroyed = tuple(notes.sign(receipt, uri, key) for each in grown for receipt in _receipts(tx, each))
         theirs = tx.latest_note(_other(here).uri) or ""
-        destroyed = tuple(_receipts(tx, uri, key, steps, base)) if steps else ()
     return Checkpoints(control_number, now, service.new_salt(), _place(base), steps, theirs, destroyed)
 
 
 def _witnessed(tx: Transaction, uri: str) -> Checkpoint | None:
     """Return the checkpoint of a record that was witnessed last."""
     note = tx.latest_note(uri)
-    return None if note is None else checkpoints.parse(checkpoints.parse_note(note).text)
+    return None if note is None else _checkpoint(note)
 
 
 def _place(witnessed: Checkpoint | None) -> str:
@@ -157,8 +179,8 @@ def _place(witnessed: Checkpoint | None) -> str:
     return "" if witnessed is None else f"{witnessed.head.tree} {witnessed.head.size}"
 
 
-def _steps(tx: Transaction, uri: str, key: SigningKey, base: Checkpoint | None, now: datetime) -> Iterable[Step]:
-    """Yield a step for each tree that grew or was begun after ``base``, for :data:`AT_ONCE` entries in all."""
+def _grown(tx: Transaction, uri: str, base: Checkpoint | None, now: datetime) -> Iterable[_Grown]:
+    """Yield each tree that grew or was begun after ``base``, :data:`AT_ONCE` entries in all."""
     heads, room = tx.heads(), AT_ONCE
     for at, head in enumerate(heads):
         if room == 0 or (base is not None and (head.tree, head.size) <= (base.head.tree, base.head.size)):
@@ -166,29 +188,26 @@ def _steps(tx: Transaction, uri: str, key: SigningKey, base: Checkpoint | None, 
         begun = base.head.size if base is not None and head.tree == base.head.tree else 0
         size = min(head.size, begun + room)
         room -= size - begun
-        leaves = tx.leaves(head.tree)[:size] if begun or size < head.size else []
-        proof = merkle.consistency(leaves, begun) if begun else ()
+        leaves = tx.leaves(head.tree)[:size]
         last = head if size == head.size else Head(head.tree, size, merkle.root(leaves).hex())
-        text = checkpoints.of_heads(uri, [*heads[:at], last], now).text()
-        yield Step(notes.sign(text, uri, key), tuple(base64.b64encode(each).decode() for each in proof))
+        yield _Grown(checkpoints.of_heads(uri, [*heads[:at], last], now), leaves, begun)
 
 
-def _receipts(
-    tx: Transaction, uri: str, key: SigningKey, steps: tuple[Step, ...], base: Checkpoint | None
-) -> Iterable[str]:
-    """Yield a receipt for each print of the other Party's that the entries of the steps say was destroyed."""
-    for step in steps:
-        checkpoint = checkpoints.parse(checkpoints.parse_note(step.note).text)
-        tree, size = checkpoint.head.tree, checkpoint.head.size
-        first = tx.first_of(tree)
-        start = base.head.size if base is not None and base.head.tree == tree else 0
-        leaves = tx.leaves(tree)[:size]
-        for number in range(first + start, first + size):
-            place = tx.place(number)
-            said = records.said_by(place) or {}  # nothing, where its term has ended
-            if (said.get("event"), said.get("article") in _THEIRS) == ("deletion", True):
-                receipt = receipts.of_deletion(place, leaves, checkpoint, first=first)
-                yield notes.sign(receipt.text(), uri, key)
+def _step(grown: _Grown, uri: str, key: SigningKey) -> Step:
+    """Return what shows that a tree only grew."""
+    proof = merkle.consistency(grown.leaves, grown.begun) if grown.begun else ()
+    note = notes.sign(grown.checkpoint.text(), uri, key)
+    return Step(note, tuple(base64.b64encode(each).decode() for each in proof))
+
+
+def _receipts(tx: Transaction, grown: _Grown) -> Iterable[str]:
+    """Yield the text of a receipt for each print of the other Party's that the new entries say was destroyed."""
+    first = tx.first_of(grown.checkpoint.head.tree)
+    for number in range(first + grown.begun, first + len(grown.leaves)):
+        place = tx.place(number)
+        said = records.said_by(place) or {}  # nothing, where its term has ended
+        if (said.get("event"), said.get("article") in _THEIRS) == ("deletion", True):
+            yield receipts.of_deletion(place, grown.leaves, grown.checkpoint, first=first).text()
 
 
 # Theirs
@@ -246,8 +265,8 @@ def _contradiction(tx: Transaction, other: Designation, key: VerifyingKey, steps
             signed = checkpoints.parse(notes.verify(step.note, other.uri, key))
         except (RecordError, SignatureError):
             continue  # it proves nothing against anybody
-        kept = tx.note_of(signed.origin, signed.head.size)
-        if kept is not None and checkpoints.parse(checkpoints.parse_note(kept).text).head != signed.head:
+        before = tx.note_of(signed.origin, signed.head.size)
+        if before is not None and _checkpoint(before).head != signed.head:
             _keep_evidence(tx, other, key, (step,))
             return f"it signed two roots for {_said(signed.head)}"
     return ""
@@ -282,7 +301,7 @@ def _take_witnessed(here: Installation, note: str) -> Checkpoint | None:
         return None
     other, uri = _other(here), here.settings.uri
     ours = SigningKey.load(here.settings.folder.signing_key).verifying
-    checkpoint = checkpoints.parse(checkpoints.parse_note(note).text)
+    checkpoint = _checkpoint(note)
     head = checkpoint.head
     with here.store.transaction() as tx:
         if note == tx.note_of(checkpoint.origin, head.size):

@@ -47,7 +47,12 @@ def ends_at(exchange: Exchange, arrangement: Arrangement, *, recorded_at: dateti
     if exchange.side is Side.QUERIED and exchange.request is not None:
         # Art. 8(4): the written notification is retained under the law of the queried Party, and goes with the record.
         months = max(months, rules_in_force(last.date()).notification_months)
-    return datetime.combine(months_after(last.date(), months), last.timetz())
+    return term(last, months)
+
+
+def term(since: datetime, months: int) -> datetime:
+    """Return the end of a term of so many months that began then: Article 11(3)."""
+    return datetime.combine(months_after(since.date(), months), since.timetz())
 
 
 def tree_ends(ends: Iterable[datetime | None]) -> datetime | None:
@@ -68,6 +73,15 @@ def copy_ends(ends: Iterable[datetime | None]) -> datetime | None:
     asks again.
     """
     return min((end for end in ends if end is not None), default=None)
+
+
+def copy_until(exchanges: Iterable[Exchange], arrangement: Arrangement, now: datetime) -> datetime:
+    """Return until when a copy that is made now of the record of these exchanges may be kept.
+
+    With the first of their terms. One that is still open ends no earlier than one that begins now, so nobody asks again.
+    """
+    latest = term(now, arrangement.record_months)
+    return min(copy_ends(ends_at(exchange, arrangement) for exchange in exchanges) or latest, latest)
 
 
 def least_kept(now: datetime) -> datetime:

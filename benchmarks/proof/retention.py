@@ -18,6 +18,7 @@ meanwhile. In the end nothing but leaves is left, and they give the heads that t
 from __future__ import annotations
 
 import calendar
+import hashlib
 import heapq
 import itertools
 import json
@@ -214,7 +215,7 @@ class Place:
     def start(self) -> None:
         """Start the service: recovery, a guard and a worker of its own."""
         self.began, self.origin = self.time, self.rng.random() * 1e6
-        self.store = self.store_kind(self.folder / "store.sqlite", *self.slots)
+        self.store = self.store_kind(self.folder / "store.sqlite", *self.slots, plan=self.plan)
         self.store.fate = self.rng
         self.guard = self.make_guard()
         self.here = Installation(self.settings, self.store, self.reader, self.wall, self.guard)
@@ -222,6 +223,10 @@ class Place:
         self.store.hazard = 0.001
         self.worker = self.make_worker()
         self.up = True
+
+    def plan(self, tx: Transaction, exchange: Exchange) -> None:
+        """Write down what is due in an exchange that took a step, as the service does."""
+        due.plan(tx, exchange, self.settings.arrangement(self.wall()))
 
     def make_guard(self) -> Guard:
         """Return the guard of a process."""
@@ -430,7 +435,6 @@ class Place:
                 self.enter(tx, after, said, now)
                 for kind in holds:
                     tx.hold(known.number, kind, b"a print" * 30, number=f"{self.rng.getrandbits(64):x}")
-                due.plan(tx, after, self.settings.arrangement(now))
             committed = True
             known.keeps |= {keeps} - {""}
             known.keeps -= {drops}
@@ -487,7 +491,6 @@ class Place:
                 self.enter(tx, exchange, said, now)
                 for kind in holds:
                     tx.hold(number, kind, b"a print" * 30)
-                due.plan(tx, exchange, self.settings.arrangement(now))
             self.known[number] = known
             known.keeps |= {keeps} - {""}
             self.touched(known)
@@ -517,11 +520,19 @@ class Place:
         path = self.folder / f"copy-{len(self.copies)}.jsonl"
         self.tick()
         with self.looking() as tx:
-            path.write_text("\n".join(json.dumps(asdict(place)) for place in tx.record()) + "\n", "utf-8")
+            content = "\n".join(json.dumps(asdict(place)) for place in tx.record()).encode() + b"\n"
+        path.write_bytes(content)
         self.copies.append(Kept(path, frozenset(known.number for known in self.known.values() if not known.gone)))
-        self.surviving(lambda: disposal.keep_copy(self.here, path, self.wall()))
+        self.surviving(lambda: self.enter_copy(path, hashlib.sha256(content).hexdigest()))
         self.tally.copies += 1
         self.at(self.end(self.time) + _HOUR, self.tick)  # also where nothing in it ends before
+
+    def enter_copy(self, path: Path, digest: str) -> None:
+        """Enter a copy as an export does."""
+        now = self.wall()
+        with self.store.transaction() as tx:
+            agreed = self.settings.arrangement(now)
+            disposal.enter_copy(tx, path, tx.exchanges(), agreed, sha256=digest, now=now)
 
     def restart(self) -> None:
         """Stop the service for a while."""

@@ -21,8 +21,7 @@ from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, n
 from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
-    from contact_point.archive import Header, Signer, Written
-    from contact_point.keys import VerifyingKey
+    from contact_point.archive import Header, Signer
     from contact_point.service import Installation
     from contact_point.store import Transaction
     from pcsc.checkpoints import Checkpoint
@@ -42,14 +41,14 @@ def record_verify(
     It is held to the checkpoints that both contact points signed: what stands under one of them cannot have been cut off or
     written anew. Entries whose term has ended leave an empty place (Article 11(3)); one that is emptied earlier is told.
     """
-    from contact_point import archive
+    from contact_point import archive, witness
     from pcsc import records, retention
 
     since = retention.least_kept(now())
     with opened(root) as here, busy("reading the record", quiet=as_json):
         if file is None:
             with here.store.reading() as tx:
-                kept = _witnessed(here, tx, here.settings.uri)
+                kept = witness.kept(here, tx, here.settings.uri)
                 found = records.verify(tx.record(), checkpoints=kept, kept_since=since)
         else:
             _, places, signed = _read(here, file)
@@ -71,45 +70,18 @@ def _verified(found: Verification) -> str:
     return f"The record verifies: {found.entries} entries{ended}, {found.covered} places under checkpoints{tail}."
 
 
-def _keys(here: Installation) -> dict[str, VerifyingKey]:
-    """Return the key of each contact point by its URI, ours first."""
-    from contact_point.keys import SigningKey, VerifyingKey
-
-    found = {here.settings.uri: SigningKey.load(here.settings.folder.signing_key).verifying}
-    if here.settings.other is not None:
-        found[here.settings.other.uri] = VerifyingKey.from_pem(here.settings.other.signing_key_pem.encode())
-    return found
-
-
-def _witnessed(here: Installation, tx: Transaction, uri: str) -> list[Checkpoint]:
-    """Return the checkpoints that both signed of one of the two records: the last that is kept of each tree, and its ends.
-
-    Raises:
-        SignatureError: one is not signed by both.
-
-    """
-    from contact_point import notes
-    from pcsc import checkpoints
-
-    last = {checkpoints.parse(checkpoints.parse_note(note).text).head.tree: note for note in tx.notes(uri)}
-    for note in last.values():
-        for signer, key in _keys(here).items():
-            notes.verify(note, signer, key)
-    return [checkpoints.parse(checkpoints.parse_note(note).text) for note in last.values()]
-
-
 def _read(here: Installation, file: Path) -> tuple[Header, list[Recorded], list[Checkpoint]]:
     """Return an exported record of one of the two, with its checkpoints and those that are kept here of it."""
-    from contact_point import archive
+    from contact_point import archive, witness
 
-    header, keys = archive.read_header(file), _keys(here)
+    header, keys = archive.read_header(file), witness.keys(here)
     if header.uri not in keys:
         raise RecordError(
             f"expected the record of {' or '.join(keys)}; got that of {header.uri}: ask for the right one"
         )
     signed = archive.signed(header, header.uri, keys[header.uri])
     with here.store.reading() as tx:
-        return header, list(archive.read(file)), signed + _witnessed(here, tx, header.uri)
+        return header, list(archive.read(file)), signed + witness.kept(here, tx, header.uri)
 
 
 @record_app.command("keep")
@@ -153,30 +125,30 @@ def record_export(
 
     The file is a copy: it is erased when the first term in it ends (Article 11(3)). `pcsc record copies` lists what there is.
     """
-    from contact_point import archive
+    from contact_point import archive, disposal
 
     at = now()
     with opened(root) as here, busy("reading the record", quiet=as_json), TemporaryFile(dir=_new(file)) as spool:
         with here.store.transaction() as tx:
             header = archive.header(_signer(here), tx.heads(), tx.notes(here.settings.uri), at)
             written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
-            until = archive.ends_at(tx.exchanges(), here.settings.arrangement(at), at)
-            number = _enter(tx, file, written, at, until)
-        _save(here, file, spool, number)
-    told = {"file": str(file), "entries": written.places, "copy": number, "until": until, "sha256": written.sha256}
-    show(
-        as_json,
-        told,
-        f"{written.places} entries are in {plain(str(file))}, copy {number}, to be kept until {until:%Y-%m-%d}.",
-    )
+            copy = disposal.enter_copy(
+                tx, file, tx.exchanges(), here.settings.arrangement(at), sha256=written.sha256, now=at
+            )
+        _save(here, file, spool, copy.id)
+    told = {"file": str(file), "entries": written.places, "copy": copy.id}
+    told |= {"until": copy.holds_until, "sha256": written.sha256}
+    said = f"{written.places} entries are in {plain(str(file))}, copy {copy.id}"
+    show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.")
 
 
 def _signer(here: Installation) -> Signer:
     """Return who signs what is exported here."""
+    from contact_point import witness
     from contact_point.archive import Signer
     from contact_point.keys import SigningKey
 
-    said, keys = here.settings, _keys(here)
+    said, keys = here.settings, witness.keys(here)
     other = None if said.other is None else said.other.uri
     key = SigningKey.load(said.folder.signing_key)
     return Signer(said.party, said.uri, key, other, None if other is None else keys[other])
@@ -187,15 +159,6 @@ def _new(file: Path) -> Path:
     if file.exists():
         raise FileExistsError(17, "the file exists: a copy of the record is not written over another", str(file))
     return file.parent
-
-
-def _enter(tx: Transaction, file: Path, written: Written, at: datetime, until: datetime) -> int:
-    """Enter a copy of the record that is about to be saved, and see to it that somebody looks when it ends."""
-    from contact_point import due
-
-    planned = tx.planned("").get(due.COPIES, until)
-    tx.plan("", due.COPIES, min(planned, until))
-    return tx.keep_copy(str(file.resolve()), made_at=at, sha256=written.sha256, holds_until=until)
 
 
 def _save(here: Installation, file: Path, spool: Any, number: int) -> None:
@@ -267,7 +230,7 @@ def record_prove(
     """Show one entry of the record, with the proof that it stands there under a signed checkpoint (RFC 9162, 2.1.3)."""
     from hashlib import sha256
 
-    from contact_point import archive
+    from contact_point import archive, disposal
 
     at = now()
     with opened(root) as here, TemporaryFile(dir=_new(file)) as spool:
@@ -278,11 +241,12 @@ def record_prove(
             proof = archive.inclusion(place, leaves, first, note).encode()
             spool.write(proof)
             exchanges = [tx.exchange(entry.exchange) for entry in archive.entries([place])]
-            until = archive.ends_at(exchanges, here.settings.arrangement(at), at)
-            copy = _enter(tx, file, archive.Written(1, sha256(proof).hexdigest()), at, until)
-        _save(here, file, spool, copy)
-    told = {"file": str(file), "number": number, "tree": place.tree, "copy": copy, "until": until}
-    show(as_json, told, f"Entry {number} is in {plain(str(file))}, copy {copy}, to be kept until {until:%Y-%m-%d}.")
+            digest, arrangement = sha256(proof).hexdigest(), here.settings.arrangement(at)
+            copy = disposal.enter_copy(tx, file, exchanges, arrangement, sha256=digest, now=at)
+        _save(here, file, spool, copy.id)
+    told = {"file": str(file), "number": number, "tree": place.tree, "copy": copy.id, "until": copy.holds_until}
+    said = f"Entry {number} is in {plain(str(file))}, copy {copy.id}"
+    show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.")
 
 
 def _place(tx: Transaction, number: int) -> Recorded:

@@ -44,7 +44,8 @@ def init(
 ) -> None:
     """Make an installation: keys, certificates, an empty gallery and record, and the card for the other contact point."""
     from contact_point import installation
-    from contact_point.settings import Keys, Token
+    from contact_point.keys import Token
+    from contact_point.settings import Keys
 
     if (token is None) != (pin_file is None) or (token is None) == bool(token_label):
         raise typer.BadParameter(

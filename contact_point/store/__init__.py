@@ -81,8 +81,6 @@ __all__ = [
     "UnknownExchangeError",
 ]
 
-_TABLES, _CONTENT, _EXCHANGE = TABLES, CONTENT, EXCHANGE  # as the tests name them
-
 
 class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery):
     """What can be read and written in one transaction; made by :meth:`Store.transaction`."""

@@ -17,7 +17,7 @@ from annex.parameters import Party
 from benchmarks.proof import tamper
 from contact_point import archive, notes, verify
 from contact_point.keys import SignatureError
-from pcsc import checkpoints, records
+from pcsc import checkpoints, records, retention
 from pcsc.checkpoints import CheckpointError
 from pcsc.errors import RecordError
 from pcsc.exchange import Side, State
@@ -255,9 +255,9 @@ def test_11_3_a_copy_ends_with_the_first_term_in_it() -> None:
     ended = [builders.exchange(State.NO_MATCH, last_event_at=builders.NOW + timedelta(days=days)) for days in (9, 3, 5)]
     still_open = builders.exchange(State.REQUESTED, side=Side.QUERIED)
     now = builders.NOW + timedelta(days=30)
-    assert archive.ends_at([*ended, still_open], arrangement, now) == datetime(2028, 11, 25, 3, 4, 5, tzinfo=UTC)
+    assert retention.copy_until([*ended, still_open], arrangement, now) == datetime(2028, 11, 25, 3, 4, 5, tzinfo=UTC)
     for open_ones in ([], [still_open]):
-        assert archive.ends_at(open_ones, arrangement, now) == datetime(2028, 12, 22, 3, 4, 5, tzinfo=UTC)
+        assert retention.copy_until(open_ones, arrangement, now) == datetime(2028, 12, 22, 3, 4, 5, tzinfo=UTC)
 
 
 # What is shown of a record

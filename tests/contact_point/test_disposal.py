@@ -15,6 +15,7 @@ from contact_point import disposal, due, service
 from contact_point.disposal import UnerasedError, erase_file
 from contact_point.keys import DestructionError, KeyDestroyedError
 from contact_point.store import Store, Transaction
+from pcsc import retention
 from pcsc.duties import Content
 from pcsc.exchange import State
 
@@ -302,7 +303,9 @@ def test_11_3_no_record_is_deleted_while_the_time_is_in_doubt(desk: WatchedDesk)
 def copied(desk: Desk, path: Path, content: bytes = b"the record, place after place\n" * 99) -> Path:
     """Write a copy of the record and let it be kept in mind."""
     path.write_bytes(content)
-    disposal.keep_copy(desk.here, path, desk.now)
+    digest = hashlib.sha256(content).hexdigest()
+    with desk.store.transaction() as tx:
+        disposal.enter_copy(tx, path, tx.exchanges(), desk.arrangement, sha256=digest, now=desk.now)
     return path
 
 
@@ -327,7 +330,7 @@ def test_11_3_a_copy_ends_with_the_first_record_in_it(desk: WatchedDesk, tmp_pat
 def test_11_3_a_copy_of_what_is_open_ends_no_later_than_what_is_open_could(desk: WatchedDesk, tmp_path: Path) -> None:
     desk.open(exchange(kept_under="Act 1"))
     copied(desk, tmp_path / "copy.jsonl")
-    assert desk.planned("") == {due.COPIES: due.term(NOW, desk.arrangement)}
+    assert desk.planned("") == {due.COPIES: retention.term(NOW, desk.arrangement.record_months)}
 
 
 def test_11_3_what_lies_in_place_of_a_copy_is_left_alone_and_told(

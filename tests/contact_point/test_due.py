@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -60,9 +61,10 @@ class Desk:
         self.now, self.monotonic, self.kernel = NOW, 0.0, kernel
         settings = installation.create(folder / "JP", Plan(Party.JP, "JP", "127.0.0.1", 8443), NOW)
         self.slots = [KeySlots.open(path) for path in settings.folder.slots]
-        self.store = Store(settings.folder.database, *self.slots)
-        self.here = Installation(settings, self.store, PrintReader(), lambda: self.now, Guard(lambda: self.kernel))
         self.arrangement = settings.arrangement(NOW)
+        plan = partial(due.plan, arrangement=self.arrangement)
+        self.store = Store(settings.folder.database, *self.slots, plan=plan)
+        self.here = Installation(settings, self.store, PrintReader(), lambda: self.now, Guard(lambda: self.kernel))
         self.worker = self.another()
 
     def another(self, **acts: due.Act) -> due.Worker:
@@ -89,7 +91,6 @@ class Desk:
             tx.open(made)
             for kind in held:
                 tx.hold(made.control_number, kind, b"a print")
-            due.plan(tx, made, self.arrangement)
 
     def planned(self, number: str = "JP-1") -> dict[str, datetime]:
         """Return what is planned."""
@@ -110,7 +111,6 @@ class Desk:
         """Take a step."""
         with self.store.transaction() as tx:
             tx.step(made, before=before)
-            due.plan(tx, made, self.arrangement)
 
 
 @pytest.fixture

@@ -23,30 +23,16 @@ from contact_point.keys import (
     unseal,
 )
 
+from . import slot_files
+from .slot_files import on_disk, wrapped
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 PLACE = "exchange-1/probe/JP"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "prints.slots"
-
-
-@pytest.fixture
-def slots(path: Path) -> KeySlots:
-    return KeySlots.create(path, capacity=64)
-
-
-def wrapped(path: Path, slot: int) -> bytes:
-    """Return the 40 bytes that hold a key in the slot file."""
-    start = (slot & 0xFFFFFF) * keys.SLOT_BYTES + 8
-    return path.read_bytes()[start : start + 40]
-
-
-def on_disk(path: Path) -> bytes:
-    return path.read_bytes() + path.with_suffix(".kek").read_bytes()
+path, slots = slot_files.path, slot_files.slots
 
 
 # Sealing

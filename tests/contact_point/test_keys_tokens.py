@@ -28,6 +28,7 @@ from contact_point.keys import (
     new_key,
 )
 
+from . import slot_files
 from .tokens import PIN, softhsm
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, 17, 7, 9, tzinfo=UTC)
 DAY = timedelta(hours=24)
+
+path = slot_files.path
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,6 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
 @pytest.fixture
 def wrapping(token: Token) -> TokenWrapping:
     return TokenWrapping(token)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "prints.slots"
 
 
 @pytest.fixture
@@ -540,7 +538,7 @@ print(*KeySlots.create(path, capacity=8, wrapping=wrapping).put([bytes([place]) 
 def test_9_an_installation_keeps_its_wrapping_keys_in_the_token_that_its_settings_name(
     token: Token, tmp_path: Path
 ) -> None:
-    named = settings.Keys(token=settings.Token(token.module, token.label, token.pin_file, token.pin_variable))
+    named = settings.Keys(token=token)
     plan = installation.Plan(Party.JP, "contact point of Japan", "127.0.0.1", 8443, keys=named)
     made = installation.create(tmp_path / "jp", plan, NOW)
     assert settings.read(tmp_path / "jp").keys == named

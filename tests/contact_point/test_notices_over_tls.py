@@ -21,7 +21,6 @@ from contact_point import (
     querying,
     service,
     settings,
-    store,
     unasked,
     wire,
 )
@@ -31,6 +30,7 @@ from contact_point.keys import KeyDestroyedError
 from contact_point.main import clock
 from contact_point.provided import Wanted
 from contact_point.settings import write_termination
+from contact_point.store.tables import CONTENT
 from contact_point.unasked import CaseInformation
 from pcsc.agreement import Termination
 from pcsc.duties import Content
@@ -538,7 +538,7 @@ def test_every_notice_question_and_answer_is_taken_in_once_however_often_it_come
         assert (result.outcome, consent.granted) == ("1 uses", True)
         with here.store.transaction() as tx:
             assert not [each for each in tx.held() if each.kind is Content.MESSAGE]
-            assert here.store._slots.live() == tx.slots(store._CONTENT)
+            assert here.store._slots.live() == tx.slots(CONTENT)
     parties.records_agree()
 
 

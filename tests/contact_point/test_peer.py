@@ -21,11 +21,12 @@ import httpx2
 import pytest
 
 from annex.parameters import Party
-from contact_point import delivery, disposal, main, prints, querying, service, store, tls, wire
+from contact_point import delivery, disposal, main, prints, querying, service, tls, wire
 from contact_point.certificates import CertificateAuthority
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.keys import SigningKey
 from contact_point.main import clock
+from contact_point.store.tables import CONTENT
 from contact_point.tls import Pin
 from pcsc import records
 from pcsc.duties import Content
@@ -369,7 +370,7 @@ def test_killed_between_commit_and_answer_then_asked_again(
     with parties.us.store.transaction() as tx:
         assert tx.next_entry() == entries
         kinds = {each.kind for each in tx.held()}
-        assert parties.us.store._slots.live() == tx.slots(store._CONTENT)
+        assert parties.us.store._slots.live() == tx.slots(CONTENT)
     assert (Content.PROBE in kinds) is enrolled  # Art. 8(1): held only after a match, until the request is answered
 
 

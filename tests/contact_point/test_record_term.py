@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
-from contact_point import disposal, provided, querying, store
+from contact_point import disposal, provided, querying
 from contact_point.keys import KeyDestroyedError
 from contact_point.main import clock
 from contact_point.provided import Wanted
 from contact_point.store import Store, Transaction, UnknownExchangeError
+from contact_point.store.tables import EXCHANGE
 from pcsc import records
 from pcsc.agreement import months_after
 from pcsc.errors import RecordError
@@ -145,7 +146,7 @@ def test_11_3_the_purposes_and_results_of_an_exchange_end_with_its_record(
         assert b'"decision"' not in on_disk(here)  # a trace as it is written
     provided.close(jp, number, clock())
     with jp.store.transaction() as tx:
-        (slot,) = tx.slots(store._EXCHANGE)
+        (slot,) = tx.slots(EXCHANGE)
     disposal.expire(jp, term_end(jp, number))
     assert jp.store._slots.live() == frozenset()
     with pytest.raises(KeyDestroyedError):

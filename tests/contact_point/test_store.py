@@ -17,8 +17,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from annex.parameters import Party
 from contact_point.keys import KeyDestroyedError, SealError, unseal
 from contact_point.store import (
-    _CONTENT,
-    _EXCHANGE,
     AlreadyReceivedError,
     ContentGoneError,
     Enrolled,
@@ -31,6 +29,7 @@ from contact_point.store import (
     SubjectError,
     UnknownExchangeError,
 )
+from contact_point.store.tables import CONTENT, EXCHANGE
 from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
@@ -209,7 +208,7 @@ def test_an_exchange_is_opened_once(place: Place) -> None:
         )
     with place.store.transaction() as tx:
         assert tx.exchange(QUERY).state is State.NO_MATCH
-        assert place.records.live() == tx.slots(_EXCHANGE, _CONTENT)
+        assert place.records.live() == tx.slots(EXCHANGE, CONTENT)
     assert len(place.live()) == 1  # the key that the exchange rests under
 
 
