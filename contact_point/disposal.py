@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contact_point import due, service
-from contact_point.store import ContentGoneError, Copy, StoreError, UnknownExchangeError
+from contact_point.keys import TokenError
+from contact_point.store import UNREADABLE, ContentGoneError, Copy, StoreError, UnknownExchangeError
 from pcsc import duties, life, retention, traces
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
@@ -55,15 +56,28 @@ def dispose(here: Installation, control_number: str, now: datetime) -> None:
     Where the log of the database cannot be emptied just now, or a file resists, the rest is done and the worker tries again.
     """
     with here.store.transaction() as tx:
+        _condemn(tx, control_number)
         _destroy(here, tx, control_number, now)
-    _account(here, control_number, now)
+    try:
+        _account(here, control_number, now)
+    except TokenError as error:  # the entries are written down as due
+        _log.error("Art. 11(1): the record is owed what was destroyed of exchange %s: %s", control_number, error)
+
+
+def _condemn(tx: Transaction, control_number: str) -> None:
+    """Condemn what the exchange no longer permits; while nobody can read it, what its last step condemned is all there is."""
+    try:
+        due.condemn(tx, tx.exchange(control_number))
+    except UNREADABLE as error:
+        _log.error("Art. 8: exchange %s cannot be read, and what is condemned in it goes: %s", control_number, error)
 
 
 def _destroy(here: Installation, tx: Transaction, control_number: str, now: datetime) -> bool:
-    """Destroy keys, then rows, and write down that the record is owed an entry for each kind; return whether all are gone."""
-    exchange = tx.exchange(control_number)
-    permitted = duties.permitted(exchange)
-    doomed = [each for each in tx.held(control_number) if each.kind not in permitted]
+    """Destroy the keys of what is condemned, then its rows; return whether all is gone.
+
+    The record is owed an entry for each kind, and that is written down. Nothing of the exchange is read.
+    """
+    doomed = [each for each in tx.held(control_number) if each.condemned]
     if not doomed:
         tx.plan(control_number, due.DISPOSE, None)
         return True
@@ -213,7 +227,7 @@ def _checkpoint(here: Installation) -> bool:
 def sweep(here: Installation, now: datetime) -> None:
     """Dispose of whatever is held and no longer permitted, exchange by exchange; one that fails does not stop the others."""
     with here.store.transaction() as tx:
-        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.whole_exchanges()}
+        permitted = _permitted(tx)
         late = sorted({each.exchange for each in tx.held() if _is_late(each, permitted)})
     for control_number in late:
         try:
@@ -225,8 +239,17 @@ def sweep(here: Installation, now: datetime) -> None:
 
 
 def _is_late(held: Held, permitted: Mapping[str, frozenset[Content]]) -> bool:
-    """Whether something is held that its exchange does not permit; of an exchange that cannot be read nobody knows."""
-    return held.exchange in permitted and held.kind not in permitted[held.exchange]
+    """Whether something is held that its exchange does not permit, as far as anybody knows."""
+    return held.condemned or (held.exchange in permitted and held.kind not in permitted[held.exchange])
+
+
+def _permitted(tx: Transaction) -> dict[str, frozenset[Content]]:
+    """Return what each exchange permits, of those that can be read."""
+    try:
+        return {exchange.control_number: duties.permitted(exchange) for exchange in tx.whole_exchanges()}
+    except TokenError as error:
+        _log.error("Art. 8: no exchange can be read, and what is condemned goes: %s", error)
+        return {}
 
 
 def recover(here: Installation, now: datetime) -> None:
@@ -236,7 +259,7 @@ def recover(here: Installation, now: datetime) -> None:
     """
     here.store.recover()
     with here.store.transaction() as tx:
-        permitted = {exchange.control_number: duties.permitted(exchange) for exchange in tx.whole_exchanges()}
+        permitted = _permitted(tx)
         unknown = [each for each in tx.held() if not tx.has_exchange(each.exchange)]
         late = [each for each in tx.held() if _is_late(each, permitted)] + unknown
         here.store.destroy([each for each in late if each.kind is not Content.PICTURE])
@@ -274,6 +297,8 @@ def _lapse(here: Installation, tx: Transaction, exchange: Exchange, now: datetim
     service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
 
 
+_HELD: Final = (Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.SNAPSHOT)
+"""What is held for what is to follow, and for nothing longer."""
 _HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
 _LAPSES: Final = {
     State.SENT: "no answer came within {}",
@@ -437,6 +462,7 @@ def _act_dispose(here: Installation, tx: Transaction, row: Due, now: datetime) -
     tx.done(row)
     if not tx.has_exchange(row.exchange):
         return None
+    _condemn(tx, row.exchange)
     whole = _destroy(here, tx, row.exchange, now)
     return partial(_finish, here, row.exchange, now, whole=whole)
 
@@ -450,15 +476,28 @@ def _finish(here: Installation, number: str, now: datetime, *, whole: bool = Tru
         raise due.Busy
 
 
-def _act_lapse(here: Installation, tx: Transaction, row: Due, now: datetime) -> None:
-    tx.done(row)
+def _act_lapse(here: Installation, tx: Transaction, row: Due, now: datetime) -> Callable[[], None] | None:
     if not tx.has_exchange(row.exchange):
-        return
-    exchange, arrangement = tx.exchange(row.exchange), here.settings.arrangement(now)
+        tx.done(row)
+        return None
+    try:
+        exchange = tx.exchange(row.exchange)
+    except UNREADABLE as error:  # a hold ends at its stop, whether anybody can read of what or not
+        tx.condemn(row.exchange, _HELD)
+        _destroy(here, tx, row.exchange, now)
+        return partial(_tell, error)
+    tx.done(row)
+    arrangement = here.settings.arrangement(now)
     if due.is_held_too_long(exchange, arrangement, row, now):
         _lapse(here, tx, exchange, now)
     else:
         due.plan(tx, exchange, arrangement)
+    return None
+
+
+def _tell(error: Exception) -> None:
+    """Let the worker tell of what prevented a step, and try it again."""
+    raise error
 
 
 def _act_expire(here: Installation, tx: Transaction, row: Due, now: datetime) -> None:

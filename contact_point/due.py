@@ -21,6 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from contact_point.keys import TokenError
 from contact_point.store import Clock, Due, StoreError, Transaction, UnknownExchangeError
 from contact_point.timekeeping import JUMP
 from pcsc import duties, retention
@@ -108,9 +109,19 @@ def times(
 
 def plan(tx: Transaction, exchange: Exchange, arrangement: Arrangement) -> None:
     """Write down what is due in an exchange that took a step in this transaction, in place of what was."""
-    kinds = {each.kind for each in tx.held(exchange.control_number)}
-    for what, at in times(exchange, arrangement, kinds, tx.clock()).items():
+    for what, at in times(exchange, arrangement, condemn(tx, exchange), tx.clock()).items():
         tx.plan(exchange.control_number, what, at)
+
+
+def condemn(tx: Transaction, exchange: Exchange) -> set[Content]:
+    """Condemn what is held and no longer permitted; return the kinds of all that is held.
+
+    Decided while the exchange can be read: what is condemned goes also when it cannot, as its key is in a token that is away.
+    """
+    kinds = {each.kind for each in tx.held(exchange.control_number)}
+    if late := kinds - duties.permitted(exchange):
+        tx.condemn(exchange.control_number, late)
+    return kinds
 
 
 def noted(tx: Transaction, exchange: Exchange, arrangement: Arrangement, now: datetime) -> None:
@@ -163,7 +174,7 @@ def replan(tx: Transaction, exchange: Exchange, arrangement: Arrangement, now: d
     """Write down anew what is due in an exchange, whatever was written; ``now`` is None while the time is in doubt."""
     number = exchange.control_number
     before = tx.planned(number)
-    found = times(exchange, arrangement, {each.kind for each in tx.held(number)})
+    found = times(exchange, arrangement, condemn(tx, exchange))
     for stamped, believed in ((LAPSE, LAPSE_BELIEVED), (EXPIRE, EXPIRE_BELIEVED)):
         if found[stamped] is not None and believed in before:
             found |= {stamped: None, believed: before[believed]}
@@ -240,8 +251,11 @@ class Worker:
         """
         self._look(clock, monotonic)
         if self._planned is None or monotonic() - self._planned >= DAY:
-            self._plan_anew(clock())
-            self._planned = monotonic()
+            try:
+                self._plan_anew(clock())
+                self._planned = monotonic()
+            except TokenError as error:  # what is written down already is done meanwhile
+                _log.error("what is due cannot be planned anew: %s", error)
         done, waiting = 0, set[str]()
         while (outcome := self._next(clock, monotonic, waiting)) is not None:
             done += outcome

@@ -144,6 +144,9 @@ def serve(root: Path) -> None:
         SettingsError: there is no installation, or no contact point of the other Party is designated.
 
     """
+    with opened(root) as here:  # first of all: what is to go goes, also where the service cannot start
+        disposal.recover(here, clock())
+        disposal.worker(here, here.guard, name="start").work(clock, boottime)
     with opened(root, gallery=True) as here:
         found = here.settings
         answering = server(here)
@@ -154,7 +157,6 @@ def serve(root: Path) -> None:
         _log.info("%s", ready)
         # Started now rather than at the first query, and said aloud: without a system call filter it holds less.
         _log.info("what others send is read in a jail: %s", JAIL.confinement)
-        disposal.recover(here, clock())
         _log.info("%s holds %d persons and will answer at %s", found.name, len(here.holdings or ()), found.address)
         with _ticking(here):
             try:

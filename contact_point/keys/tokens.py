@@ -14,7 +14,9 @@ bits, a tag of 96 bits and the slot's own tag as associated data: 56 bytes, so t
 
 One process holds one session for each token, and one call at a time uses it: logging out of one session would log out all, and
 modules are not asked to lock by themselves. A forked child opens its own. When the token was away (a restart, a network) the
-next call connects again; a PIN that was refused is not tried twice, for a token locks itself after a few.
+next call connects again; a PIN that was refused is not tried twice, for a token locks itself after a few. A call that does not
+return is given up after :data:`PATIENCE` seconds, and while it has not returned every other one is refused at once: whoever
+waits for a token holds up a transaction.
 """
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ import secrets
 import stat
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from contact_point.keys.errors import DestructionError, TokenError
@@ -35,11 +40,14 @@ from contact_point.keys.sealing import KEY_BYTES, NONCE_BYTES, new_key
 from contact_point.keys.wrapping import WRAPPED_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from contact_point.keys.wrapping import Wrapper
 
 T = TypeVar("T")
+
+PATIENCE: Final = 4.0
+"""Seconds that a token has for one call: less than the store lets one wait for the turn of another."""
 
 _TAG_BITS: Final = 96  # SP 800-38D, 5.2.1.2 allows 96 to 128
 _FAMILY: Final = slice(0, 16)  # of a key's name: which slot file it is of; the rest says which of its keys
@@ -114,21 +122,96 @@ class _Connection:
     keys: dict[bytes, Any] = field(default_factory=dict)
 
 
-_LOCK = threading.RLock()
-"""Held during every call into a module, and while the process forks, so that no child begins in the middle of one."""
+_LOCK = threading.Lock()
+"""Held during every call into a module, until it returns, and while the process forks, so that no child begins in the middle of
+one, unless that one hangs."""
+_HANGING = threading.Event()  # a call was given up and has not returned
 _CONNECTIONS: Final[dict[Token, _Connection]] = {}
 _STALE: Final[set[str]] = set()  # modules to initialize anew: after a failure, and in a forked child
 _REFUSED: Final[set[Token]] = set()  # tokens that refused the PIN
 
 
+def _before_fork() -> None:
+    """Wait for the call that is under way."""
+    global _FORKING  # noqa: PLW0603 - between two halves of one fork
+    _FORKING = _acquired()
+
+
+def _after_fork() -> None:
+    if _FORKING:
+        _LOCK.release()
+
+
 def _forked() -> None:
     """Begin a child without its parent's sessions: PKCS #11 has each process initialize the module for itself."""
+    global _CALLS, _LOCK  # of a thread that the child does not have
+    _CALLS, _LOCK = None, threading.Lock()
+    _HANGING.clear()
     _STALE.update(str(token.module) for token in _CONNECTIONS)
     _CONNECTIONS.clear()
-    _LOCK.release()
 
 
-os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_forked)
+_CALLS: SimpleQueue[Callable[[], None]] | None = None
+_FORKING = False
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)
+
+
+def _acquired() -> bool:
+    """Wait for the call that is under way, unless it hangs; whether it returned."""
+    return _LOCK.acquire(timeout=0 if _HANGING.is_set() else PATIENCE)
+
+
+def _in_time(token: Token, call: Callable[[], T]) -> T:
+    """Return what a call into the token's module returns, made in a thread that may be left hanging.
+
+    Raises:
+        TokenError: it did not return within :data:`PATIENCE` seconds, or an earlier one has not.
+
+    """
+    calls = _calls()
+    if not _acquired():
+        raise _hanging(token)
+    lock, done = _LOCK, Future[T]()
+
+    def made() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+            done.set_exception(error)
+        finally:
+            _HANGING.clear()
+            lock.release()
+
+    calls.put(made)
+    try:
+        return done.result(PATIENCE)
+    except TimeoutError:
+        _HANGING.set()
+        if done.done():  # just now
+            _HANGING.clear()
+        raise _hanging(token) from None
+
+
+def _calls() -> SimpleQueue[Callable[[], None]]:
+    """Return where the one thread of this process that calls into modules takes its calls from."""
+    global _CALLS  # noqa: PLW0603 - one for each process
+    if _CALLS is None:
+        calls = SimpleQueue[Callable[[], None]]()
+
+        def forever() -> None:
+            while True:
+                calls.get()()
+
+        threading.Thread(target=forever, name="token", daemon=True).start()
+        _CALLS = calls
+    return _CALLS
+
+
+def _hanging(token: Token) -> TokenError:
+    return TokenError(
+        f"the token {token.label} ({token.module.name}) did not answer within {PATIENCE:g} seconds: what needs a key waits, "
+        "and what is to be destroyed is destroyed without it; see to the token or to the way there"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +263,7 @@ class TokenWrapping:
             return _TokenKey(self, name)
         # What one search does not find may still be there (SoftHSM reads files that another process writes), and whoever is
         # told that a key is gone gives up what it wrapped. So it is looked for again, after everything was read anew.
-        with _LOCK:
-            _disconnect(self.token)
+        _in_time(self.token, lambda: _disconnect(self.token))
         time.sleep(_PAUSES[1])
         there = self._do(lambda connection: _key(connection, name) is not None)
         return _TokenKey(self, name) if there else None
@@ -205,13 +287,18 @@ class TokenWrapping:
         """Return what ``act`` does with a session; when that fails, connect anew and do it again, which must be harmless."""
         from pkcs11 import PKCS11Error  # noqa: PLC0415 - an installation without a token needs no such library
 
+        def tried() -> T:
+            try:
+                return act(_connection(self.token))
+            except PKCS11Error:
+                _disconnect(self.token)
+                raise
+
         for pause in _PAUSES:
-            with _LOCK:
-                try:
-                    return act(_connection(self.token))
-                except PKCS11Error as error:
-                    _disconnect(self.token)
-                    failure = error
+            try:
+                return _in_time(self.token, tried)
+            except PKCS11Error as error:
+                failure = error
             time.sleep(pause)
         raise _failed(self.token, failure) from failure
 

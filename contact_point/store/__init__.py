@@ -43,7 +43,7 @@ from contact_point.store.errors import (
     SubjectError,
     UnknownExchangeError,
 )
-from contact_point.store.exchanges import Exchanges
+from contact_point.store.exchanges import UNREADABLE, Exchanges
 from contact_point.store.gallery import Enrolled, Gallery, Impression, Subject
 from contact_point.store.messages import Messages, Received
 from contact_point.store.notes import Copy, Notes
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange
 
 __all__ = [
+    "UNREADABLE",
     "AlreadyReceivedError",
     "Clock",
     "ContentGoneError",

@@ -14,7 +14,7 @@ from contact_point.store.tables import CONTENT
 from pcsc.duties import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Held:
     kind: Content
     number: str
     slot: int
+    condemned: bool = False
+    """Whether its exchange permits it no longer."""
 
 
 class Contents(Part):
@@ -41,7 +43,14 @@ class Contents(Part):
         key = new_key()
         slot = self._key(self._slots, [key])[0]
         sealed = seal(key, content, bound_to=_place(exchange, kind, number))
-        row = {"exchange": exchange, "kind": kind.value, "number": number, "slot": slot, "sealed": sealed}
+        row = {
+            "exchange": exchange,
+            "kind": kind.value,
+            "number": number,
+            "slot": slot,
+            "sealed": sealed,
+            "condemned": False,
+        }
         if not self._insert_once(CONTENT, row):
             raise StoreError(f"exchange {exchange} holds such a {kind} already: it is not written over")
 
@@ -65,11 +74,16 @@ class Contents(Part):
 
     def held(self, exchange: str | None = None) -> list[Held]:
         """Return what is held, for one exchange or for all."""
-        rows = select(CONTENT.c.id, CONTENT.c.exchange, CONTENT.c.kind, CONTENT.c.number, CONTENT.c.slot)
+        rows = select(*(CONTENT.c[name] for name in ("id", "exchange", "kind", "number", "slot", "condemned")))
         if exchange is not None:
             rows = rows.where(CONTENT.c.exchange == exchange)
         found = self._connection.execute(rows.order_by(CONTENT.c.id))
-        return [Held(row.id, row.exchange, Content(row.kind), row.number, row.slot) for row in found]
+        return [Held(row.id, row.exchange, Content(row.kind), row.number, row.slot, row.condemned) for row in found]
+
+    def condemn(self, exchange: str, kinds: Collection[Content]) -> None:
+        """Mark what is held of these kinds for destruction, which then needs no word of the exchange any more."""
+        of_them = (CONTENT.c.exchange == exchange) & CONTENT.c.kind.in_([kind.value for kind in kinds])
+        self._connection.execute(CONTENT.update().where(of_them).values(condemned=True))
 
     def forget(self, held: Sequence[Held]) -> None:
         """Delete the rows of destroyed content."""

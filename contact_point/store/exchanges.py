@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import func, select
 
-from contact_point.keys import KeyDestroyedError, SealError, new_key, seal, unseal
+from contact_point.keys import KeyDestroyedError, KeySlotsError, SealError, new_key, seal, unseal
 from contact_point.store.errors import AlreadyReceivedError, StoreError, UnknownExchangeError
 from contact_point.store.part import Part
 from contact_point.store.tables import EXCHANGE
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pcsc.messages import Search
 
 _log = logging.getLogger("contact_point.store")
+
+DAMAGED: Final = (SealError, KeyDestroyedError, ValidationError)
+"""What is raised where an exchange was damaged."""
+
+UNREADABLE: Final = (*DAMAGED, KeySlotsError)
+"""The same, or where no exchange can be read now, as their keys are in a token that is away."""
 
 _STORED_EXCHANGE: Final = TypeAdapter(Exchange)
 
@@ -65,7 +71,7 @@ class Exchanges(Part):
         for row in self._connection.execute(rows.order_by(EXCHANGE.c.control_number)).all():
             try:
                 found.append(self._unsealed(row))
-            except (SealError, KeyDestroyedError, ValidationError) as error:
+            except DAMAGED as error:
                 _log.critical(
                     "exchange %s is damaged and nothing can be decided about it: %s",
                     row.control_number,

@@ -42,6 +42,8 @@ CONTENT = Table(
     Column("number", _Text, nullable=False),
     Column("slot", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # Whether the exchange permits it no longer, as of the step that ended that: to be destroyed without asking anybody.
+    Column("condemned", Boolean, nullable=False),
     UniqueConstraint("exchange", "kind", "number"),
 )
 ENTRY = Table(

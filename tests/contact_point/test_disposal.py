@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contact_point import disposal, due, service
+from contact_point import disposal, due, main, service
 from contact_point.disposal import UnerasedError, erase_file
-from contact_point.keys import DestructionError, KeyDestroyedError
+from contact_point.keys import DestructionError, KeyDestroyedError, TokenError
 from contact_point.store import Store, Transaction
 from pcsc import retention
 from pcsc.duties import Content
-from pcsc.exchange import State
+from pcsc.exchange import Side, State
 
-from .test_due import DAY, NOW, Desk, Died, exchange
+from .test_due import DAY, MINUTE, NOW, Desk, Died, exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
+    from contact_point.keys.wrapping import Wrapper
+    from contact_point.service import Installation
     from contact_point.store import Held
 
 
@@ -181,6 +184,86 @@ def test_an_exchange_that_permits_the_kind_again_is_recorded_without_how_it_was_
     with desk.store.transaction() as tx:
         (entry,) = tx.entries()
     assert (entry.event, entry.article, entry.trace) == ("deletion", "8(2)", "")
+
+
+# While the token that keeps the keys of the exchanges is away
+
+
+class Away:
+    """A place for wrapping keys that cannot be reached."""
+
+    kind = "file"
+
+    def opened(self, _name: bytes) -> Wrapper | None:
+        raise TokenError("the token is away")
+
+
+@contextmanager
+def away(desk: Desk) -> Iterator[None]:
+    """Let no exchange be readable while the block runs, nor any content."""
+    before = [each._wrapping for each in desk.slots]
+    for each in desk.slots:
+        each._wrapping = Away()  # type: ignore[assignment]
+    yield
+    for each, wrapping in zip(desk.slots, before, strict=True):
+        each._wrapping = wrapping
+
+
+def test_8_2_what_a_step_condemned_goes_without_a_word_of_the_exchange(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE, Content.CIRCUMSTANCES)
+    with away(desk):
+        disposal.dispose(desk.here, "JP-1", NOW)
+        assert desk.held() == [Content.CIRCUMSTANCES]
+        assert len(desk.slots[0].live()) == 1
+        assert desk.work() == 0
+    assert due.DELETION + Content.CANDIDATE in desk.planned()
+    assert desk.entered() == []
+    desk.passes(DAY)
+    desk.work()
+    assert desk.entered() == ["deletion: candidate"]
+
+
+@pytest.mark.parametrize("find", [disposal.sweep, disposal.recover])
+def test_8_2_what_is_condemned_is_found_also_while_no_exchange_can_be_read(
+    desk: WatchedDesk, find: Callable[[Installation, datetime], None]
+) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    desk.open(exchange("JP-2", State.MATCH, reference="R"), Content.PROBE)
+    with away(desk):
+        find(desk.here, NOW)
+        assert desk.held() == [Content.PROBE]
+
+
+def test_8_1_a_hold_ends_at_its_stop_also_while_no_exchange_can_be_read(desk: WatchedDesk) -> None:
+    desk.open(exchange(state=State.MATCH, side=Side.QUERIED, reference="R"), Content.PROBE, Content.CORRESPONDENCE)
+    days = timedelta(days=desk.arrangement.follow_up_days)
+    with away(desk):
+        desk.passes(days - MINUTE)
+        desk.work()
+        assert Content.PROBE in desk.held()
+        desk.passes(MINUTE)
+        desk.work()
+        assert desk.held() == [Content.CORRESPONDENCE]
+        assert len(desk.slots[0].live()) == 1
+    desk.passes(DAY)
+    desk.work()
+    assert sorted(desk.entered()) == ["deletion: probe", "lapse: nothing"]
+
+
+def test_8_1_what_is_to_go_goes_also_where_the_service_cannot_start(
+    desk: WatchedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+
+    def unreadable(*_: object, **__: object) -> None:
+        raise TokenError("no print of the gallery can be read")
+
+    monkeypatch.setattr(main, "Holdings", unreadable)
+    monkeypatch.setattr(main, "clock", lambda: NOW)
+    monkeypatch.setattr(main, "check_erasure", lambda *_, **__: [])
+    with pytest.raises(TokenError, match="no print of the gallery"):
+        main.serve(desk.here.settings.folder.root)
+    assert (desk.held(), desk.entered()) == ([], ["deletion: candidate"])
 
 
 # Recovery

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -62,14 +64,13 @@ def names(path: Path) -> list[bytes]:
     return [kek[sector + 8 : sector + 40] for sector in (0, 512) if any(kek[sector : sector + 8])]
 
 
-def objects(wrapping: TokenWrapping, path: Path) -> list[Any]:
+def objects(connection: Any, path: Path) -> list[Any]:
     """Return the token's keys of one slot file."""
-    template = keys.tokens._template(names(path)[0])
-    return wrapping._do(lambda connection: list(connection.session.get_objects(template)))
+    return list(connection.session.get_objects(keys.tokens._template(names(path)[0])))
 
 
 def objects_by_name(wrapping: TokenWrapping, path: Path) -> list[bytes]:
-    return [bytes(found[Attribute.ID]) for found in objects(wrapping, path)]
+    return [bytes(found[Attribute.ID]) for found in wrapping._do(lambda connection: objects(connection, path))]
 
 
 def test_keys_come_back_through_the_token(slots: KeySlots, path: Path, wrapping: TokenWrapping) -> None:
@@ -86,7 +87,7 @@ def test_keys_come_back_through_the_token(slots: KeySlots, path: Path, wrapping:
 def test_the_wrapping_key_was_made_in_the_token_and_cannot_leave_it(
     slots: KeySlots, path: Path, wrapping: TokenWrapping
 ) -> None:
-    (key,) = objects(wrapping, path)
+    (key,) = wrapping._do(lambda connection: objects(connection, path))
     assert not key[Attribute.EXTRACTABLE]
     kept = ("SENSITIVE", "ALWAYS_SENSITIVE", "NEVER_EXTRACTABLE", "LOCAL", "PRIVATE", "TOKEN")
     assert all(key[Attribute[name]] for name in kept)
@@ -126,7 +127,7 @@ def test_each_slot_file_has_keys_of_its_own_in_one_token(tmp_path: Path, wrappin
     for _ in range(3):
         one.rotate()
     assert other.get(number) == key
-    assert len(objects(wrapping, tmp_path / "a.slots")) == len(objects(wrapping, tmp_path / "b.slots")) == 1
+    assert [len(objects_by_name(wrapping, tmp_path / f"{name}.slots")) for name in "ab"] == [1, 1]
 
 
 def test_a_key_moved_to_another_slot_does_not_open_there(slots: KeySlots, path: Path) -> None:
@@ -194,6 +195,64 @@ def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+# Holds the locks on the token's own files until it is told to end: SoftHSM waits for them without a limit.
+_LOCKING = """
+import fcntl, sys
+files = [open(name, "r+b") for name in sys.argv[1:]]
+for file in files:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def hanging(folder: Path) -> Iterator[None]:
+    """Let every call into the token in ``folder`` hang while the block runs."""
+    files = [str(each) for each in folder.rglob("*") if each.is_file()]
+    command = [sys.executable, "-c", _LOCKING, *files]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        yield
+        holder.communicate()
+
+
+def test_8_a_token_that_hangs_is_given_up_and_keeps_no_key_alive(
+    slots: KeySlots, path: Path, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys.tokens, "PATIENCE", 0.5)
+    first, second = slots.put([new_key(), key := new_key()])
+    assert token.pin_file is not None
+    with hanging(token.pin_file.parent / "tokens"):
+        with pytest.raises(
+            TokenError, match=r"^the token pcsc test \(libsofthsm2\.so\) did not answer within 0\.5 seconds"
+        ):
+            slots.get(first)
+        monkeypatch.setattr(keys.tokens, "PATIENCE", 3600.0)
+        for call in (lambda: slots.get(second), lambda: slots.put([new_key()]), slots.rotate):
+            with pytest.raises(TokenError, match="did not answer"):  # at once: nobody waits behind a call that hangs
+                call()
+        assert subprocess.run([sys.executable, "-c", ""], check=True).returncode == 0  # children are still made
+        assert os.waitpid(_child(), 0)[1] == 0
+        assert slots.destroy([first]) == 1
+        assert not any(path.read_bytes()[64 * (first & 0xFFFFFF) :][:64])
+    monkeypatch.setattr(keys.tokens, "PATIENCE", 10.0)
+    for _ in range(100):  # until the call that hung has returned
+        if not keys.tokens._HANGING.is_set():
+            break
+        time.sleep(0.05)
+    assert slots.get(second) == key
+
+
+def _child() -> int:
+    """Fork a child that ends at once."""
+    child = os.fork()
+    if not child:
+        os._exit(0 if not keys.tokens._HANGING.is_set() else 1)
+    return child
+
+
 # The library tries to end a search in the session that is gone, when it forgets it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_session_that_was_lost_is_opened_again(slots: KeySlots, wrapping: TokenWrapping) -> None:
@@ -210,7 +269,7 @@ def test_a_key_that_could_be_taken_out_is_not_used(slots: KeySlots, path: Path, 
     (name,) = names(path)
 
     def exchange(connection: Any) -> None:
-        (kept,) = objects(wrapping, path)
+        (kept,) = objects(connection, path)
         kept.destroy()
         connection.keys.clear()
         connection.session.generate_key(
@@ -266,8 +325,8 @@ def test_an_old_key_that_the_token_keeps_is_noticed_and_destroyed_later(
 ) -> None:
     (number,) = slots.put([key := new_key()])
 
-    def unwilling(_connection: Any, kept: Collection[bytes]) -> int:
-        return len(set(objects_by_name(wrapping, path)) - set(kept))
+    def unwilling(connection: Any, kept: Collection[bytes]) -> int:
+        return len({bytes(found[Attribute.ID]) for found in objects(connection, path)} - set(kept))
 
     with monkeypatch.context() as patch:
         patch.setattr(keys.tokens, "_destroy", unwilling)
@@ -276,7 +335,7 @@ def test_an_old_key_that_the_token_keeps_is_noticed_and_destroyed_later(
             match=r"^Art\. 8: the token pcsc test still holds 1 older wrapping keys after their destruction",
         ):
             slots.rotate(NOW + DAY)
-    assert len(objects(wrapping, path)) == 2
+    assert len(objects_by_name(wrapping, path)) == 2
     assert slots.rotate_if_due(NOW + DAY, DAY) is False
     assert objects_by_name(wrapping, path) == names(path)
     assert slots.get(number) == key

@@ -30,7 +30,7 @@ PERSONAL: Final = {
 }
 NOT_PERSONAL: Final = {
     "exchange": {"side", "state", "opened_on", "search", "slot"},
-    "content": {"id", "kind", "slot"},
+    "content": {"id", "kind", "slot", "condemned"},
     # Without its entry a leaf tells nothing, for which its salt dies with it (11(3)).
     "entry": {"number", "tree", "leaf"},
     "keys": {"identity"},
