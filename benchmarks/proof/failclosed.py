@@ -174,8 +174,8 @@ ON_SQLITE: Final = (
 
 ON_POSTGRESQL: Final = (
     Fault("PostgreSQL stopped", _stopped),
-    # One's turn is waited for, then a statement, a second longer than the server is given, then a new connection.
-    Fault("PostgreSQL standing still", _frozen, 3 * PATIENCE + 1.0),
+    # A second longer than one's turn is waited for, and then a new connection, which fails after two seconds at the earliest.
+    Fault("PostgreSQL standing still", _frozen, PATIENCE + 3.0),
 )
 
 

@@ -23,7 +23,7 @@ In reading order:
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from contact_point.store.contents import Contents, Held
-from contact_point.store.database import PATIENCE, WAIT
+from contact_point.store.database import DEADLINE, PATIENCE, WAIT
 from contact_point.store.due import Clock, Due, Dues
 from contact_point.store.errors import (
     AlreadyReceivedError,
@@ -206,7 +206,13 @@ class Store:
         None is for one that only reads.
         """
         try:
-            with self._engine.connect().execution_options(**{WAIT: wait}) as connection, connection.begin():
+            with ExitStack() as stack:
+                deadline = DEADLINE.set(monotonic() + (wait or self._patience))
+                try:
+                    connection = stack.enter_context(self._engine.connect().execution_options(**{WAIT: wait}))
+                    stack.enter_context(connection.begin())
+                finally:
+                    DEADLINE.reset(deadline)
                 yield connection
         except PoolTimeoutError:
             raise _unwritten("too many want to write at once") from None

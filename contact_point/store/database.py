@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ PATIENCE: Final = 5.0
 WAIT: Final = "wait"
 """The execution option of a connection that says how many seconds its transaction may wait for the others to end; None is for
 one that only reads, as everything was when it began, and waits for nobody."""
+
+DEADLINE: Final[ContextVar[float | None]] = ContextVar("DEADLINE", default=None)
+"""Until when, on the monotonic clock, a transaction that is about to begin has begun: connecting, looking whether a connection
+still answers and waiting for the others all come out of one patience."""
 
 
 class Database(Protocol):

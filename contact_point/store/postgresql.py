@@ -11,13 +11,14 @@ where it does not.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, bindparam, create_engine, event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contact_point.store.database import WAIT
+from contact_point.store.database import DEADLINE, WAIT
 from contact_point.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ LEAST_VERSION: Final = 15
 
 _IDLE: Final = 60.0  # seconds that a process which was stopped in a transaction may keep everybody else from writing
 _LONGER: Final = 1.0  # seconds that a statement may take longer than a wait for a lock, and the server than a statement
+_LEAST_TO_CONNECT: Final = 2  # seconds; the driver takes no less
 
 _QUIET: Final = {
     # setting: (what the session sets, what its log gives away otherwise)
@@ -91,13 +93,15 @@ class PostgreSQL:
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,  # what a restart of the server cut off is noticed before anything is done
             pool_timeout=patience,
-            connect_args={"connect_timeout": max(2, round(patience)), "application_name": "pcsc"},
+            connect_args={"connect_timeout": max(_LEAST_TO_CONNECT, round(patience)), "application_name": "pcsc"},
         )
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "begin", self._begin)
 
     def _connect(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> _Bounded:
         """Return a connection with what this session needs; no statement of ours is run before."""
+        if (left := _left()) is not None:
+            named = named | {"connect_timeout": max(_LEAST_TO_CONNECT, round(left))}
         connection = _Bounded.connect(**named, autocommit=True)
         if connection.info.server_version < LEAST_VERSION * 10_000:
             version = connection.info.server_version // 10_000
@@ -153,6 +157,13 @@ class PostgreSQL:
         return said
 
 
+def _left() -> float | None:
+    """Return how many seconds the server has until the transaction must have begun, or None where one is under way."""
+    deadline = DEADLINE.get()
+    # The server is given longer than a wait for a lock, so that its own word on that comes first.
+    return None if deadline is None else max(0.0, deadline - monotonic()) + _LONGER
+
+
 def _milliseconds(seconds: float) -> str:
     """Return a limit as the server takes it, to which 0 would be none."""
     return str(max(1, round(seconds * 1000)))
@@ -170,10 +181,12 @@ class _Bounded(psycopg.Connection[Any]):
             OperationalError: it took longer than the server may take; the connection is closed.
 
         """
+        limits = (self.patience if timeout is None else timeout, _left())
+        limit = min((each for each in limits if each is not None), default=None)
         try:
-            return super().wait(gen, interval, self.patience if timeout is None else timeout)
+            return super().wait(gen, interval, limit)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
                 raise  # the server's own word
             self.pgconn.finish()
-            raise psycopg.OperationalError(f"PostgreSQL did not answer within {self.patience:g} seconds") from None
+            raise psycopg.OperationalError(f"PostgreSQL did not answer within {limit:.3g} seconds") from None
