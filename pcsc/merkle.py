@@ -6,7 +6,7 @@ with all of a smaller one, so that nothing in it was changed since. Who checks t
 
 A leaf's *data* are what is put in: for the record of Article 11 the 32 bytes of an entry's commitment. Hashing them is done
 here, with another first byte than for the nodes above, so that no node can be passed off as a leaf. Hashes are 32 bytes.
-:class:`Frontier` is all that a growing tree needs of its past.
+:class:`Frontier` is all that a growing tree needs of its past, and :class:`Growth` proves with it what came after.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def root(leaves: Sequence[bytes]) -> bytes:
     """Return the root of the tree over the data of these leaves: RFC 9162, 2.1.1. Two hashes a leaf."""
-    *_, top = _levels(leaves) if leaves else [[EMPTY]]
-    return top[0]
+    *_, (_, top) = _levels(leaves)
+    return top[0] if top else EMPTY
 
 
 def inclusion(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
@@ -72,14 +72,7 @@ def consistency(leaves: Sequence[bytes], size: int) -> tuple[bytes, ...]:
 
     """
     _check_sizes(size, len(leaves))
-    if size in (0, len(leaves)):
-        return ()
-    # The last node of the smaller tree that is complete also in the larger: from there it is an inclusion proof.
-    depth = _complete(size)
-    node, levels = (size - 1) >> depth, islice(_levels(leaves), depth, None)
-    level = next(levels)
-    # Where that node is the whole smaller tree, whoever checks has its hash.
-    return (*((level[node],) if node else ()), *_beside(node, chain([level], levels)))
+    return () if size in (0, len(leaves)) else tuple(_since(size, _levels(leaves)))
 
 
 def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
@@ -204,21 +197,87 @@ class Frontier:
 _FRONTIER: Final = re.compile("(0|[1-9][0-9]{0,18})( [0-9a-f]{64}){0,63}")
 
 
-def _levels(leaves: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Yield the hashes of the leaves, at least one, then those of each level above, up to the root."""
+class Growth:
+    """A tree that grew: what it remembers of its first leaves, and the data of those that came after.
+
+    Its root, and every proof about what came after, are those over all leaves, of which the first are not read again. Costs
+    two hashes for each leaf that came after and one for each level, once; a proof is then looked up.
+    """
+
+    def __init__(self, before: Frontier, leaves: Sequence[bytes]) -> None:
+        self.before = before
+        self.size = before.size + len(leaves)
+        self._levels = tuple(_levels(leaves, before))
+
+    def root(self) -> bytes:
+        """Return the root of the tree: RFC 9162, 2.1.1."""
+        _, top = self._levels[-1]
+        return top[0] if top else EMPTY
+
+    def frontier(self) -> Frontier:
+        """Return what the tree remembers as it is now."""
+        heights = reversed(range(self.size.bit_length()))
+        return Frontier(self.size, tuple(self._last(height) for height in heights if self.size >> height & 1))
+
+    def _last(self, height: int) -> bytes:
+        """Return the root of the last complete subtree of this height."""
+        first, level = self._levels[height]
+        return level[(self.size >> height) - 1 - first]
+
+    def inclusion(self, index: int) -> tuple[bytes, ...]:
+        """Return the proof that the leaf at ``index``, one that came after, is in the tree: RFC 9162, 2.1.3.1.
+
+        Raises:
+            MerkleError: there is no leaf at that index, or it was there before.
+
+        """
+        _check_index(index, self.size)
+        if index < self.before.size:
+            raise MerkleError(
+                f"of the first {self.before.size} leaves of a tree of {self.size} only the frontier is known, which proves "
+                f"leaves from index {self.before.size} on; got {index}: prove it over all leaves"
+            )
+        return tuple(_beside(index, self._levels))
+
+    def consistency(self) -> tuple[bytes, ...]:
+        """Return the proof that the tree begins with the one before: RFC 9162, 2.1.4.1; empty where nothing is to be shown."""
+        return () if self.before.size in (0, self.size) else tuple(_since(self.before.size, self._levels))
+
+
+_Level = tuple[int, list[bytes]]
+"""The index of the first node of a level that is known, an even one, and the hashes from there on."""
+
+
+def _levels(leaves: Sequence[bytes], before: Frontier | None = None) -> Iterator[_Level]:
+    """Yield the hashes of the leaves that come after ``before``, then those of each level above, up to the root."""
+    first, known = (0, []) if before is None else (before.size, list(before.nodes))
     level = [leaf_hash(leaf) for leaf in leaves]
-    yield level
-    while len(level) > 1:
+    while True:
+        if first & 1:  # the last complete subtree before is of this height: the left neighbour of what comes next
+            first, level = first - 1, [known.pop(), *level]
+        yield first, level
+        if first == 0 and len(level) < 2:  # a root has no neighbour
+            return
         above = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
-        level = above + level[2 * len(above) :]  # one without a neighbour rises as it is
-        yield level
+        first, level = first >> 1, above + level[2 * len(above) :]  # one without a neighbour rises as it is
 
 
-def _beside(node: int, levels: Iterable[list[bytes]]) -> Iterator[bytes]:
+def _since(size: int, levels: Iterable[_Level]) -> Iterator[bytes]:
+    """Yield the proof that the tree of these levels begins with one of ``size``, neither empty nor all of it."""
+    # The last node of the smaller tree that is complete also in the larger: from there it is an inclusion proof.
+    depth = _complete(size)
+    node, above = (size - 1) >> depth, islice(levels, depth, None)
+    first, level = next(above)
+    if node:  # else that node is the whole smaller tree, and whoever checks has its hash
+        yield level[node - first]
+    yield from _beside(node, chain([(first, level)], above))
+
+
+def _beside(node: int, levels: Iterable[_Level]) -> Iterator[bytes]:
     """Yield the hash beside each node on the way up from ``node`` of the first level, where there is one."""
-    for level in levels:
-        if node ^ 1 < len(level):
-            yield level[node ^ 1]
+    for first, level in levels:
+        if (node ^ 1) - first < len(level):
+            yield level[(node ^ 1) - first]
         node >>= 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pcsc import merkle
 from pcsc.errors import RecordError
-from pcsc.merkle import EMPTY, MAX_SIZE, Frontier, MerkleError
+from pcsc.merkle import EMPTY, MAX_SIZE, Frontier, Growth, MerkleError
 from tests.pcsc import naive_merkle as naive
 
 if TYPE_CHECKING:
@@ -330,3 +330,49 @@ def test_what_no_tree_remembers_is_refused(text: str) -> None:
         MerkleError, match=r"(what a tree remembers is its size and at most 63 hashes|complete subtrees, and at most)"
     ):
         Frontier.of(text)
+
+
+# Trees that grew
+
+
+@given(st.integers(0, 70), st.integers(0, 70), st.integers(0, 70))
+@settings(deadline=None)
+def test_a_tree_that_grew_proves_what_the_tree_over_all_leaves_proves(one: int, two: int, three: int) -> None:
+    begun, between, size = sorted((one, two, three))
+    leaves = MANY[:size]
+    first = Growth(Frontier.over(MANY[:begun]), MANY[begun:between])
+    assert first.frontier() == Frontier.over(MANY[:between])
+    grown = Growth(first.frontier(), leaves[between:])
+    assert (grown.size, grown.before, grown.frontier()) == (size, first.frontier(), Frontier.over(leaves))
+    assert grown.root() == merkle.root(leaves) == naive.mth(leaves)
+    assert grown.consistency() == merkle.consistency(leaves, between)
+    if 0 < between < size:
+        assert list(grown.consistency()) == naive.proof(between, leaves)
+    for index in range(between, size):
+        assert grown.inclusion(index) == merkle.inclusion(leaves, index)
+        assert list(grown.inclusion(index)) == naive.path(index, leaves)
+
+
+def test_a_tree_without_leaves_grew_from_nothing() -> None:
+    grown = Growth(Frontier.empty(), [])
+    assert (grown.root(), grown.frontier(), grown.consistency()) == (EMPTY, Frontier.empty(), ())
+
+
+def test_a_tree_that_grew_proves_only_what_came_after() -> None:
+    grown = Growth(Frontier.over(MANY[:5]), MANY[5:8])
+    with pytest.raises(
+        MerkleError,
+        match=r"of the first 5 leaves of a tree of 8 only the frontier is known, .* from index 5 on; got 4: prove it over",
+    ):
+        grown.inclusion(4)
+    for index in (-1, 8):
+        with pytest.raises(MerkleError, match=f"the leaves of a tree of 8 have the indexes from 0 to 7; got {index}"):
+            grown.inclusion(index)
+
+
+def test_a_tree_that_grew_from_another_past_leads_to_another_root() -> None:
+    changed = [bytes(32), *MANY[1:20]]
+    grown = Growth(Frontier.over(changed), MANY[20:33])
+    assert grown.root() != merkle.root(MANY[:33])
+    with pytest.raises(MerkleError, match="the trees are not consistent"):
+        merkle.check_consistency(20, merkle.root(MANY[:20]), 33, grown.root(), grown.consistency())
