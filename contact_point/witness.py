@@ -23,6 +23,7 @@ from pcsc import checkpoints, merkle, receipts, records
 from pcsc.checkpoints import Head
 from pcsc.duties import Content
 from pcsc.errors import OutOfOrderError, RecordError
+from pcsc.merkle import Frontier, Growth
 from pcsc.messages import Checkpoints, Step
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def exchange(here: Installation, now: datetime) -> None:
     """
     if here.other is None:
         return
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         base = _witnessed(tx, here.settings.uri)
     for _ in range(ROUNDS):
         message = _statement(here, service.new_number(here, now), now, base)
@@ -87,7 +88,7 @@ def exchange(here: Installation, now: datetime) -> None:
 
 def _is_behind(here: Installation, witnessed: Checkpoint | None) -> bool:
     """Whether our record has come further than what was witnessed of it."""
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         return tx.head() != (None if witnessed is None else witnessed.head)
 
 
@@ -98,7 +99,7 @@ def catch_up(here: Installation, now: datetime) -> None:
         ForkError, ClientError, TlsError, WireError: as :func:`exchange`.
 
     """
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         last = _witnessed(tx, here.settings.uri)
     if _is_behind(here, last):
         exchange(here, now)
@@ -150,17 +151,19 @@ def _checkpoint(note: str) -> Checkpoint:
 
 
 class _Grown(NamedTuple):
-    """How far a tree of our record has come, with the leaves up to there, and from which of them the recipient knows none."""
+    """How far a tree of our record has come, and how it grew since the recipient witnessed it."""
 
     checkpoint: Checkpoint
-    leaves: list[bytes]
-    begun: int
+    growth: Growth
 
 
 def _statement(here: Installation, control_number: str, now: datetime, base: Checkpoint | None) -> Checkpoints:
-    """Return how far our record has come since ``base``, which the other contact point says that it witnessed last."""
+    """Return how far our record has come since ``base``, which the other contact point says that it witnessed last.
+
+    Costs what was recorded since, whatever came before, and keeps nobody from writing.
+    """
     uri, key = here.settings.uri, SigningKey.load(here.settings.folder.signing_key)
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         grown = list(_grown(tx, uri, base, now))
         steps = tuple(_step(each, uri, key) for each in grown)
         destroyed = tuple(notes.sign(receipt, uri, key) for each in grown for receipt in _receipts(tx, each))
@@ -185,29 +188,46 @@ def _grown(tx: Transaction, uri: str, base: Checkpoint | None, now: datetime) ->
     for at, head in enumerate(heads):
         if room == 0 or (base is not None and (head.tree, head.size) <= (base.head.tree, base.head.size)):
             continue
-        begun = base.head.size if base is not None and head.tree == base.head.tree else 0
-        size = min(head.size, begun + room)
-        room -= size - begun
-        leaves = tx.leaves(head.tree)[:size]
-        last = head if size == head.size else Head(head.tree, size, merkle.root(leaves).hex())
-        yield _Grown(checkpoints.of_heads(uri, [*heads[:at], last], now), leaves, begun)
+        before = _up_to(tx, base.head) if base is not None and head.tree == base.head.tree else Frontier.empty()
+        size = min(head.size, before.size + room)
+        room -= size - before.size
+        growth = Growth(before, tx.leaves(head.tree, before.size, size))
+        # The head that is stored is what is signed: where it was changed, the proof does not lead there.
+        last = head if size == head.size else Head(head.tree, size, growth.root().hex())
+        yield _Grown(checkpoints.of_heads(uri, [*heads[:at], last], now), growth)
+
+
+def _up_to(tx: Transaction, head: Head) -> Frontier:
+    """Return a tree of our record up to the size of a head that was signed of it.
+
+    From what is remembered of it, if that leads to the head, and from all its leaves if not: then it was never witnessed, or
+    something was changed, or a recipient goes on from further back. Whoever calls holds it to the head.
+    """
+    remembered = tx.witnessed(head.tree)
+    if remembered.size <= head.size:
+        growth = Growth(remembered, tx.leaves(head.tree, remembered.size, head.size))
+        if growth.root() == head.digest:
+            return growth.frontier()
+    whole = Growth(Frontier.empty(), tx.leaves(head.tree, 0, head.size))
+    if 0 < remembered.size <= head.size and whole.root() == head.digest:
+        _log.critical("Art. 11: what was remembered of the tree %s was changed; its leaves were not", head.tree)
+    return whole.frontier()
 
 
 def _step(grown: _Grown, uri: str, key: SigningKey) -> Step:
     """Return what shows that a tree only grew."""
-    proof = merkle.consistency(grown.leaves, grown.begun) if grown.begun else ()
     note = notes.sign(grown.checkpoint.text(), uri, key)
-    return Step(note, tuple(base64.b64encode(each).decode() for each in proof))
+    return Step(note, tuple(base64.b64encode(each).decode() for each in grown.growth.consistency()))
 
 
 def _receipts(tx: Transaction, grown: _Grown) -> Iterable[str]:
     """Yield the text of a receipt for each print of the other Party's that the new entries say was destroyed."""
     first = tx.first_of(grown.checkpoint.head.tree)
-    for number in range(first + grown.begun, first + len(grown.leaves)):
+    for number in range(first + grown.growth.before.size, first + grown.growth.size):
         place = tx.place(number)
         said = records.said_by(place) or {}  # nothing, where its term has ended
         if (said.get("event"), said.get("article") in _THEIRS) == ("deletion", True):
-            yield receipts.of_deletion(place, grown.leaves, grown.checkpoint, first=first).text()
+            yield receipts.of_deletion(place, grown.growth, grown.checkpoint, first=first).text()
 
 
 # Theirs
@@ -291,7 +311,8 @@ _MOST_STEPS: Final = 1200
 def _take_witnessed(here: Installation, note: str) -> Checkpoint | None:
     """Return up to where the other contact point witnessed our record, and keep the note; None where it has witnessed nothing.
 
-    Where a signing key was changed since, the note serves to go on from, and is not kept.
+    Where a signing key was changed since, the note serves to go on from, and is not kept. What our record was up to there is
+    remembered, so that the next look begins there.
 
     Raises:
         ForkError: our record does not lead there.
@@ -303,20 +324,23 @@ def _take_witnessed(here: Installation, note: str) -> Checkpoint | None:
     ours = SigningKey.load(here.settings.folder.signing_key).verifying
     checkpoint = _checkpoint(note)
     head = checkpoint.head
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         if note == tx.note_of(checkpoint.origin, head.size):
             return checkpoint
-        leaves = tx.leaves(head.tree)
-        if checkpoint.uri == uri and len(leaves) >= head.size and merkle.root(leaves[: head.size]).hex() == head.root:
-            theirs = VerifyingKey.from_pem(other.signing_key_pem.encode())
-            if _is_signed(note, uri, ours) and _is_signed(note, other.uri, theirs):
+        found = _up_to(tx, head)
+    if (checkpoint.uri, found.size, found.root()) == (uri, head.size, head.digest):
+        theirs = VerifyingKey.from_pem(other.signing_key_pem.encode())
+        whole = _is_signed(note, uri, ours) and _is_signed(note, other.uri, theirs)
+        with here.store.transaction() as tx:
+            tx.keep_witnessed(head.tree, found)
+            if whole:
                 tx.keep_note(checkpoint.origin, head.size, note)
-            return checkpoint
+        return checkpoint
     if not _is_signed(note, uri, ours):
         _log.warning("%s shows a checkpoint of our record that our key of today did not sign", other.party)
         return None
     fork = (
-        f"{other.party} holds a checkpoint of our record, signed by us, of {_said(head)}, and our record has {len(leaves)} "
+        f"{other.party} holds a checkpoint of our record, signed by us, of {_said(head)}, and our record has {found.size} "
         "there, or others: it was changed, cut off or set back (Art. 11)"
     )
     _log.critical("%s", fork)

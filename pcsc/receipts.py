@@ -41,7 +41,7 @@ from pcsc.errors import RecordError
 from pcsc.records import Recorded, said_by
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pcsc.merkle import Growth
 
 HEADING: Final = "pcsc deletion receipt v1"
 
@@ -92,20 +92,20 @@ class DeletionReceipt:
         return "".join(f"{line}\n" for line in lines)
 
 
-def of_deletion(place: Recorded, leaves: Sequence[bytes], checkpoint: Checkpoint, *, first: int) -> DeletionReceipt:
+def of_deletion(place: Recorded, tree: Growth, checkpoint: Checkpoint, *, first: int) -> DeletionReceipt:
     """Return the receipt for the deletion that ``place`` records.
 
-    ``leaves`` are the data of the leaves of its tree, 32 bytes each, at least as many as the checkpoint is of; ``first`` is the
-    number of the tree's first entry. Costs two hashes a leaf.
+    ``tree`` is its tree as the checkpoint has it, grown by the entry or more; ``first`` is the number of the tree's first
+    entry. The proof is looked up.
 
     Raises:
-        ReceiptError: the entry's term has ended, it is of no deletion, or the checkpoint was made before it.
-        MerkleError: the tree has no leaf there.
+        ReceiptError: the entry's term has ended, it is of no deletion, or the checkpoint was made before it or of another size.
+        MerkleError: the tree has no leaf there, or had it before it grew.
 
     """
     said = _said(place)
     head, index = checkpoint.head, place.number - first
-    if (head.tree, True) != (place.tree, index < head.size <= len(leaves)):
+    if (head.tree, True) != (place.tree, index < head.size == tree.size):
         raise ReceiptError(
             f"a receipt proves its entry by a checkpoint of its tree that was made after it; entry {place.number} is at index "
             f"{index} in tree {place.tree}, and the checkpoint is of {head.size} entries in tree {head.tree}"
@@ -118,7 +118,7 @@ def of_deletion(place: Recorded, leaves: Sequence[bytes], checkpoint: Checkpoint
         at=datetime.fromisoformat(said["at"]).astimezone(UTC).replace(microsecond=0),
         place=place,
         index=index,
-        proof=merkle.inclusion(leaves[: head.size], index),
+        proof=tree.inclusion(index),
         checkpoint=checkpoint,
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from contact_point.keys import KeyDestroyedError, KeysError, seal, unseal
 from contact_point.store.errors import StoreError
 from contact_point.store.part import Part
-from contact_point.store.tables import DUE, ENTRY, EXCHANGE, RECEIVED, TREE
+from contact_point.store.tables import DUE, ENTRY, EXCHANGE, RECEIVED, TREE, WITNESSED
 from pcsc import records
 from pcsc.checkpoints import Head
 from pcsc.errors import RecordError
@@ -166,10 +166,33 @@ class Record(Part):
         """Return the head of every tree, oldest first: all but the last are final."""
         return [_head(row) for row in self._connection.execute(TREE.select().order_by(TREE.c.name))]
 
-    def leaves(self, tree: str) -> list[bytes]:
-        """Return the data of a tree's leaves, 32 bytes each; none where there is no such tree."""
+    def leaves(self, tree: str, begin: int = 0, end: int | None = None) -> list[bytes]:
+        """Return the data of a tree's leaves, 32 bytes each, from index ``begin`` to before ``end``, where there are any.
+
+        Costs what is returned, not what is in the tree.
+        """
         rows = select(ENTRY.c.leaf).where(ENTRY.c.tree == tree).order_by(ENTRY.c.number)
+        if begin:
+            first = select(TREE.c.first_entry).where(TREE.c.name == tree).scalar_subquery()
+            rows = rows.where(ENTRY.c.number >= first + begin)
+        if end is not None:
+            rows = rows.limit(max(0, end - begin))
         return [bytes.fromhex(leaf) for leaf in self._connection.execute(rows).scalars()]
+
+    def witnessed(self, tree: str) -> Frontier:
+        """Return a tree as it was when it was witnessed last; without leaves where nothing is remembered.
+
+        Raises:
+            MerkleError: what is remembered was changed.
+
+        """
+        text = self._connection.execute(select(WITNESSED.c.frontier).where(WITNESSED.c.tree == tree)).scalar()
+        return Frontier.empty() if text is None else Frontier.of(text)
+
+    def keep_witnessed(self, tree: str, frontier: Frontier) -> None:
+        """Remember a tree as it was when it was witnessed."""
+        self._connection.execute(WITNESSED.delete().where(WITNESSED.c.tree == tree))
+        self._connection.execute(WITNESSED.insert(), {"tree": tree, "frontier": frontier.text()})
 
     def first_of(self, tree: str) -> int:
         """Return the number of a tree's first entry, from which the places of its leaves are counted.

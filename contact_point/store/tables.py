@@ -68,6 +68,14 @@ TREE = Table(
     # The compact range of its leaves, from which its head follows without reading them.
     Column("frontier", _Text, nullable=False),
 )
+# The compact range of each tree as the other contact point witnessed it last: what came after is shown without reading what
+# was before. Whoever takes it holds it to the root that both signed.
+WITNESSED = Table(
+    "witnessed",
+    TABLES,
+    Column("tree", _Text, primary_key=True),
+    Column("frontier", _Text, nullable=False),
+)
 NOTE = Table(
     "note",
     TABLES,

@@ -34,6 +34,7 @@ from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.exchange import Matter, MatterKind, Release, Side, State
+from pcsc.merkle import Frontier
 from pcsc.messages import ConsentTo, Search
 from pcsc.records import verify
 from tests.builders import (
@@ -92,6 +93,7 @@ def everything(tx: Transaction) -> None:
     tx.receive(QUERY, Received(QUERY, "c0" * 32, Content.ANSWER))
     tx.use_nonce("nonce", until=NOW + timedelta(minutes=10), now=NOW)
     act(tx)
+    tx.keep_witnessed("2026-11", Frontier.over(tx.leaves("2026-11")))
     tx.enrol([person("person-1")])
 
 
@@ -115,7 +117,20 @@ def fail(error: type[BaseException]) -> Callable[[Transaction], None]:
     return step
 
 
-TABLES = ("exchange", "content", "entry", "tree", "received", "nonce", "subject", "impression", "due", "note", "copy")
+TABLES = (
+    "exchange",
+    "content",
+    "entry",
+    "tree",
+    "received",
+    "nonce",
+    "subject",
+    "impression",
+    "due",
+    "note",
+    "witnessed",
+    "copy",
+)
 
 
 @pytest.mark.parametrize("error", [LostPowerError, KeyboardInterrupt, RecordError, StoreError])

@@ -11,7 +11,7 @@ from sqlalchemy import func, null, select
 from annex.parameters import Party
 from contact_point.keys import KeyDestroyedError, seal, unseal
 from contact_point.store import Copy, StoreError, UnknownExchangeError
-from contact_point.store.tables import ENTRY, EXCHANGE, TREE
+from contact_point.store.tables import ENTRY, EXCHANGE, TREE, WITNESSED
 from pcsc import merkle
 from pcsc.errors import RecordError
 from pcsc.exchange import Exchange, Matter, MatterKind, State
@@ -296,6 +296,32 @@ def test_11_1_the_record_is_a_tree_for_each_month_whose_heads_are_kept(place: Pl
         assert tx.leaves("2027-01") == []
         with pytest.raises(StoreError, match="the record has no tree 2027-01: nothing was recorded in that month"):
             tx.first_of("2027-01")
+
+
+def test_leaves_are_read_from_one_index_to_another(place: Place) -> None:
+    months(place)
+    with place.store.reading() as tx:
+        leaves = tx.leaves("2026-12")
+        assert len(set(leaves)) == 3
+        for begin in range(5):
+            assert tx.leaves("2026-12", begin) == leaves[begin:]
+            for end in (*range(5), 2**63 - 1):
+                assert tx.leaves("2026-12", begin, end) == leaves[begin:end]
+        assert tx.leaves("2027-01", 1, 3) == []
+
+
+def test_a_tree_is_remembered_as_it_was_when_it_was_witnessed(place: Place) -> None:
+    months(place)
+    with place.store.transaction() as tx:
+        assert tx.witnessed("2026-12") == merkle.Frontier.empty()
+        for size in (3, 2):  # what was witnessed last, if the other contact point goes on from further back
+            remembered = merkle.Frontier.over(tx.leaves("2026-12", 0, size))
+            tx.keep_witnessed("2026-12", remembered)
+            assert tx.witnessed("2026-12") == remembered
+        assert tx.witnessed("2026-11") == merkle.Frontier.empty()
+    place.rows(WITNESSED.update().values(frontier="2"))
+    with place.store.reading() as tx, pytest.raises(merkle.MerkleError, match="a tree of 2 leaves has 1 complete"):
+        tx.witnessed("2026-12")
 
 
 def test_11_1_a_place_is_shown_with_its_proof(place: Place) -> None:

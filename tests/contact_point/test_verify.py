@@ -958,7 +958,8 @@ def receipt(scene: tamper.Scene) -> receipts.DeletionReceipt:
     place = records.append(scene.places[-1], entry, "5a" * 32)
     tree = [each for each in (*scene.places, place) if each.tree == place.tree]
     checkpoint = checkpoints.of_heads(JP, tamper._heads([*scene.places, place]), NOW)
-    return receipts.of_deletion(place, [bytes.fromhex(each.leaf) for each in tree], checkpoint, first=tree[0].number)
+    grown = merkle.Growth(merkle.Frontier.empty(), [bytes.fromhex(each.leaf) for each in tree])
+    return receipts.of_deletion(place, grown, checkpoint, first=tree[0].number)
 
 
 def test_a_receipt_that_one_writes_the_other_accepts(

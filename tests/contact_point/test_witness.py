@@ -14,13 +14,17 @@ from annex.parameters import Party
 from contact_point import correspondence, main, notes, queried, service, wire, witness
 from contact_point.keys import SigningKey, VerifyingKey
 from contact_point.service import Installation
+from contact_point.store.tables import ENTRY, TREE, WITNESSED
 from contact_point.witness import ForkError
-from pcsc import checkpoints, receipts
+from pcsc import checkpoints, merkle, receipts, records
 from pcsc.duties import Content
+from pcsc.errors import RecordError
 from pcsc.messages import Checkpoints, ConsultationOn, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Executable
 
     from .parties import Finger, Parties
 
@@ -343,3 +347,111 @@ def test_11_a_time_that_the_signature_belies_tells_nothing_of_our_clock(
     with us.store.transaction() as tx:
         clock = tx.clock()
     assert clock is None or not clock.alarmed
+
+
+# What was witnessed is not read again
+
+
+def note(here: Installation, entries: int = 1) -> None:
+    """Record acts of our own."""
+    with here.store.transaction() as tx:
+        (exchange,) = tx.exchanges()
+        for _ in range(entries):
+            service.record_act(tx, exchange, "note", article="14", note="an act of our own", now=NOVEMBER)
+
+
+def changed(here: Installation, statement: Executable) -> None:
+    """Change the database behind the back of the contact point."""
+    with here.store._engine.begin() as connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def test_11_a_tree_is_remembered_up_to_where_it_was_witnessed(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, _ = both
+    consult(jp)
+    for entries in (0, 1, 2, 7, 50):
+        note(jp, entries)
+        witness.exchange(jp, NOVEMBER)
+        assert witnessed(us, jp) == head(jp)
+        with jp.store.reading() as tx:
+            assert tx.witnessed("2026-11") == merkle.Frontier.over(tx.leaves("2026-11"))
+
+
+def test_11_a_leaf_that_was_changed_after_it_was_witnessed_is_found_when_the_record_is_verified(
+    both: tuple[Installation, Installation, Direct],
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    note(jp, 3)
+    witness.exchange(jp, NOVEMBER)
+    # An empty place, as of an entry whose term has ended: nothing but the leaf itself can tell.
+    emptied = {"leaf": "5a" * 32, "sealed": None, "exchange": None, "trace": None}
+    changed(jp, ENTRY.update().where(ENTRY.c.number == 1).values(emptied))
+    note(jp)
+    witness.exchange(jp, NOVEMBER)  # what is shown is the tree that was witnessed, and what came after
+    assert witnessed(us, jp) == head(jp)
+    with jp.store.reading() as tx, pytest.raises(RecordError, match="one of the entries 0 to 4 was changed"):
+        records.verify(tx.record(), checkpoints=witness.kept(jp, tx, jp.settings.uri))
+
+
+def another_head(here: Installation) -> Executable:
+    """Return what changes the head that is stored of a tree, but not its size."""
+    with here.store.reading() as tx:
+        return TREE.update().values(frontier=merkle.Frontier.over([bytes(32)] * tx.heads()[-1].size).text())
+
+
+def another_end(here: Installation) -> Executable:
+    with here.store.reading() as tx:
+        return ENTRY.update().where(ENTRY.c.number == tx.next_entry() - 1).values(leaf="5a" * 32)
+
+
+@pytest.mark.parametrize("tampering", [another_head, another_end])
+def test_11_what_was_changed_and_not_yet_witnessed_is_noticed_at_once(
+    both: tuple[Installation, Installation, Direct], tampering: Callable[[Installation], Executable]
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    before = witnessed(us, jp)
+    note(jp, 2)
+    changed(jp, tampering(jp))
+    with pytest.raises(ForkError, match=r"the record of JP does not go on from .*: .* the trees are not consistent"):
+        witness.exchange(jp, NOVEMBER)
+    assert witnessed(us, jp) == before
+
+
+def test_11_what_is_remembered_is_believed_where_it_leads_to_what_was_signed(
+    both: tuple[Installation, Installation, Direct], caplog: pytest.LogCaptureFixture
+) -> None:
+    jp, us, _ = both
+    consult(jp)
+    for tampering in (WITNESSED.update().values(frontier=f"1 {'5a' * 32}"), WITNESSED.delete()):
+        note(jp)
+        changed(jp, tampering)
+        witness.exchange(jp, NOVEMBER)
+        assert witnessed(us, jp) == head(jp)
+        with jp.store.reading() as tx:
+            assert tx.witnessed("2026-11").root() == tx.heads()[-1].digest
+    told = "Art. 11: what was remembered of the tree 2026-11 was changed; its leaves were not"
+    assert {each.getMessage() for each in caplog.records if "remembered" in each.getMessage()} == {told}
+
+
+def test_11_a_statement_waits_for_nobody_who_writes(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, _ = both
+    consult(jp)
+    note(jp, 2)
+    with jp.store.transaction() as tx:
+        base = witness._witnessed(tx, jp.settings.uri)
+        statement = witness._statement(jp, "JP261122-NOTWAITS", NOVEMBER, base)
+    assert len(statement.steps) == 1
+    assert witness.answer(us, statement, NOVEMBER)
+    assert witnessed(us, jp) == head(jp)
+
+
+def test_11_several_processes_show_one_record(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, way = both
+    consult(jp)
+    with main.opened(jp.settings.folder.root) as again:
+        for here in (jp, replace(again, other=way, reader=jp.reader)) * 3:
+            note(here, 2)
+            witness.exchange(here, NOVEMBER)
+            assert witnessed(us, jp) == head(jp)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annex.parameters import Party
+from pcsc import merkle
 from pcsc.checkpoints import CheckpointError, Head, of_heads
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.exchange import Side, State
-from pcsc.merkle import Frontier, MerkleError
+from pcsc.merkle import Frontier, Growth, MerkleError
 from pcsc.receipts import HEADING, DeletionReceipt, ReceiptError, check, of_deletion, parse
 from pcsc.records import Recorded, append, commitment, expire, of_act, verify
 from tests.builders import NOW, QUERY, SALT, exchange
@@ -58,10 +59,15 @@ def checkpoint_of(places: list[Recorded]) -> Checkpoint:
     return of_heads(US, verify(places).heads, NOW + timedelta(days=31))
 
 
+def grown(leaves: list[bytes], begun: int = 0) -> Growth:
+    """Return the tree over these leaves, as it grew from the first of them."""
+    return Growth(Frontier.over(leaves[:begun]), leaves[begun:])
+
+
 PLACES: Final = record()
 LEAVES: Final = leaves_of(PLACES, "2026-12")
 CHECKPOINT: Final = checkpoint_of(PLACES)
-RECEIPT: Final = of_deletion(PLACES[4], LEAVES, CHECKPOINT, first=2)
+RECEIPT: Final = of_deletion(PLACES[4], grown(LEAVES), CHECKPOINT, first=2)
 TEXT: Final = RECEIPT.text()
 CHECKPOINT_BEGINS: Final = 12  # its first line, from 0
 
@@ -116,7 +122,10 @@ def test_a_receipt_comes_back_from_its_text_and_holds_wherever_the_entry_is_and_
     tree = places[deletion].tree
     first = next(place.number for place in places if place.tree == tree)
     until = data.draw(st.integers(deletion + 1, max(place.number for place in places if place.tree == tree) + 1))
-    receipt = of_deletion(places[deletion], leaves_of(places, tree), checkpoint_of(places[:until]), first=first)
+    leaves, index = leaves_of(places[:until], tree), deletion - first
+    begun = data.draw(st.integers(0, index))  # the recipient knows those before, or some of them
+    receipt = of_deletion(places[deletion], grown(leaves, begun), checkpoint_of(places[:until]), first=first)
+    assert receipt.proof == merkle.inclusion(leaves, index)
     assert parse(receipt.text()) == receipt
     assert receipt.destroyed is kind
     check(receipt)
@@ -124,14 +133,14 @@ def test_a_receipt_comes_back_from_its_text_and_holds_wherever_the_entry_is_and_
 
 def test_a_receipt_with_nothing_beside_its_entry_has_an_empty_proof() -> None:
     places = record(1, deletion=0)
-    receipt = of_deletion(places[0], leaves_of(places, "2026-11"), checkpoint_of(places), first=0)
+    receipt = of_deletion(places[0], grown(leaves_of(places, "2026-11")), checkpoint_of(places), first=0)
     assert "\nindex 0\nproof\ncheckpoint " in receipt.text()
     check(parse(receipt.text()))
 
 
 def test_nothing_of_a_print_is_in_a_receipt_and_the_party_is_the_one_that_destroyed() -> None:
     ours = record(side=Side.QUERYING)
-    receipt = of_deletion(ours[4], leaves_of(ours, "2026-12"), checkpoint_of(ours), first=2)
+    receipt = of_deletion(ours[4], grown(leaves_of(ours, "2026-12")), checkpoint_of(ours), first=2)
     assert (receipt.party, RECEIPT.party) == (Party.JP, Party.US)
     check(receipt)
 
@@ -143,7 +152,7 @@ def test_an_entry_whose_term_has_ended_can_no_longer_be_shown() -> None:
     with pytest.raises(
         ReceiptError, match=r"^Art\. 11\(1\): entry 4 does not give its leaf, or its term has ended"
     ) as refused:
-        of_deletion(expire(PLACES[4]), LEAVES, CHECKPOINT, first=2)
+        of_deletion(expire(PLACES[4]), grown(LEAVES), CHECKPOINT, first=2)
     assert isinstance(refused.value, RecordError)
 
 
@@ -151,13 +160,13 @@ def test_only_the_entry_of_a_deletion_is_shown() -> None:
     with pytest.raises(
         ReceiptError, match="a deletion receipt shows the entry of a deletion; entry 5 is of something else"
     ):
-        of_deletion(PLACES[5], LEAVES, CHECKPOINT, first=2)
+        of_deletion(PLACES[5], grown(LEAVES), CHECKPOINT, first=2)
 
 
 def test_what_was_destroyed_is_named_by_its_kind() -> None:
     places = record(note="everything destroyed")
     with pytest.raises(ReceiptError, match=r"expected one of probe, candidate, .*; got something else"):
-        of_deletion(places[4], LEAVES, CHECKPOINT, first=2)
+        of_deletion(places[4], grown(LEAVES), CHECKPOINT, first=2)
 
 
 @pytest.mark.parametrize("until", [1, 2, 3, 4])
@@ -165,14 +174,16 @@ def test_a_checkpoint_that_was_made_before_the_deletion_proves_nothing_of_it(unt
     with pytest.raises(
         ReceiptError, match="by a checkpoint of its tree that was made after it; entry 4 is at index 2 in tree 2026-12"
     ):
-        of_deletion(PLACES[4], LEAVES, checkpoint_of(PLACES[:until]), first=2)
+        of_deletion(PLACES[4], grown(LEAVES), checkpoint_of(PLACES[:until]), first=2)
 
 
 def test_a_checkpoint_of_more_leaves_than_there_are_proves_nothing() -> None:
     with pytest.raises(ReceiptError, match="and the checkpoint is of 5 entries in tree 2026-12"):
-        of_deletion(PLACES[4], LEAVES[:4], CHECKPOINT, first=2)
+        of_deletion(PLACES[4], grown(LEAVES[:4]), CHECKPOINT, first=2)
     with pytest.raises(MerkleError, match="the leaves of a tree of 5 have the indexes from 0 to 4; got -1"):
-        of_deletion(PLACES[4], LEAVES, CHECKPOINT, first=5)
+        of_deletion(PLACES[4], grown(LEAVES), CHECKPOINT, first=5)
+    with pytest.raises(MerkleError, match="of the first 3 leaves of a tree of 5 only the frontier is known"):
+        of_deletion(PLACES[4], grown(LEAVES, 3), CHECKPOINT, first=2)
 
 
 # What does not hold
@@ -340,7 +351,7 @@ def test_a_time_of_another_zone_in_the_entry_is_the_same_time() -> None:
     )
     leaves = leaves_of([other], "2026-12")
     receipt = of_deletion(
-        other, leaves, of_heads(US, [Head("2026-12", 1, Frontier.over(leaves).root().hex())], at), first=0
+        other, grown(leaves), of_heads(US, [Head("2026-12", 1, Frontier.over(leaves).root().hex())], at), first=0
     )
     assert receipt.at == at.replace(microsecond=0)
     assert places[0].tree == "2026-11"

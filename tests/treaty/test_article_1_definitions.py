@@ -38,6 +38,7 @@ NOT_PERSONAL: Final = {
     "note": {"origin", "size", "note"},
     "copy": {"id", "made_at", "sha256", "holds_until", "destroyed_at"},
     "due": {"what", "at"},
+    "witnessed": {"tree", "frontier"},
     "clock": {"row", "seen", "alarmed", "reason"},
     "received": {"answer"},
     "nonce": {"nonce", "until"},
