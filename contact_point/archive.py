@@ -290,7 +290,11 @@ def history(uri: str, kept: Sequence[str], leaves: Callable[[str], Sequence[byte
     """Return notes of a record with the proofs that each continues the one before, as one line of JSON.
 
     ``leaves`` gives those of a tree; without it, the record is not ours to prove, and the notes stand alone. Costs two hashes
-    for each leaf of a tree and each checkpoint of it.
+    for each leaf of a tree, and one for each checkpoint and level of it.
+
+    Raises:
+        RecordError: a tree has fewer leaves than a note says.
+
     """
     sizes: defaultdict[str, set[int]] = defaultdict(set)
     for note in kept:
@@ -305,9 +309,17 @@ def history(uri: str, kept: Sequence[str], leaves: Callable[[str], Sequence[byte
 
 def _steps(tree: str, sizes: list[int], leaves: Sequence[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the proof from each size of a tree to the next."""
-    for one, two in pairwise(sizes):
-        proof = [_base64(each) for each in merkle.consistency(leaves[:two], one)]
-        yield {"tree": tree, "from": one, "to": two, "proof": proof}
+    if sizes[-1] > len(leaves):
+        raise RecordError(
+            f"{sizes[-1]} entries of {tree} were signed, and the record has {len(leaves)} there (Art. 11): it was cut off or "
+            "set back: compare it with the other contact point's"
+        )
+    before = merkle.Frontier.empty()
+    for one, two in pairwise([0, *sizes]):
+        growth = merkle.Growth(before, leaves[one:two])
+        if one:
+            yield {"tree": tree, "from": one, "to": two, "proof": [_base64(each) for each in growth.consistency()]}
+        before = growth.frontier()
 
 
 def _base64(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import stat
@@ -17,7 +18,7 @@ from annex.parameters import Party
 from benchmarks.proof import tamper
 from contact_point import archive, notes, verify
 from contact_point.keys import SignatureError
-from pcsc import checkpoints, records, retention
+from pcsc import checkpoints, merkle, records, retention
 from pcsc.checkpoints import CheckpointError
 from pcsc.errors import RecordError
 from pcsc.exchange import Side, State
@@ -285,6 +286,23 @@ def test_the_notes_of_a_record_that_is_not_ours_come_without_proofs(scene: tampe
         ("2024-09", 2, 5),
         ("2024-10", 2, 4),
     ]
+
+
+def test_the_proofs_of_a_history_are_those_over_all_leaves(scene: tamper.Scene) -> None:
+    notes = [scene.signer.sign(heads, NOW) for heads in scene.heads]
+    found = json.loads(archive.history(JP, notes, lambda tree: leaves(scene, tree)))["proofs"]
+    assert len(found) > 10
+    for each in found:
+        slow = merkle.consistency(leaves(scene, each["tree"])[: each["to"]], each["from"])
+        assert each["proof"] == [base64.b64encode(hashed).decode() for hashed in slow]
+
+
+def test_11_a_record_that_is_shorter_than_what_was_signed_has_no_history(scene: tamper.Scene) -> None:
+    with pytest.raises(
+        RecordError,
+        match=r"5 entries of 2024-09 were signed, and the record has 4 there \(Art\. 11\): it was cut off or set back: comp",
+    ):
+        archive.history(JP, [each.note for each in scene.witnessed], lambda tree: leaves(scene, tree)[:4])
 
 
 def test_whoever_cosigned_is_told_by_the_signature_and_not_by_the_name(scene: tamper.Scene, tmp_path: Path) -> None:
