@@ -21,10 +21,13 @@ from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, n
 from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contact_point.archive import Header, Signer
     from contact_point.service import Installation
-    from contact_point.store import Transaction
+    from contact_point.store import Copy, Transaction
     from pcsc.checkpoints import Checkpoint
+    from pcsc.exchange import Exchange
     from pcsc.records import Recorded, Verification
 
 
@@ -125,16 +128,15 @@ def record_export(
 
     The file is a copy: it is erased when the first term in it ends (Article 11(3)). `pcsc record copies` lists what there is.
     """
-    from contact_point import archive, disposal
+    from contact_point import archive
 
     at = now()
     with opened(root) as here, busy("reading the record", quiet=as_json), TemporaryFile(dir=_new(file)) as spool:
-        with here.store.transaction() as tx:
+        with here.store.reading() as tx:
+            exchanges = tx.exchanges()
             header = archive.header(_signer(here), tx.heads(), tx.notes(here.settings.uri), at)
             written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
-            copy = disposal.enter_copy(
-                tx, file, tx.exchanges(), here.settings.arrangement(at), sha256=written.sha256, now=at
-            )
+        copy = _enter(here, file, exchanges, written.sha256, at)
         _save(here, file, spool, copy.id)
     told = {"file": str(file), "entries": written.places, "copy": copy.id}
     told |= {"until": copy.holds_until, "sha256": written.sha256}
@@ -161,6 +163,25 @@ def _new(file: Path) -> Path:
     return file.parent
 
 
+def _enter(here: Installation, file: Path, exchanges: Sequence[Exchange], sha256: str, at: datetime) -> Copy:
+    """Enter what was read of the record of these exchanges as a copy.
+
+    Raises:
+        RecordError: one of them was deleted since: a copy of it would be a record that nobody deletes.
+
+    """
+    from contact_point import disposal
+
+    with here.store.transaction() as tx:
+        gone = {each.control_number for each in exchanges} - tx.control_numbers()
+        if gone:
+            raise RecordError(
+                f"the term of {len(gone)} of {len(exchanges)} exchanges ended while the record was read (Art. 11(3)), so "
+                f"{file.name} was not written: do it again"
+            )
+        return disposal.enter_copy(tx, file, exchanges, here.settings.arrangement(at), sha256=sha256, now=at)
+
+
 def _save(here: Installation, file: Path, spool: Any, number: int) -> None:
     """Save what was entered as a copy, or take the entry back."""
     from contact_point import archive
@@ -180,7 +201,7 @@ def record_copies(
     as_json: Json = False,
 ) -> None:
     """List the copies of the record that were written here, and until when each may be kept (Article 11(3))."""
-    with opened(root) as here, here.store.transaction() as tx:
+    with opened(root) as here, here.store.reading() as tx:
         found = [each for each in tx.copies() if every or each.destroyed_at is None]
     lines = []
     for each in found:
@@ -230,19 +251,18 @@ def record_prove(
     """Show one entry of the record, with the proof that it stands there under a signed checkpoint (RFC 9162, 2.1.3)."""
     from hashlib import sha256
 
-    from contact_point import archive, disposal
+    from contact_point import archive
 
     at = now()
     with opened(root) as here, TemporaryFile(dir=_new(file)) as spool:
-        with here.store.transaction() as tx:
+        with here.store.reading() as tx:
             place = _place(tx, number)
             first, leaves = tx.first_of(place.tree), tx.leaves(place.tree)
             note = _note_over(here, tx, place, first, at)
-            proof = archive.inclusion(place, leaves, first, note).encode()
-            spool.write(proof)
             exchanges = [tx.exchange(entry.exchange) for entry in archive.entries([place])]
-            digest, arrangement = sha256(proof).hexdigest(), here.settings.arrangement(at)
-            copy = disposal.enter_copy(tx, file, exchanges, arrangement, sha256=digest, now=at)
+        proof = archive.inclusion(place, leaves, first, note).encode()
+        spool.write(proof)
+        copy = _enter(here, file, exchanges, sha256(proof).hexdigest(), at)
         _save(here, file, spool, copy.id)
     told = {"file": str(file), "number": number, "tree": place.tree, "copy": copy.id, "until": copy.holds_until}
     said = f"Entry {number} is in {plain(str(file))}, copy {copy.id}"
@@ -285,7 +305,7 @@ def record_checkpoints(
     from contact_point import archive
     from pcsc import checkpoints
 
-    with opened(root) as here, here.store.transaction() as tx:
+    with opened(root) as here, here.store.reading() as tx:
         other = here.settings.other
         if theirs and other is None:
             raise RecordError(

@@ -58,11 +58,24 @@ class Exchanges(Part):
         text = unseal(self._key_in(row.slot), row.sealed, bound_to=_exchange_place(row.control_number))
         return _STORED_EXCHANGE.validate_json(text)
 
+    def control_numbers(self) -> frozenset[str]:
+        """Return the control number of every exchange; none is opened."""
+        return frozenset(self._connection.execute(select(EXCHANGE.c.control_number)).scalars())
+
     def exchanges(self) -> list[Exchange]:
-        """Return every exchange, oldest first."""
+        """Return every exchange, oldest first; of a snapshot, those whose key was not destroyed a moment ago."""
         rows = select(EXCHANGE).order_by(EXCHANGE.c.opened_on, EXCHANGE.c.control_number)
-        found = [self._unsealed(row) for row in self._connection.execute(rows)]
+        found = [each for row in self._connection.execute(rows) if (each := self._unended(row)) is not None]
         return sorted(found, key=lambda exchange: exchange.opened_at)
+
+    def _unended(self, row: Any) -> Exchange | None:
+        """Return the exchange that a row holds, or None where its term ended since the snapshot was taken."""
+        try:
+            return self._unsealed(row)
+        except KeyDestroyedError:
+            if not self._snapshot:
+                raise
+            return None
 
     def whole_exchanges(self) -> list[Exchange]:
         """Return every exchange that can be read, and tell of those that cannot: one must not keep the prints of another."""

@@ -12,7 +12,9 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import cli, due, main, querying, verify, witness
+from contact_point.cli import record
 from contact_point.client import UnreachableError
+from pcsc.errors import RecordError
 
 from .parties import Down, justification
 
@@ -236,3 +238,24 @@ def test_11_3_a_copy_that_could_not_be_saved_is_none(
     code, said = run("export", tmp_path / "no" / "folder", *jp)
     assert (code, "No such file or directory" in said) == (cli.FAILED, True)
     assert [each["destroyed_at"] is not None for each in act("copies", "--all", *jp)] == [True]
+
+
+def test_11_3_what_was_read_of_a_record_that_has_gone_since_is_not_written(
+    parties: Parties, jp: tuple[str, Path], tmp_path: Path
+) -> None:
+    here, file, at = parties.jp, tmp_path / "jp.jsonl", main.clock()
+    assert jp
+    with here.store.reading() as tx:
+        exchanges = tx.exchanges()
+        with here.store.transaction() as other:
+            slot = other.erase(exchanges[0].control_number)
+    assert slot is not None
+    here.store.destroy_exchange(slot)
+    with pytest.raises(
+        RecordError,
+        match=r"the term of 1 of 1 exchanges ended while the record was read \(Art\. 11\(3\)\), so jp\.jsonl was not",
+    ):
+        record._enter(here, file, exchanges, "5a" * 32, at)
+    with here.store.reading() as tx:
+        assert tx.copies() == []
+    assert record._enter(here, file, [], "5a" * 32, at).path == str(file)

@@ -379,6 +379,24 @@ def test_the_record_is_read_as_it_is_at_one_moment_while_others_go_on(place: Pla
         assert (verify(tx.record()).entries, verify(tx.record()).expired) == (256, 255)
 
 
+def test_11_3_an_exchange_whose_key_goes_while_it_is_read_is_one_whose_term_has_ended(place: Place) -> None:
+    with place.store.transaction() as tx:
+        act(tx, control_number=QUERY)
+        act(tx, control_number=OTHER)
+    with place.store.reading() as tx:
+        assert tx.control_numbers() == {QUERY, OTHER}
+        with place.again().transaction() as other:
+            slot = other.erase(OTHER)
+        assert slot is not None
+        place.store.destroy_exchange(slot)
+        assert [each.control_number for each in tx.exchanges()] == [QUERY]
+        assert tx.control_numbers() == {QUERY, OTHER}
+    ((slot,),) = place.rows(select(EXCHANGE.c.slot))
+    place.store.destroy_exchange(slot)
+    with place.store.transaction() as tx, pytest.raises(KeyDestroyedError):
+        tx.exchanges()  # nobody erased it: its key is missing
+
+
 def test_whoever_reads_writes_nothing(place: Place) -> None:
     place.do(act)
     with pytest.raises(RecordError, match=r"cannot be written \(.*read-?only.*\)"), place.store.reading() as tx:
