@@ -77,9 +77,18 @@ def _say(tx: Transaction, exchange: Exchange, message: Beside, before: State | N
     return body
 
 
-def _hear(tx: Transaction, exchange: Exchange, message: Beside, body: bytes, before: State, now: datetime) -> None:
-    """Store a step that a message of the other side brought, record the message, and keep its words."""
-    tx.step(exchange, before=before)
+def _hear(
+    here: Installation,
+    tx: Transaction,
+    before: Exchange,
+    exchange: Exchange,
+    message: Beside,
+    body: bytes,
+    *,
+    now: datetime,
+) -> None:
+    """Store what a message of the other side brought, record the message, and keep its words."""
+    service.step(here, tx, before, exchange, now)
     service.record(tx, exchange, message, body, Direction.RECEIVED, now)
     # Art. 8(6): what came of a use is kept apart, where only the review of the implementation reads it.
     kind = Content.RESULT if isinstance(message, ResultOfUse) else Content.CORRESPONDENCE
@@ -138,7 +147,7 @@ def _receive_question(
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference)
         exchange = matters.raised(before, message, before.other, here.settings.arrangement(now), now)
-        _hear(tx, exchange, message, body, before.state, now)
+        _hear(here, tx, before, exchange, message, body, now=now)
         answered = service.receipt(tx, exchange, message, committed, now)
     disposal.dispose(here, exchange.control_number, now)
     return answered
@@ -149,7 +158,7 @@ def _receive_answer(here: Installation, message: Answering, body: bytes, committ
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference)
         exchange = matters.settled(before, message, before.other, now)
-        _hear(tx, exchange, message, body, before.state, now)
+        _hear(here, tx, before, exchange, message, body, now=now)
         return service.receipt(tx, exchange, message, committed, now)
 
 
@@ -228,7 +237,7 @@ def _receive_capacity(here: Installation, message: CapacityAnswer, body: bytes, 
     with here.store.transaction() as tx:
         before = service.referred(tx, message.reference, Side.QUERYING)
         exchange = life.can_answer(before, message, now)
-        _hear(tx, exchange, message, body, before.state, now)
+        _hear(here, tx, before, exchange, message, body, now=now)
         return service.receipt(tx, exchange, message, committed, now)
 
 
@@ -347,6 +356,7 @@ def read_result(
         allowed = "refused" if isinstance(verdict, Refusal) else "allowed"
         note = f"result of use read for {purpose} by {by}: {allowed}"
         service.record_act(tx, exchange, "use", article=verdict.article, note=note, trace=trace, now=now)
+        service.noted(here, tx, exchange, now)
         held = [each for each in tx.held(control_number) if each.kind is Content.RESULT]
         bodies = [tx.content(control_number, each.kind, number=each.number) for each in held]
     if isinstance(verdict, Refusal):

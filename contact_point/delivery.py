@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from contact_point import disposal, due, service, wire, witness
+from contact_point import disposal, service, wire, witness
 from contact_point.client import ClientError, RefusedError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
@@ -139,7 +139,7 @@ def _take_answer(
         if not _recorded(tx, exchange, answer):
             # Art. 11(1): it was received all the same, after the query had lapsed. Nothing of it is kept.
             service.record(tx, exchange, answer, body, Direction.RECEIVED, now)
-            due.noted(tx, exchange, here.settings.arrangement(now), now)
+            service.noted(here, tx, exchange, now)
         return
     tx.step(life.answered(exchange, answer, now), before=exchange.state)
     service.record(tx, exchange, answer, body, Direction.RECEIVED, now)

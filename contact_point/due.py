@@ -125,11 +125,14 @@ def condemn(tx: Transaction, exchange: Exchange) -> set[Content]:
 
 
 def noted(tx: Transaction, exchange: Exchange, arrangement: Arrangement, now: datetime) -> None:
-    """Write down what is due where something was entered in the record and the exchange took no step: the term begins anew.
+    """Write down that the term begins anew where something was entered in the record and the exchange took no step.
 
-    That is so for a message that was received and not accepted, or came too late to matter: Article 11(1) is about receipt.
+    That is so for a message that was received and not accepted, or came too late to matter: Article 11(1) is about receipt. And
+    for an act that changes nothing, such as a use that was refused. When a hold ends (8(1), 8(2)) stays as it was planned.
     """
-    plan(tx, replace(exchange, last_event_at=now), arrangement)
+    found = times(replace(exchange, last_event_at=now), arrangement, (), tx.clock())
+    for what in (EXPIRE, EXPIRE_BELIEVED):
+        tx.plan(exchange.control_number, what, found[what])
 
 
 def record_ends(tx: Transaction, exchange: Exchange, arrangement: Arrangement) -> datetime | None:

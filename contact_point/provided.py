@@ -143,6 +143,7 @@ def release_of_match(
         exchange = tx.exchange(control_number)
         information = Information(article=4, consents=consents_of(exchange), kinds=frozenset({RESULT}))
         verdict = _asked(tx, exchange, information, recipient, by=by, law=law, now=now)
+        service.noted(here, tx, exchange, now)
     return _released(verdict)
 
 

@@ -12,13 +12,12 @@ import base64
 import logging
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from contact_point import (
     correspondence,
     delivery,
     disposal,
-    due,
     prints,
     querying,
     reachability,
@@ -73,7 +72,7 @@ from pcsc.messages import (
 from pcsc.records import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from contact_point.holdings import Found
@@ -142,7 +141,7 @@ def _record_refusal(here: Installation, message: Message, body: bytes, error: Ex
         note = f"{kind} {message.control_number} not accepted: {code}"
         trace = traces.refusal(kind, article=article, code=code, now=now)
         service.record_act(tx, exchange, "not accepted", article=article, note=note, trace=trace, now=now)
-        due.noted(tx, exchange, here.settings.arrangement(now), now)
+        service.noted(here, tx, exchange, now)
 
 
 def _received(here: Installation, message: Message) -> Received | None:
@@ -177,29 +176,9 @@ def _again(here: Installation, message: Message, before: Received) -> bytes:
 
 
 def _act_on(here: Installation, message: Message, body: bytes, committed: str, now: datetime) -> bytes:
-    match message:
-        case Query():
-            return answer_query(here, message, body, committed, now)
-        case Determination():
-            return receive_determination(here, message, body, committed, now)
-        case Request():
-            return receive_request(here, message, body, committed, now)
-        case Reply():
-            return querying.receive_reply(here, message, body, committed, now)
-        case Acceptance():
-            return receive_acceptance(here, message, body, committed, now)
-        case ProvisionWithoutRequest():
-            return unasked.receive(here, message, body, committed, now)
-        case Reachability() | Checkpoints():  # nothing to record or to remember (Art. 11(1))
-            return (
-                reachability.answer(message, now)
-                if isinstance(message, Reachability)
-                else witness.answer(here, message, now)
-            )
-        case Match() | NoMatch() | Provision() | Receipt():
-            raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
-        case _:
-            return correspondence.receive(here, message, body, committed, now)
+    if isinstance(message, Match | NoMatch | Provision | Receipt):
+        raise OutOfOrderError(f"a {wire.kind_of(message)} answers a message of ours; it is not sent by itself")
+    return _ACTS.get(type(message), correspondence.receive)(here, message, body, committed, now)
 
 
 # Article 4
@@ -294,7 +273,7 @@ def receive_determination(
     with here.store.transaction() as tx:
         before = service.referred(tx, notice.reference, Side.QUERIED)
         exchange = life.determine(before, will_request=notice.will_request, now=now)
-        tx.step(exchange, before=before.state)
+        service.step(here, tx, before, exchange, now)
         service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
         answered = service.receipt(tx, exchange, notice, committed, now)
     disposal.dispose(here, exchange.control_number, now)
@@ -464,3 +443,20 @@ def _provide(
     answered = service.answer(tx, exchange, acceptance, committed, provision, Content.ANSWER)
     service.record(tx, exchange, provision, answered, Direction.PROVIDED, now)
     return provided, answered
+
+
+# Dispatch
+
+
+_ACTS: Final[dict[type[Message], Callable[[Installation, Any, bytes, str, datetime], bytes]]] = {
+    Query: answer_query,
+    Determination: receive_determination,
+    Request: receive_request,
+    Reply: querying.receive_reply,
+    Acceptance: receive_acceptance,
+    ProvisionWithoutRequest: unasked.receive,
+    # Nothing to record or to remember (Art. 11(1))
+    Reachability: lambda _here, message, _body, _committed, now: reachability.answer(message, now),
+    Checkpoints: lambda here, message, _body, _committed, now: witness.answer(here, message, now),
+}
+"""What is done with each kind of message; all others are said beside an exchange."""

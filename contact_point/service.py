@@ -16,11 +16,12 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from contact_point import prints, wire
+from contact_point import due, prints, wire
 from contact_point.holdings import Holdings
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
@@ -28,7 +29,7 @@ from contact_point.store import Received, Store, UnknownExchangeError
 from contact_point.timekeeping import Guard
 from pcsc import duties, records
 from pcsc.duties import Content
-from pcsc.errors import NotAMatchError
+from pcsc.errors import NoArrangementError, NotAMatchError
 from pcsc.messages import Condition, Item, Receipt
 from pcsc.records import Direction
 
@@ -148,6 +149,23 @@ def record_act(
     why = "" if trace is None else trace.canonical()
     entry = records.of_act(tx.next_entry(), exchange, event, article=article, note=note, trace=why, now=now)
     tx.append(entry, new_salt(), trace_salt=new_salt())
+
+
+def noted(here: Installation, tx: Transaction, exchange: Exchange, now: datetime) -> None:
+    """Let the term begin anew with what was recorded in the transaction without a step: Article 11(3).
+
+    Where no arrangement is in force, the worker sees it when the term ends.
+    """
+    with suppress(NoArrangementError):
+        due.noted(tx, exchange, here.settings.arrangement(now), now)
+
+
+def step(here: Installation, tx: Transaction, before: Exchange, exchange: Exchange, now: datetime) -> None:
+    """Store what a received message made of an exchange; one that changed nothing is an event all the same (Article 11(3))."""
+    if exchange == before:
+        noted(here, tx, exchange, now)
+    else:
+        tx.step(exchange, before=before.state)
 
 
 # Sending

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
-from contact_point import disposal, due, installation
+from contact_point import correspondence, disposal, due, installation, provided, queried, wire
 from contact_point.due import AT_ONCE, CHECKPOINT, COPIES, DISPOSE, EXPIRE, EXPIRE_BELIEVED, IN_DOUBT, LAPSE, LEEWAY
 from contact_point.installation import Plan
 from contact_point.keys import KeySlots
@@ -20,9 +20,14 @@ from contact_point.prints import PrintReader
 from contact_point.service import Installation
 from contact_point.store import Clock, Due, Store, Transaction
 from contact_point.timekeeping import JUMP, Cause, Guard
-from pcsc import duties
+from pcsc import assistance, duties
+from pcsc.assistance import Capacity
 from pcsc.duties import Content
+from pcsc.errors import ReleaseError, UseError
 from pcsc.exchange import NO_QUERY, Exchange, Side, State
+from pcsc.messages import CapacityAnswer, Determination, Recipient, RecipientKind
+from pcsc.use import Purpose
+from tests.builders import SALT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,6 +218,60 @@ def test_an_entry_without_a_step_begins_the_term_anew(desk: Desk) -> None:
     with desk.store.transaction() as tx:
         due.noted(tx, exchange(), desk.arrangement, NOW + 100 * DAY)
     assert desk.planned()[EXPIRE] == datetime(2029, 3, 2, 12, 10, tzinfo=UTC)
+
+
+def test_an_entry_without_a_step_puts_off_no_hard_stop(desk: Desk) -> None:
+    desk.open(exchange(state=State.MATCH))
+    desk.plan("JP-1", LAPSE, None)
+    desk.plan("JP-1", due.LAPSE_BELIEVED, NOW + DAY)  # the hold was stamped by a clock set ahead
+    with desk.store.transaction() as tx:
+        due.noted(tx, exchange(state=State.MATCH), desk.arrangement, NOW)
+    assert (desk.planned().get(LAPSE), desk.planned()[due.LAPSE_BELIEVED]) == (None, NOW + DAY)
+
+
+def late_determination(here: Installation, now: datetime) -> None:
+    message = Determination("US-2", now, SALT, "R", will_request=False)
+    queried.receive(here, message, wire.encode(message), now)
+
+
+def late_capacity(here: Installation, now: datetime) -> None:
+    said = assistance.CapacityAnswer(Capacity.ACCEPTED, now.date())
+    message = CapacityAnswer("US-2", now, SALT, "JP-2", "R", said)
+    queried.receive(here, message, wire.encode(message), now)
+
+
+def refused_reading(here: Installation, now: datetime) -> None:
+    with pytest.raises(UseError, match="solely"):
+        correspondence.read_result(here, "JP-1", Purpose.SERIOUS_CRIME, by="officer", now=now)
+
+
+def refused_release(here: Installation, now: datetime) -> None:
+    with pytest.raises(ReleaseError, match="without the prior written consent of US"):
+        provided.release_of_match(here, "JP-1", Recipient(RecipientKind.STATE, "X"), by="officer", now=now)
+
+
+@pytest.mark.parametrize(
+    ("made", "act"),
+    [
+        (exchange(state=State.LAPSED, side=Side.QUERIED, reference="R"), late_determination),
+        (exchange(state=State.REFUSED, reference="R", request="JP-2"), late_capacity),
+        (exchange(), refused_reading),
+        (exchange(), refused_release),
+    ],
+)
+def test_11_3_what_is_recorded_and_changes_nothing_begins_the_term_anew(
+    desk: Desk, made: Exchange, act: Callable[[Installation, datetime], None]
+) -> None:
+    desk.open(made)
+    desk.plan("JP-1", EXPIRE, None)
+    desk.plan("JP-1", EXPIRE_BELIEVED, NOW + 365 * DAY)  # as for a stamp of a clock that was wrong
+    desk.passes(100 * DAY)
+    act(desk.here, desk.now)
+    with desk.store.transaction() as tx:
+        assert list(tx.entries("JP-1"))
+        assert tx.exchange("JP-1") == made
+    planned = desk.planned()
+    assert (planned[EXPIRE], planned.get(EXPIRE_BELIEVED)) == (datetime(2029, 3, 2, 12, 10, tzinfo=UTC), None)
 
 
 # The worker
