@@ -320,8 +320,8 @@ def verify(
     there are checked against their leaves; compare the heads.
 
     ``kept_since`` is the earliest moment whose entries must all be there, two years ago: Article 11(3). A place that is empty
-    was emptied before its term if an entry of that moment or later stands before it, or if its tree began then or later.
-    Without it, empty places are only counted.
+    was emptied before its term if an entry of that moment or later stands before it, or if its tree began then or later; unless
+    an entry after it is of an earlier time, which shows that a clock had been ahead. Without it, empty places are only counted.
 
     Costs a commitment and three hashes an entry, in one pass; what is kept is logarithmic but for the checkpoints.
 
@@ -379,6 +379,10 @@ class _Walk:
     heads: list[Head] = field(default_factory=list)
     expired: int = 0
     latest: datetime | None = None
+    young: datetime | None = None
+    """The earliest time, of ``kept_since`` or later, that is said before here and that nothing after it belies."""
+    early: str = ""
+    """What is wrong with the first place that is empty after ``young``."""
     covered: dict[str, int] = field(default_factory=dict)
 
     def take(self, place: Recorded) -> None:
@@ -393,6 +397,8 @@ class _Walk:
             raise RecordError(
                 f"entry {self.number} of the record was moved: its tree is not a month from {self.tree or 'the first'} on"
             )
+        if place.tree != self.tree and self.kept_since is not None and place.tree > tree_of(self.kept_since):
+            self._is_after(datetime.fromisoformat(f"{place.tree}-01T00:00:00+00:00"))
         if place.body is None and place.salt is None:
             self._check_term(place)
             self.expired += 1
@@ -407,24 +413,27 @@ class _Walk:
         if said is None:
             raise RecordError(f"entry {self.number} of the record was changed: it no longer gives its leaf")
         self.latest = datetime.fromisoformat(said["at"])
+        self._is_after(self.latest)
         if place.tree != (tree := tree_of(self.latest, self.tree)):
             raise RecordError(
                 f"entry {self.number} of the record was moved: by its time and the entry before, its tree is {tree}; it stands "
                 f"in {place.tree}"
             )
 
+    def _is_after(self, at: datetime) -> None:
+        """Take in that this time had come: whatever stands before was entered earlier, even where a clock ahead says later."""
+        if self.kept_since is not None and (self.young is None or at < self.young):
+            self.young, self.early = at if at >= self.kept_since else None, ""
+
     def _check_term(self, place: Recorded) -> None:
-        """Check that a place that is empty may be."""
-        since = self.kept_since
-        if since is None:
+        """Note a place that is empty and may not be, as far as is known here."""
+        if self.young is None or self.early:
             return
-        if self.latest is not None and self.latest >= since:
+        if self.latest is not None and self.latest >= self.young:
             why = f"is younger than an entry of {self.latest.date()}"
-        elif place.tree > tree_of(since):
-            why = f"stands in tree {place.tree}"
         else:
-            return
-        raise RecordError(
+            why = f"stands in tree {place.tree}"
+        self.early = (
             f"entry {self.number} of the record was emptied before its term: it {why}, and each is kept for at least two years "
             "(Art. 11(3)): compare with the other Party's record"
         )
@@ -453,6 +462,8 @@ class _Walk:
 
     def end(self) -> Verification:
         """Hold what was found to what the checkpoints say of the ends of trees."""
+        if self.early:
+            raise RecordError(self.early)
         self._close()
         sizes = {head.tree: head.size for head in self.heads}
         for tree, roots in sorted(self.expected.roots.items()):

@@ -175,3 +175,29 @@ def test_11_3_a_month_that_was_emptied_before_its_term_is_told_also_where_no_ent
         verify(places, kept_since=least_kept(now))
     # In the month of the moment itself one cannot tell by the month alone.
     assert verify(places, kept_since=NOW + timedelta(days=815)).expired == 4
+
+
+def test_11_3_what_went_at_its_term_did_not_go_early_because_a_clock_had_once_been_ahead() -> None:
+    # By a clock that was right, the second was of day 1. It was stamped a month ahead, and its tree begins early.
+    places = record_of(0, 31, 2, 3, 4, 40, 735)
+    assert places[1].tree == places[4].tree == "2026-12"
+    since = NOW + timedelta(days=3)
+    stamped = [expire(places[0]), places[1], expire(places[2]), *places[3:]]
+    assert verify(stamped, kept_since=since).expired == 2
+    believed = [*map(expire, places[:3]), *places[3:]]
+    assert verify(believed, kept_since=since).expired == 3
+    for early in (4, 5):  # in the tree that began early, and after it
+        emptied = [*believed[:early], expire(places[early]), *places[early + 1 :]]
+        with pytest.raises(
+            RecordError, match=f"entry {early} of the record was emptied before its term: it is younger"
+        ):
+            verify(emptied, kept_since=since)
+
+
+def test_11_3_a_clock_that_was_ahead_hides_nothing_that_was_emptied_after_it_was_right_again() -> None:
+    places = record_of(0, 31, 2, 3, 400, 410, 735)
+    emptied = [*map(expire, places[:3]), *places[3:5], expire(places[5]), places[6]]
+    with pytest.raises(
+        RecordError, match=r"entry 5 of the record was emptied before its term: it is younger than an entry"
+    ):
+        verify(emptied, kept_since=NOW + timedelta(days=3))
