@@ -242,7 +242,7 @@ class Worker:
 
     @property
     def alarm(self) -> Alarm | None:
-        """The doubt about the time at the last look, for whoever watches over this installation."""
+        """The doubt about the time at the last look; `pcsc clock` shows it to whoever watches over this installation."""
         return self._alarm
 
     def work(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> int:

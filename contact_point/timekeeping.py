@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from contact_point.store import Clock
+from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,7 @@ class Guard:
             self._floor = kept.seen, monotonic
         if self._anchor is not None and kept is not None and not kept.alarmed and kept.reason != self._word:
             self._anchor = None  # another process was told the time meanwhile: its word counts here too
+            _log.warning("the clock is believed again, as another process was told: %s", kept.reason)
         alarm = self._doubt(kept, now, monotonic)
         if alarm is None:
             self._believe(tx, kept, now, monotonic)
@@ -120,13 +122,14 @@ class Guard:
             return Alarm(
                 Cause.BACK,
                 f"it was {kept.seen:%Y-%m-%d %H:%M:%S} here before and is {now:%Y-%m-%d %H:%M:%S} now: set the clock, or let "
-                "a message of the other contact point confirm it",
+                "a message of the other contact point confirm it, or `pcsc clock confirm`",
             )
         if now > kept.seen + JUMP and not self._kernel():
             return Alarm(
                 Cause.GAP,
                 f"nothing ran here from {kept.seen:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} by this clock, and no "
-                "reference disciplines it: synchronise it, or let a message of the other contact point confirm it",
+                "reference disciplines it: synchronise it, or let a message of the other contact point confirm it, "
+                "or `pcsc clock confirm`",
             )
         return None
 
@@ -180,9 +183,23 @@ class Guard:
         tx.keep_clock(Clock(now if kept is None else kept.seen, alarmed=True, reason=str(alarm)))
         return alarm
 
-    def confirm(self, tx: Clocks, by: str, now: datetime) -> None:
-        """Take the word of a person who compared the clock with another one: it ends an alarm of any cause."""
-        self._told(tx, f"{by} confirmed the time at {now.isoformat()}", now)
+    def confirm(self, tx: Clocks, by: str, source: str, now: datetime) -> str:
+        """Take the word of a person who compared the clock with another one: it ends an alarm of any cause.
+
+        It counts in every process from its next look on. Return it, as it is kept until the next doubt and told in the logs.
+
+        Raises:
+            RecordError: nobody is named, or no other clock.
+
+        """
+        if not by.strip() or not source.strip():
+            raise RecordError(
+                "records are deleted by the time that a person confirms (Art. 11(3)), so it is kept who did and by which other "
+                "clock; one of them was not named: name both"
+            )
+        word = f"{by.strip()} confirmed the time at {now.isoformat()} by {source.strip()}"
+        self._told(tx, word, now)
+        return word
 
     def _told(self, tx: Clocks, word: str, now: datetime) -> None:
         """End an alarm by the word of somebody else; the next look begins anew from here."""
@@ -210,7 +227,7 @@ def _jumped(moved: timedelta) -> Alarm:
     return Alarm(
         Cause.JUMP,
         f"the clock was set {ahead} by {abs(moved).total_seconds():.0f} seconds while the service ran: set it right, or let a "
-        "message of the other contact point confirm it",
+        "message of the other contact point confirm it, or `pcsc clock confirm`",
     )
 
 

@@ -18,6 +18,7 @@ from pcsc.errors import TreatyError
 # A command is registered when its module is imported, and `pcsc --help` lists them in this order.
 # isort: off
 from contact_point.cli import setting_up  # noqa: F401 - imported for its commands, as are all below
+from contact_point.cli import clock  # noqa: F401
 from contact_point.cli import arrangement  # noqa: F401
 from contact_point.cli import gallery  # noqa: F401
 from contact_point.cli import querying  # noqa: F401

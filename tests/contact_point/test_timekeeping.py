@@ -12,6 +12,7 @@ from contact_point import timekeeping
 from contact_point.keys import KeySlots
 from contact_point.store import Clock, Store
 from contact_point.timekeeping import JUMP, Alarm, Cause, Guard, disciplined, read_timex
+from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,9 +208,45 @@ def test_a_person_can_confirm_the_time(store: Store) -> None:
     process.now += timedelta(days=1)
     assert process.look() is Cause.JUMP
     with store.transaction() as tx:
-        process.guard.confirm(tx, "duty officer", process.now)
+        word = process.guard.confirm(tx, "duty officer", "speaking clock", process.now)
     assert process.look() is None
-    assert kept(store).reason.startswith("duty officer confirmed the time at 2026-11-23")
+    assert (
+        kept(store).reason == word == "duty officer confirmed the time at 2026-11-23T12:00:00+00:00 by speaking clock"
+    )
+
+
+def test_a_person_who_confirms_the_time_in_another_process_is_heard_and_told_of(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, command = Process(store), Process(store)
+    service.look()
+    service.now += timedelta(days=1)
+    assert service.look() is Cause.JUMP
+    with store.transaction() as tx:
+        command.guard.confirm(tx, "duty officer", "speaking clock", service.now)
+    caplog.clear()
+    assert service.look() is None
+    assert [each.getMessage().partition(" at ")[0] for each in caplog.records] == [
+        "the clock is believed again, as another process was told: duty officer confirmed the time"
+    ]
+    service.passes(MINUTE)
+    assert service.look() is None
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(("by", "source"), [(" ", "speaking clock"), ("duty officer", "")])
+def test_11_3_a_confirmation_names_who_and_by_which_other_clock(store: Store, by: str, source: str) -> None:
+    process = Process(store)
+    process.look()
+    before = kept(store)
+    with (
+        store.transaction() as tx,
+        pytest.raises(
+            RecordError, match=r"it is kept who did and by which other clock; one of them was not named: name both"
+        ),
+    ):
+        process.guard.confirm(tx, by, source, process.now)
+    assert kept(store) == before
 
 
 def test_the_latest_time_follows_whichever_clock_is_ahead(store: Store) -> None:
