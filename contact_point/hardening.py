@@ -145,15 +145,6 @@ class _Discretion:
         return discreet(self._before(*args, **kwargs))
 
 
-class Discretion(logging.Filter):
-    """The same as a filter, for a handler that gets records from elsewhere."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, made discreet."""
-        discreet(record)
-        return True
-
-
 def discreet(record: logging.LogRecord) -> logging.LogRecord:
     """Take out of a log record whatever may be content: from its message, its arguments and its traceback.
 

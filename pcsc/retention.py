@@ -10,7 +10,7 @@ itself, and every copy that was made of them. The leaves of the entries stay, an
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from annex.parameters import rules_in_force
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LEAST_MONTHS: Final = 24
 """Article 11(3): "at least two years"."""
-DELETED_WITHIN: Final = timedelta(hours=24)
-"""Article 11(3): "immediately" after the term; what is still there so long after its end was not deleted immediately."""
 
 
 def ends_at(exchange: Exchange, arrangement: Arrangement, *, recorded_at: datetime | None = None) -> datetime | None:
@@ -53,16 +51,6 @@ def ends_at(exchange: Exchange, arrangement: Arrangement, *, recorded_at: dateti
 def term(since: datetime, months: int) -> datetime:
     """Return the end of a term of so many months that began then: Article 11(3)."""
     return datetime.combine(months_after(since.date(), months), since.timetz())
-
-
-def tree_ends(ends: Iterable[datetime | None]) -> datetime | None:
-    """Return when the last entry of a tree of the record reaches its end, or None while one of them is open.
-
-    ``ends`` are :func:`ends_at` of the exchanges with an entry in it. From then on the tree is its leaves alone; with no
-    exchange left it is so already, and there is no time to tell: None.
-    """
-    known = list(ends)
-    return max((end for end in known if end is not None), default=None) if None not in known else None
 
 
 def copy_ends(ends: Iterable[datetime | None]) -> datetime | None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import contact_point
-from contact_point.hardening import Discretion, discreet, said, told, without_content
+from contact_point.hardening import discreet, said, told, without_content
 from contact_point.keys import KeySlotsError
 from pcsc.errors import RecordError
 
@@ -214,12 +214,6 @@ def test_an_exception_in_a_record_is_told_without_content() -> None:
     assert text.startswith("trace 1f2e: ValueError\nTraceback:\n")
     assert text.endswith("\nValueError")
     assert not traces(text)
-
-
-def test_the_filter_does_the_same_for_a_handler() -> None:
-    made = record("anything", "got %s", MARKER)
-    assert Discretion().filter(made)
-    assert not traces(made.getMessage())
 
 
 def test_what_cannot_even_be_written_does_not_stop_the_record() -> None:

@@ -16,7 +16,7 @@ from pcsc.errors import RecordError
 from pcsc.exchange import Release, Side, State
 from pcsc.messages import Recipient, RecipientKind
 from pcsc.records import append, expire, of_act, verify
-from pcsc.retention import DELETED_WITHIN, check_hold, copy_ends, ends_at, least_kept, tree_ends
+from pcsc.retention import check_hold, copy_ends, ends_at, least_kept
 from tests import builders
 from tests.builders import NOW, arrangement, exchange
 
@@ -125,21 +125,10 @@ def test_11_3_the_term_is_over_neither_before_two_years_nor_before_what_the_reco
         assert datetime.combine(months_after(of.last_event_at.date(), 24), of.last_event_at.timetz()) <= end
 
 
-def test_11_3_a_tree_ends_with_the_last_of_its_entries() -> None:
-    day = timedelta(days=1)
-    assert tree_ends([TERM_END, TERM_END + 2 * day, TERM_END + day]) == TERM_END + 2 * day
-    assert tree_ends(iter([TERM_END, None])) is None
-    assert tree_ends([]) is None
-
-
 def test_11_3_a_copy_of_the_record_goes_with_the_first_term_that_ends_in_it() -> None:
     day = timedelta(days=1)
     assert copy_ends([TERM_END + day, TERM_END, None]) == TERM_END
     assert copy_ends([None]) is copy_ends([]) is None
-
-
-def test_11_3_immediately_after_the_term_is_within_a_day() -> None:
-    assert timedelta(days=1) == DELETED_WITHIN
 
 
 def record_of(*days: int) -> list[Recorded]:
