@@ -27,6 +27,18 @@ TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 """Seconds: an answer takes a decode, an extraction and a search."""
 
 
+LONGEST_WAIT: Final = 86_400
+"""Seconds: whoever asks for more is asked again after a day."""
+
+
+def seconds(retry_after: str) -> int:
+    """Return the delay-seconds of a Retry-After header (RFC 9110, 10.2.3), a day at most; 0 where it says something else."""
+    if not (retry_after.isascii() and retry_after.isdecimal()):
+        return 0
+    digits = retry_after.lstrip("0") or "0"
+    return LONGEST_WAIT if len(digits) > len(str(LONGEST_WAIT)) else min(int(digits), LONGEST_WAIT)
+
+
 class ClientError(Exception):
     """The other contact point was not reached, or what came back is not its answer."""
 
@@ -35,14 +47,19 @@ class UnreachableError(ClientError):
     """No answer came. The message may have arrived: send the same one again, it is answered once."""
 
 
+class WaitingError(ClientError):
+    """The other contact point asked to be left alone for a while: the message is kept and sent again then."""
+
+
 class RefusedError(ClientError):
     """The other contact point did not accept the message, and says why."""
 
-    def __init__(self, problem: Problem) -> None:
-        """Take the problem as it came."""
+    def __init__(self, problem: Problem, retry_after: int = 0) -> None:
+        """Take the problem as it came; ``retry_after`` is in how many seconds it may be sent again, 0 where none are named."""
         article = f"Art. {problem.article}: " if problem.article else ""
         super().__init__(f"the other contact point refused it ({problem.code}): {article}{problem.detail}")
         self.problem = problem
+        self.retry_after = retry_after
 
     @property
     def final(self) -> bool:
@@ -91,7 +108,7 @@ class Client:
             raise wire.WireError(f"an answer has at most {wire.MAX_BODY} bytes; {len(answer)} came")
         wire.verify_response(HttpResponse(status, headers, request), answer, self._verifying, now=now)
         if status != httpx2.codes.OK:
-            raise RefusedError(wire.read_problem(answer, status))
+            raise RefusedError(wire.read_problem(answer, status), seconds(headers.get("retry-after", "")))
         decoded = wire.decode(answer, *wire.ANSWERS[type(message)])
         if decoded.control_number != message.control_number:
             raise wire.WireError(

@@ -8,10 +8,11 @@ changes nothing a second time.
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from contact_point import disposal, service, wire, witness
-from contact_point.client import ClientError, RefusedError
+from contact_point import disposal, due, service, wire, witness
+from contact_point.client import LONGEST_WAIT, ClientError, RefusedError, WaitingError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
 from contact_point.nist.reading import JAIL
@@ -63,6 +64,8 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
     except RefusedError as refused:
         if refused.final:
             _give_up(here, control_number, message, refused, service.moment(here, now))
+        elif refused.retry_after:
+            _put_off(here, control_number, message, refused.retry_after, service.moment(here, now))
         raise
     now = service.moment(here, now)  # Art. 11(2)(2): what came is recorded with the time at which it came
     if isinstance(message, Acceptance) and message.accepted is not isinstance(answer, Provision):
@@ -131,6 +134,27 @@ def _give_up(here: Installation, control_number: str, message: Message, refused:
     _arrived(here, control_number, message, now)
 
 
+def _put_off(here: Installation, control_number: str, message: Message, seconds: int, now: datetime) -> None:
+    """Write down when a message may be sent again, for whichever process does."""
+    with here.store.transaction() as tx:
+        tx.plan(control_number, due.RETRY + message.control_number, now + timedelta(seconds=seconds))
+
+
+def _check_turn(tx: Transaction, held: Held, now: datetime) -> None:
+    """Refuse to send a message before the time that was asked for; one that is too far off was set by a clock set ahead.
+
+    Raises:
+        WaitingError: it waits.
+
+    """
+    until = tx.planned(held.exchange).get(due.RETRY + held.number)
+    if until is not None and now < until <= now + timedelta(seconds=LONGEST_WAIT):
+        raise WaitingError(
+            f"the other contact point asked that {held.number} be not sent again before {until:%Y-%m-%d %H:%M:%S} UTC "
+            "(Retry-After): it is kept, and a running service sends it then"
+        )
+
+
 def _take_answer(
     here: Installation, tx: Transaction, exchange: Exchange, answer: Answer, body: bytes, now: datetime
 ) -> None:
@@ -194,13 +218,17 @@ def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, b
 
 
 def resume(here: Installation, clock: Callable[[], datetime]) -> list[Exchange | Exception]:
-    """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each."""
+    """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each.
+
+    One that the other contact point does not want yet is left waiting.
+    """
     with here.store.transaction() as tx:
         waiting = [held for held in tx.held() if held.kind is Content.MESSAGE]
     outcomes: list[Exchange | Exception] = []
     for held in waiting:
         try:
             with here.store.transaction() as tx:
+                _check_turn(tx, held, clock())
                 body = tx.content(held.exchange, held.kind, number=held.number)
             outcomes.append(deliver(here, held.exchange, wire.decode(body, *wire.PATHS), body, clock()))
         except TROUBLE as error:

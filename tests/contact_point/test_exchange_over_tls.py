@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import zlib
 from contextlib import closing
@@ -28,7 +29,7 @@ from contact_point import (
     service,
     wire,
 )
-from contact_point.client import RefusedError, UnreachableError
+from contact_point.client import RefusedError, UnreachableError, WaitingError
 from contact_point.correspondence import Correction
 from contact_point.holdings import read_particulars
 from contact_point.main import clock
@@ -319,17 +320,25 @@ def test_a_query_that_the_other_side_does_not_admit_ends_and_leaves_nothing(
 def test_11_1_if_the_record_cannot_be_written_nothing_is_answered(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
+    began = clock()
     parties.enrol(Party.US, "someone", fingers[0])
     with closing(sqlite3.connect(parties.us.settings.folder.database)) as database:
         database.execute("CREATE TRIGGER fault BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'fault'); END")
     with parties.answering(Party.US):
-        with pytest.raises(RefusedError, match="a technical failure: this says nothing about whether there is a match"):
+        with pytest.raises(RefusedError, match="a technical failure: this says nothing about") as refused:
             querying.open_query(parties.jp, [fingers[0].later_print], justification(Party.JP), clock())
+        assert (refused.value.final, refused.value.retry_after) == (False, 5)
         assert exchanges(parties.us) == 0
         assert not parties.us.store._slots.live()
         with closing(sqlite3.connect(parties.us.settings.folder.database)) as database:
             database.execute("DROP TRIGGER fault")
-        (exchange,) = delivery.resume(parties.jp, clock)  # the fault is gone, the same query is answered
+        # The fault is gone, and the same query is answered when it is sent again; not before that was wished.
+        (waiting,) = delivery.resume(parties.jp, lambda: began)
+        assert isinstance(waiting, WaitingError)
+        assert re.fullmatch(
+            r"the other contact point asked that JP.* be not sent again before .* UTC \(Retry-After\).*", str(waiting)
+        )
+        (exchange,) = delivery.resume(parties.jp, lambda: clock() + timedelta(seconds=5))
     assert exchange.state is State.MATCH
 
 
