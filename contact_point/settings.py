@@ -177,7 +177,10 @@ class Folder:
 
     @property
     def record_slots(self) -> Path:
-        """Keys of the record, one for each exchange: they are kept, and destroyed, with it (Article 11(3))."""
+        """Keys of the record, one for each exchange: they are kept, and destroyed, with it (Article 11(3)).
+
+        What a copy of it is worth: :mod:`contact_point.store`.
+        """
         return (self.keys or self.root) / "record.slots"
 
     @property

@@ -197,11 +197,23 @@ def _save(here: Installation, file: Path, spool: Any, number: int) -> None:
 @record_app.command("copies")
 def record_copies(
     every: Annotated[bool, typer.Option("--all", help="Also those that were destroyed.")] = False,
+    add: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file that was just made by other means, such as a backup: it is erased when its term ends."
+        ),
+    ] = None,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """List the copies of the record that were written here, and until when each may be kept (Article 11(3))."""
-    with opened(root) as here, here.store.reading() as tx:
+    """List the copies of the record that are known here, and until when each may be kept (Article 11(3)).
+
+    A copy made by other means than `pcsc record export` is entered with --add, once for each of its files: a backup of the
+    database, of record.slots and its .kek, a pg_dump. All are erased when the first term in them ends.
+    """
+    with opened(root) as here, here.store.transaction() as tx:
+        for file in add or ():
+            _add(here, tx, file, now())
         found = [each for each in tx.copies() if every or each.destroyed_at is None]
     lines = []
     for each in found:
@@ -212,6 +224,30 @@ def record_copies(
         gone = f", destroyed on {each.destroyed_at:%Y-%m-%d}" if each.destroyed_at else f"; {where}"
         lines.append(f"{each.id}: {plain(each.path)} of {each.made_at:%Y-%m-%d}{until}{gone}")
     show(as_json, [asdict(each) for each in found], "\n".join(lines) or "There is no copy of the record.")
+
+
+def _add(here: Installation, tx: Transaction, file: Path, at: datetime) -> None:
+    """Enter a file as a copy of the whole record as it is now.
+
+    Raises:
+        RecordError: it is what this installation works with, or is entered already.
+        OSError: it is not there.
+
+    """
+    from contact_point import disposal
+
+    path, folder = file.resolve(), here.settings.folder
+    used = (folder.database, *folder.slots, *(each.with_suffix(".kek") for each in folder.slots))
+    if any(each.exists() and each.samefile(path) for each in used) or path.parent == folder.root.resolve():
+        raise RecordError(
+            f"{file} lies where this installation works, and a copy is overwritten when its term ends (Art. 11(3)): put the "
+            "copy elsewhere, and enter it there"
+        )
+    if any(each.path == str(path) and each.destroyed_at is None for each in tx.copies()):
+        raise RecordError(f"{file} is entered as a copy of the record already: `pcsc record copies` lists it")
+    with path.open("rb") as content:
+        digest = file_digest(content, "sha256").hexdigest()
+    disposal.enter_copy(tx, path, tx.exchanges(), here.settings.arrangement(at), sha256=digest, now=at)
 
 
 @record_app.command("destroyed")

@@ -1,8 +1,12 @@
 """What is stored: exchanges, the record, and ciphertext. The only package that speaks SQL.
 
 Content (prints, items, notifications, messages on their way) rests as AES-256-GCM ciphertext; its key lies in a slot file
-beside the database, never in a table. So does an exchange with its record, under one key, in a slot file of its own: that one
-is kept for the years of the record and belongs in a backup, and the one of the prints does not.
+beside the database, never in a table. So does an exchange with its record, under one key, in a slot file of its own.
+
+What of that may be copied (Articles 8, 11(3)): never the slots of prints. Where a token wraps the keys, a copy of record.slots
+opens nothing any more after the next rotation, a day later at most: what is kept as a backup of the record is its export.
+Where a file does (.kek), a copy of database, record.slots and .kek opens the record for as long as it exists: it is entered
+with `pcsc record copies --add`, and ends with the first term in it.
 
 A transaction writes keys first, rows after: if it fails its keys are destroyed, and if the process dies in between,
 :meth:`Store.recover` finds keys that no row names. Destruction of content runs the other way: the slot is overwritten first,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """An export or backup of the record that the program wrote: its term is the record's (Article 11(3))."""
+    """An export or backup of the record, written here or entered by a person: its term is the record's (Article 11(3))."""
 
     id: int
     path: str

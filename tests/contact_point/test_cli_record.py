@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annex.parameters import Party
-from contact_point import cli, due, main, querying, verify, witness
+from contact_point import cli, disposal, due, main, querying, verify, witness
 from contact_point.cli import record
 from contact_point.client import UnreachableError
+from pcsc import retention
 from pcsc.errors import RecordError
 
 from .parties import Down, justification
@@ -259,3 +261,39 @@ def test_11_3_what_was_read_of_a_record_that_has_gone_since_is_not_written(
     with here.store.reading() as tx:
         assert tx.copies() == []
     assert record._enter(here, file, [], "5a" * 32, at).path == str(file)
+
+
+def test_11_3_a_backup_made_by_other_means_is_entered_and_erased_with_the_first_term_in_it(
+    act: Callable[..., Any], run: Callable[..., tuple[int, str]], parties: Parties, jp: tuple[str, Path], tmp_path: Path
+) -> None:
+    folder = parties.jp.settings.folder
+    parties.jp.store.checkpoint()
+    files = [tmp_path / name for name in ("backup.sqlite", "record.slots", "record.kek")]
+    sources = (folder.database, folder.record_slots, folder.record_slots.with_suffix(".kek"))
+    for source, file in zip(sources, files, strict=True):
+        shutil.copyfile(source, file)
+    entered = act("copies", *(option for file in files for option in ("--add", file)), *jp)
+    assert [each["path"] for each in entered] == [str(file) for file in files]
+    with parties.jp.store.transaction() as tx:
+        (made,) = tx.exchanges()
+        end = retention.ends_at(made, parties.jp.settings.arrangement(main.clock()))
+    assert end is not None
+    assert {each["holds_until"] for each in entered} == {end.isoformat()}
+    assert disposal.end_copies(parties.jp, end) == files
+    assert not any(file.exists() for file in files)
+
+
+def test_11_3_what_the_installation_works_with_is_no_copy_and_a_copy_is_entered_once(
+    act: Callable[..., Any], run: Callable[..., tuple[int, str]], parties: Parties, jp: tuple[str, Path], tmp_path: Path
+) -> None:
+    folder = parties.jp.settings.folder
+    for used in (folder.database, folder.record_slots.with_suffix(".kek"), folder.card):
+        code, said = run("copies", "--add", used, *jp)
+        assert (code, "lies where this installation works" in " ".join(said.split())) == (cli.REFUSED, True)
+    (tmp_path / "dump").write_bytes(b"pg_dump")
+    assert len(act("copies", "--add", tmp_path / "dump", *jp)) == 1
+    code, said = run("copies", "--add", tmp_path / "dump", *jp)
+    assert (code, "is entered as a copy of the record already" in " ".join(said.split())) == (cli.REFUSED, True)
+    code, said = run("copies", "--add", tmp_path / "nowhere", *jp)
+    assert (code, "No such file" in said) == (cli.FAILED, True)
+    assert len(act("copies", *jp)) == 1
