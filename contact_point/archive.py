@@ -136,6 +136,12 @@ def header(signer: Signer, heads: Sequence[Head], kept: Iterable[str], now: date
     )
 
 
+def under_former_keys(signer: Signer, kept: Iterable[str]) -> list[str]:
+    """Return the trees that were cosigned under other keys than those of today: an export has our signature alone for them."""
+    last = {checkpoints.parse(checkpoints.parse_note(note).text).head.tree: note for note in kept}
+    return [tree for tree, note in last.items() if not signer.cosigned(note)]
+
+
 def first_line(header: Header) -> bytes:
     """Return the line that an exported record begins with."""
     return _line({"format": FORMAT, **asdict(header)})

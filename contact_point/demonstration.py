@@ -273,7 +273,7 @@ def _set_up(folder: Path, stack: ExitStack, console: Console) -> Stage:
     for party in Party:
         card = (folder / party.other.value.lower() / "card.json").read_text(encoding="utf-8")
         with main.opened(folder / party.value.lower()) as here:
-            installation.designate(here.settings, card, "demonstration note of 2019-01-05")
+            installation.designate(here.settings, card, "demonstration note of 2019-01-05", main.clock())
         sides[party] = Side(party, stack.enter_context(main.opened(folder / party.value.lower())))
     return Stage(console, sides[Party.JP], sides[Party.US])
 

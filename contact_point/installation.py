@@ -8,6 +8,7 @@ carries the signature, and designating the other contact point by its card joins
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
@@ -27,12 +28,14 @@ from contact_point.keys.wrapping import IN_FILE
 from contact_point.settings import (
     Designation,
     Folder,
+    FormerKey,
     Keys,
     Settings,
     SettingsError,
     SignedArrangement,
     read,
     read_card,
+    remember,
     write_card,
     write_termination,
 )
@@ -163,8 +166,10 @@ def _first(plan: Plan) -> tuple[bytes, str]:
         raise SettingsError(str(error)) from None
 
 
-def designate(settings: Settings, card: str, note: str) -> Designation:
+def designate(settings: Settings, card: str, note: str, now: datetime) -> Designation:
     """Enter the other Party's contact point, as notified through diplomatic channels by ``note``: Articles 3(1) and 3(2).
+
+    Where it was entered with another signing key, that one is remembered: what it signed until now stays signed.
 
     Raises:
         SettingsError: the card is not one, is of our own Party, cannot be used, is of a contact point that signed another
@@ -183,11 +188,48 @@ def designate(settings: Settings, card: str, note: str) -> Designation:
         )
     _check(other)
     signatory = _signatory(settings, other)
+    before = settings.other
+    if before is not None and before.signing_key_pem != other.signing_key_pem:
+        remember(settings.folder, FormerKey(before.uri, before.signing_key_pem, now))
     arrangements.attach(settings.folder.arrangements, other.arrangement.version, signatory)
     settings.folder.other_authority.write_text(other.authority_pem, encoding="utf-8")
     settings.folder.note.write_text(note.strip() + "\n", encoding="utf-8")
     settings.folder.other.write_text(write_card(other), encoding="utf-8")
     return other
+
+
+def renew_signing_key(settings: Settings, now: datetime) -> Designation:
+    """Replace our signing key, sign our card's arrangement with the new one, and return the card to give to the other side.
+
+    The public half of the old key is remembered; its private half is overwritten in place. Until the other contact point has
+    entered the card, it refuses our messages, which wait. An interruption leaves either key in use: do it again.
+
+    Raises:
+        SettingsError: our card is not there or cannot be read.
+        KeysError: the disk refuses.
+
+    """
+    folder = settings.folder
+    card, old = read_card(folder.card.read_text(encoding="utf-8")), SigningKey.load(folder.signing_key)
+    fresh = folder.signing_key.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    new = SigningKey.create(fresh)
+    remember(folder, FormerKey(settings.uri, old.public_pem.decode(), now))
+    document = arrangements.document_path(folder.arrangements, card.arrangement.version).read_bytes()
+    signed = arrangements.sign(document, settings.party, new)
+    arrangements.attach(folder.arrangements, card.arrangement.version, signed)
+    with folder.signing_key.open("r+b") as used:
+        fresh.replace(folder.signing_key)
+        used.write(bytes(os.fstat(used.fileno()).st_size))
+        used.flush()
+        os.fsync(used.fileno())
+    renewed = replace(
+        card,
+        signing_key_pem=new.public_pem.decode(),
+        arrangement=replace(card.arrangement, signature=signed.signature.signature),
+    )
+    folder.card.write_text(write_card(renewed), encoding="utf-8")
+    return renewed
 
 
 def _check(other: Designation) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -20,9 +21,6 @@ from contact_point.parsing import first_fault
 from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangement, Arrangements
 from pcsc.errors import TreatyError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class SettingsError(Exception):
@@ -84,6 +82,19 @@ def read_card(text: str) -> Designation:
 def write_card(designation: Designation) -> str:
     """Return the card of a contact point."""
     return _DESIGNATION.dump_json(designation, indent=2).decode() + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class FormerKey:
+    """A signing key that a contact point used before: what it signed until then stays signed."""
+
+    uri: str
+    pem: str
+    """The public half."""
+    until: datetime
+
+
+_FORMER = TypeAdapter(tuple[FormerKey, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,11 @@ class Folder:
         return self.root / "signing.pem"
 
     @property
+    def former_keys(self) -> Path:
+        """The public halves of the signing keys that either contact point used before."""
+        return self.root / "former-keys.json"
+
+    @property
     def exchange_slots(self) -> Path:
         """Keys of everything held for an exchange. Never in a backup."""
         return (self.keys or self.root) / "exchange.slots"
@@ -213,6 +229,8 @@ class Settings:
     keys: Keys
     server: str = ""
     """The URL of the database server, where what is stored does not rest in a file of the folder."""
+    former: tuple[FormerKey, ...] = ()
+    """The signing keys that either contact point used before."""
 
     @property
     def address(self) -> str:
@@ -283,7 +301,29 @@ def read(root: Path) -> Settings:
         other=other,
         keys=keys,
         server=installation.database,
+        former=_former(folder),
     )
+
+
+def _former(folder: Folder) -> tuple[FormerKey, ...]:
+    """Return the signing keys that were used before."""
+    if not folder.former_keys.is_file():
+        return ()
+    try:
+        return _FORMER.validate_json(folder.former_keys.read_bytes())
+    except ValidationError as error:
+        raise SettingsError(
+            f"{folder.former_keys}: {first_fault(error)}; restore the file: what was signed under a former key is held to it "
+            "(Art. 9)"
+        ) from None
+
+
+def remember(folder: Folder, key: FormerKey) -> None:
+    """Keep a signing key that is used no more from now on, in place of what was kept of it; whole, or not at all."""
+    others = (each for each in _former(folder) if (each.uri, each.pem) != (key.uri, key.pem))
+    new = folder.former_keys.with_suffix(".new")
+    new.write_bytes(_FORMER.dump_json((*others, key), indent=2) + b"\n")
+    new.replace(folder.former_keys)
 
 
 _TERMINATION = TypeAdapter(Termination)

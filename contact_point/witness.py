@@ -124,13 +124,13 @@ def kept(here: Installation, tx: Transaction, uri: str) -> list[Checkpoint]:
     Each speaks for its own tree and for the end of the one before.
 
     Raises:
-        SignatureError: one is not signed by both.
+        SignatureError: one is not signed by both, each with a key of the checkpoint's time.
 
     """
     last = {_checkpoint(note).head.tree: note for note in tx.notes(uri)}
     for note in last.values():
-        for signer, key in keys(here).items():
-            notes.verify(note, signer, key)
+        for signer in keys(here):
+            notes.verify(note, signer, key_of(here, signer, _checkpoint(note).at, note))
     return [_checkpoint(note) for note in last.values()]
 
 
@@ -140,6 +140,20 @@ def keys(here: Installation) -> dict[str, VerifyingKey]:
     if here.settings.other is not None:
         found[here.settings.other.uri] = VerifyingKey.from_pem(here.settings.other.signing_key_pem.encode())
     return found
+
+
+def key_of(here: Installation, uri: str, at: datetime, note: str) -> VerifyingKey:
+    """Return the key of a contact point that signed a note of that time; that of today where none of them did (Article 9).
+
+    A former key counts for what is of a time until which it was used, or the five minutes that two clocks may be apart.
+    """
+    today = keys(here)[uri]
+    former = [
+        VerifyingKey.from_pem(each.pem.encode())
+        for each in here.settings.former
+        if each.uri == uri and at <= each.until + wire.MAX_AGE
+    ]
+    return next((key for key in former if _is_signed(note, uri, key)), today)
 
 
 def _checkpoint(note: str) -> Checkpoint:

@@ -237,7 +237,7 @@ def make(folder: Path, reader: Reader, databases: Mapping[str, str]) -> None:
     for party in Party:
         with main.opened(folder / party) as here:
             card = (folder / party.other / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note verbale of 2019-01-05")
+            installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
     print_ = reader.print(KNOWN, 0)
     with main.opened(folder / Party.US) as here:
         service.enrol(here, [subject("someone", Impression(write_iso19794_2([print_.template]), print_.png))])

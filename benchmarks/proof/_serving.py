@@ -99,7 +99,7 @@ def set_up(folders: Mapping[Party, Path], databases: Mapping[Party, str] | None 
     for party, root in folders.items():
         with main.opened(root) as here:
             card = (folders[party.other] / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note verbale of 2019-01-05")
+            installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def _set_up(folder: Path, stack: ExitStack) -> dict[Party, Installation]:
     for party in Party:
         with main.opened(folder / party) as here:
             card = (folder / party.other / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note")
+            installation.designate(here.settings, card, "note", main.clock())
     with main.opened(folder / Party.US) as here:
         _enrol(here)
     for party in Party:

@@ -76,13 +76,17 @@ def _verified(found: Verification) -> str:
 def _read(here: Installation, file: Path) -> tuple[Header, list[Recorded], list[Checkpoint]]:
     """Return an exported record of one of the two, with its checkpoints and those that are kept here of it."""
     from contact_point import archive, witness
+    from pcsc import checkpoints
 
     header, keys = archive.read_header(file), witness.keys(here)
     if header.uri not in keys:
         raise RecordError(
             f"expected the record of {' or '.join(keys)}; got that of {header.uri}: ask for the right one"
         )
-    signed = archive.signed(header, header.uri, keys[header.uri])
+    key = keys[header.uri]
+    if header.checkpoints:  # it may have been exported under a former key
+        key = witness.key_of(here, header.uri, checkpoints.parse_time(header.made_at), header.checkpoints[-1])
+    signed = archive.signed(header, header.uri, key)
     with here.store.reading() as tx:
         return header, list(archive.read(file)), signed + witness.kept(here, tx, header.uri)
 
@@ -133,15 +137,20 @@ def record_export(
     at = now()
     with opened(root) as here, busy("reading the record", quiet=as_json), TemporaryFile(dir=_new(file)) as spool:
         with here.store.reading() as tx:
-            exchanges = tx.exchanges()
-            header = archive.header(_signer(here), tx.heads(), tx.notes(here.settings.uri), at)
+            signer, kept, exchanges = _signer(here), tx.notes(here.settings.uri), tx.exchanges()
+            header = archive.header(signer, tx.heads(), kept, at)
+            former = archive.under_former_keys(signer, kept)
             written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
         copy = _enter(here, file, exchanges, written.sha256, at)
         _save(here, file, spool, copy.id)
     told = {"file": str(file), "entries": written.places, "copy": copy.id}
-    told |= {"until": copy.holds_until, "sha256": written.sha256}
+    told |= {"until": copy.holds_until, "sha256": written.sha256, "cosigned_under_former_keys": former}
     said = f"{written.places} entries are in {plain(str(file))}, copy {copy.id}"
-    show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.")
+    alone = (
+        f"\n{', '.join(former)}: cosigned under a former key. The file has our signature alone for that; `pcsc record verify` "
+        "holds the record here to both."
+    )
+    show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.{alone if former else ''}")
 
 
 def _signer(here: Installation) -> Signer:

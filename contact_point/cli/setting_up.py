@@ -75,12 +75,30 @@ def designate(
     """Enter the other Party's contact point, as notified through diplomatic channels (Article 3(2))."""
     from contact_point import installation, settings
 
-    other = installation.designate(settings.read(root), card.read_text(encoding="utf-8"), note)
+    other = installation.designate(settings.read(root), card.read_text(encoding="utf-8"), note, now())
     show(
         as_json,
         {"party": other.party.value, "name": other.name, "address": other.address},
         f"{other.name} at {other.address} is designated.\nEnrol prints with `pcsc enrol`, then answer queries:\n\n"
         f"    pcsc serve --dir {root}",
+    )
+
+
+@app.command("renew-key", rich_help_panel=SETTING_UP)
+def renew_key(root: Root = HERE, as_json: Json = False) -> None:
+    """Replace the key that our messages and checkpoints are signed with (Article 9). What the old one signed stays signed.
+
+    Stop `pcsc serve` before, and start it after: it would go on with both keys.
+    """
+    from contact_point import installation, settings
+
+    here = settings.read(root)
+    card = installation.renew_signing_key(here, now())
+    show(
+        as_json,
+        {"card": str(here.folder.card), "signing_key": card.signing_key_pem},
+        f"The signing key is new. Give {here.folder.card} to the other contact point, which enters it with `pcsc designate`: "
+        "until then it refuses our messages, and they wait. Start `pcsc serve` again.",
     )
 
 

@@ -182,7 +182,7 @@ def stage(root: Path, beside: Path) -> Iterator[Stage]:
             folder = root / party.value.lower()
             with main.opened(folder) as here:
                 card = (root / party.other.value.lower() / "card.json").read_text(encoding="utf-8")
-                installation.designate(here.settings, card, "drill")
+                installation.designate(here.settings, card, "drill", main.clock())
             temp, work = root / "temp" / party.value.lower(), beside / f"work-{party.value.lower()}"
             temp.mkdir(parents=True)
             work.mkdir()

@@ -43,7 +43,7 @@ def parties(tmp_path: Path, reader: PrintReader) -> Iterator[Parties]:
         for party in Party:
             with main.opened(tmp_path / party) as here:
                 card = (tmp_path / party.other / "card.json").read_text(encoding="utf-8")
-                installation.designate(here.settings, card, "note verbale of 2019-01-05")
+                installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
             here = stack.enter_context(main.opened(tmp_path / party))
             opened[party] = replace(here, reader=reader)
         yield Parties(opened[Party.JP], opened[Party.US], reader)

@@ -43,7 +43,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, reader: PrintReader) -> Itera
         installation.create(root / party, plan, main.clock())
     for party in Party:
         card = (root / party.other / "card.json").read_text(encoding="utf-8")
-        installation.designate(settings.read(root / party), card, "note verbale of 2019-01-05")
+        installation.designate(settings.read(root / party), card, "note verbale of 2019-01-05", main.clock())
     with ExitStack() as stack:
         jp, us = (replace(stack.enter_context(main.opened(root / party)), reader=reader) for party in Party)
         parties = Parties(jp, us, reader)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annex.parameters import Party
-from contact_point import cli, disposal, due, main, querying, verify, witness
+from contact_point import cli, disposal, due, installation, main, querying, settings, verify, witness
 from contact_point.cli import record
 from contact_point.client import UnreachableError
 from pcsc import retention
@@ -297,3 +297,41 @@ def test_11_3_what_the_installation_works_with_is_no_copy_and_a_copy_is_entered_
     code, said = run("copies", "--add", tmp_path / "nowhere", *jp)
     assert (code, "No such file" in said) == (cli.FAILED, True)
     assert len(act("copies", *jp)) == 1
+
+
+def test_9_after_a_change_of_signing_keys_both_records_and_what_was_exported_before_still_verify(
+    run: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parties: Parties,
+    jp: tuple[str, Path],
+    tmp_path: Path,
+) -> None:
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    code, said = run("export", before, "--for-other-party", *us(parties))
+    assert (code, "former key" in said) == (0, False)
+    folders = {each: parties.of(each).settings.folder for each in Party}
+    for party, folder in folders.items():
+        monkeypatch.setattr(sys, "argv", ["pcsc", "renew-key", "--dir", str(folder.root)])
+        with pytest.raises(SystemExit, match="0"):
+            cli.main()
+        assert "which enters it with `pcsc designate`: until then it refuses" in " ".join(
+            capsys.readouterr().out.split()
+        )
+        card = folder.card.read_text(encoding="utf-8")
+        installation.designate(settings.read(folders[party.other].root), card, "a note", main.clock())
+    for options in (jp, us(parties)):
+        code, said = run("verify", *options)
+        assert (code, "The record verifies" in said) == (0, True), said
+    code, said = run("export", after, "--for-other-party", *us(parties))
+    assert (
+        code,
+        "cosigned under a former key. The file has our signature alone for that" in " ".join(said.split()),
+    ) == (0, True)
+    for file in (before, after):
+        for command in ("verify", "reconcile"):
+            code, said = run(command, file, *jp)
+            assert code == 0, said
+    assert "Not cosigned by the other contact point" in verified(
+        capsys, "record", after, "--key", folders[Party.US].card
+    )

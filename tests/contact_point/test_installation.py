@@ -6,7 +6,7 @@ import json
 import re
 import stat
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,9 @@ from annex.parameters import Party
 from contact_point import main
 from contact_point.arrangements import fingerprint, read_signature, sign
 from contact_point.certificates import CertificateAuthority
-from contact_point.installation import Plan, create, designate
+from contact_point.installation import Plan, create, designate, renew_signing_key
 from contact_point.keys import KeySlots, SigningKey, VerifyingKey
-from contact_point.settings import Keys, Settings, SettingsError, read, read_card
+from contact_point.settings import FormerKey, Keys, Settings, SettingsError, read, read_card, remember
 from contact_point.store import StoreError
 from contact_point.tls import Pin, client_context, server_context
 
@@ -109,14 +109,14 @@ def test_two_installations_share_no_key(jp: Settings, us: Settings) -> None:
 
 
 def test_3_2_a_contact_point_is_entered_by_its_card_and_the_note_that_notified_it(jp: Settings, us: Settings) -> None:
-    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     assert (other.party, other.uri) == (Party.US, "urn:pcsc:ncp:us")
     assert read(jp.folder.root).other == other
     assert jp.folder.note.read_text(encoding="utf-8") == NOTE
 
 
 def test_3_2_both_ends_of_a_connection_can_be_set_up_from_what_was_entered(jp: Settings, us: Settings) -> None:
-    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    other = designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     certificate, key, authority = jp.folder.certificate, jp.folder.certificate_key, jp.folder.other_authority
     assert authority.read_bytes() == CertificateAuthority.load(us.folder.authority).cert_pem
     assert server_context(certificate=certificate, key=key, peer_authority=authority)
@@ -127,7 +127,7 @@ def test_3_2_both_ends_of_a_connection_can_be_set_up_from_what_was_entered(jp: S
 @pytest.mark.parametrize("note", ["", "  \n"])
 def test_3_2_a_contact_point_that_no_note_notified_is_not_entered(jp: Settings, us: Settings, note: str) -> None:
     with pytest.raises(SettingsError, match=r"^Art\. 3\(2\): .*name the note that did, with its date"):
-        designate(jp, us.folder.card.read_text(encoding="utf-8"), note)
+        designate(jp, us.folder.card.read_text(encoding="utf-8"), note, NOW)
     assert read(jp.folder.root).other is None
 
 
@@ -135,13 +135,13 @@ def test_3_2_a_contact_point_of_our_own_party_is_not_the_other_one(jp: Settings)
     with pytest.raises(
         SettingsError, match=r"^Art\. 3\(2\): this is a contact point of JP and the card is of JP; the other"
     ):
-        designate(jp, jp.folder.card.read_text(encoding="utf-8"), NOTE)
+        designate(jp, jp.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     assert read(jp.folder.root).other is None
 
 
 def test_3_2_what_is_no_card_is_not_entered(jp: Settings) -> None:
     with pytest.raises(SettingsError, match="this is not the card of a contact point"):
-        designate(jp, "{}", NOTE)
+        designate(jp, "{}", NOTE, NOW)
     assert not jp.folder.other.exists()
 
 
@@ -169,7 +169,7 @@ def test_4_7_an_installation_signs_the_arrangement_it_begins_with_and_its_card_s
 
 
 def test_4_7_designating_the_other_contact_point_puts_its_signature_beside_ours(jp: Settings, us: Settings) -> None:
-    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     theirs = jp.folder.arrangements / "model-1.US.sig"
     assert read_signature(theirs) == read_signature(us.folder.arrangements / "model-1.US.sig")
     assert read(jp.folder.root).arrangements == jp.arrangements
@@ -178,7 +178,7 @@ def test_4_7_designating_the_other_contact_point_puts_its_signature_beside_ours(
 def test_4_7_two_installations_may_begin_with_a_document_of_their_own(tmp_path: Path) -> None:
     document = agreed(tmp_path, ("model-1", "2026-a"))
     here, there = (create(tmp_path / party, plan(party, document), NOW) for party in Party)
-    designate(here, there.folder.card.read_text(encoding="utf-8"), NOTE)
+    designate(here, there.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     assert [each.version for each in read(here.folder.root).arrangements.versions] == ["2026-a"]
 
 
@@ -199,7 +199,7 @@ def refused(jp: Settings, card: str, says: str) -> None:
     """Assert that a card is refused, and that nothing of it is kept."""
     before = sorted(jp.folder.root.rglob("*"))
     with pytest.raises(SettingsError, match=says):
-        designate(jp, card, NOTE)
+        designate(jp, card, NOTE, NOW)
     assert sorted(jp.folder.root.rglob("*")) == before
 
 
@@ -216,7 +216,7 @@ def test_4_7_a_contact_point_that_holds_another_version_is_not_entered(jp: Setti
 def test_4_7_a_contact_point_already_entered_that_is_ahead_is_caught_up_with(
     jp: Settings, us: Settings, tmp_path: Path
 ) -> None:
-    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE)
+    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     there = create(tmp_path / "new", plan(Party.US, agreed(tmp_path, ("model-1", "2026-a"))), NOW)
     refused(
         read(jp.folder.root),
@@ -274,3 +274,51 @@ def test_a_database_does_not_take_the_keys_of_another(tmp_path: Path) -> None:
         main.opened(there.root),
     ):
         pass
+
+
+# Article 9: another signing key
+
+
+def test_9_a_new_signing_key_is_on_the_card_with_its_signature_of_the_arrangement_and_the_old_one_is_remembered(
+    jp: Settings, us: Settings
+) -> None:
+    designate(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
+    old, later = SigningKey.load(us.folder.signing_key), NOW + timedelta(days=400)
+    with us.folder.signing_key.open("rb") as before:
+        card = renew_signing_key(us, later)
+        before.seek(0)
+        assert not any(before.read()), "the old private key was overwritten"
+    new = SigningKey.load(us.folder.signing_key)
+    assert new.key_id != old.key_id
+    assert card == read_card(us.folder.card.read_text(encoding="utf-8"))
+    assert card.signing_key_pem == new.public_pem.decode()
+    was = FormerKey(us.uri, old.public_pem.decode(), later)
+    assert read(us.folder.root).former == (was,)
+    assert not list(us.folder.root.glob("*.new"))
+    # The other side enters the card, and remembers too.
+    until = later + timedelta(hours=1)
+    designate(read(jp.folder.root), us.folder.card.read_text(encoding="utf-8"), NOTE, until)
+    found = read(jp.folder.root)
+    assert found.former == (replace(was, until=until),)
+    assert found.other == card
+    # The same card again changes nothing; another key is one more.
+    designate(found, us.folder.card.read_text(encoding="utf-8"), NOTE, until + timedelta(days=1))
+    assert read(jp.folder.root).former == found.former
+    renew_signing_key(read(us.folder.root), until)
+    assert [each.until for each in read(us.folder.root).former] == [later, until]
+
+
+def test_9_a_renewal_that_was_cut_short_is_done_again(us: Settings) -> None:
+    SigningKey.create(us.folder.signing_key.with_suffix(".new"))
+    key = SigningKey.load(us.folder.signing_key).public_pem.decode()
+    remember(us.folder, FormerKey(us.uri, key, NOW))
+    renew_signing_key(us, NOW + timedelta(days=1))
+    assert read(us.folder.root).former == (FormerKey(us.uri, key, NOW + timedelta(days=1)),)
+
+
+def test_9_a_file_of_former_keys_that_is_damaged_is_told(us: Settings) -> None:
+    us.folder.former_keys.write_text("[{}]", encoding="utf-8")
+    with pytest.raises(
+        SettingsError, match=r"former-keys\.json: .*restore the file: what was signed under a former key is"
+    ):
+        read(us.folder.root)

@@ -169,7 +169,7 @@ def test_what_is_no_card_is_refused_with_the_place_and_where_to_get_one(text: st
 def test_the_card_of_the_other_contact_point_is_read_with_the_rest(made: Settings, tmp_path: Path) -> None:
     other = installation.create(tmp_path / "us", Plan(Party.US, "FBI CJIS", "127.0.0.1", 8444), NOW)
     card = other.folder.card.read_text(encoding="utf-8")
-    installation.designate(made, card, "a note")
+    installation.designate(made, card, "a note", NOW)
     assert read(made.folder.root).other == read_card(card)
     made.folder.other.write_text("{}", encoding="utf-8")
     with pytest.raises(SettingsError, match="this is not the card of a contact point"):

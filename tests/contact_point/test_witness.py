@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annex.parameters import Party
-from contact_point import correspondence, main, notes, queried, service, wire, witness
-from contact_point.keys import SigningKey, VerifyingKey
+from contact_point import correspondence, installation, main, notes, queried, service, settings, wire, witness
+from contact_point.keys import SignatureError, SigningKey, VerifyingKey
 from contact_point.service import Installation
 from contact_point.store.tables import ENTRY, TREE, WITNESSED
 from contact_point.witness import ForkError
@@ -322,6 +322,26 @@ def test_9_a_new_signing_key_goes_on_from_what_the_old_one_witnessed(
     with jp.store.transaction() as tx:
         note = tx.latest_note(jp.settings.uri) or ""
     assert notes.verify(note, us.settings.uri, key.verifying)
+
+
+def test_9_a_checkpoint_is_held_to_the_keys_of_its_time(both: tuple[Installation, Installation, Direct]) -> None:
+    jp, us, _ = both
+    consult(jp)
+    heads = head(jp), witnessed(jp, us)
+    card = installation.renew_signing_key(us.settings, DECEMBER)
+    installation.designate(jp.settings, settings.write_card(card), "a note", DECEMBER)
+    installation.renew_signing_key(jp.settings, DECEMBER)
+    found = settings.read(jp.settings.folder.root)
+    with jp.store.transaction() as tx:
+        (one,), (two,) = (witness.kept(replace(jp, settings=found), tx, each.settings.uri) for each in (jp, us))
+        assert (one.head, two.head) == heads
+        ended = tuple(replace(each, until=NOVEMBER - 2 * wire.MAX_AGE) for each in found.former)
+        for former in ((), ended):
+            without = replace(jp, settings=replace(found, former=former))
+            with pytest.raises(
+                SignatureError, match=r"^Art\. 9: expected a note with a signature of urn:pcsc:ncp:jp under key"
+            ):
+                witness.kept(without, tx, jp.settings.uri)
 
 
 def test_11_much_that_was_not_witnessed_is_shown_in_parts(both: tuple[Installation, Installation, Direct]) -> None:
