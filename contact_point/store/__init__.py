@@ -271,18 +271,20 @@ class Store:
             files = {self._slots, self._gallery, self._records}
             return sum(slots.destroy(slots.live() - named) for slots in files)
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, records: bool = False) -> bool:
         """Move deletions from the write-ahead log into the database; return whether nothing of them is left outside of it.
 
         A reader in another process can prevent it; the next checkpoint then does it. On PostgreSQL the log is the server's, and
-        what is in it is ciphertext whose key is gone.
+        what is in it of content is ciphertext whose key is gone. A record names its exchange in clear: with ``records`` that
+        goes out of the files of the tables too (Article 11(3)); what it costs is said at :meth:`.PostgreSQL.purge`.
         """
         if not self._turn.acquire(timeout=self._patience):
             return False
         try:
-            return self._database.checkpoint()
+            emptied = self._database.checkpoint()
         finally:
             self._turn.release()
+        return emptied and (not records or self._database.purge())
 
 
 def _database(database: Path | str, patience: float) -> Database:

@@ -28,5 +28,8 @@ class Database(Protocol):
     def checkpoint(self) -> bool:
         """Bring deletions to where the rows are; return whether nothing of them is left elsewhere."""
 
+    def purge(self) -> bool:
+        """Take what erased records had in clear out of the files of the tables; return whether nothing of it is left there."""
+
     def warnings(self, connection: Connection, /) -> list[str]:
         """Return what its settings give away or put at risk, a sentence each."""

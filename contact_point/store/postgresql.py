@@ -4,6 +4,11 @@ Each transaction begins with one advisory lock for all, so there is one writer a
 can matter; READ COMMITTED, because a snapshot taken before the lock would be of the time before the wait. A lock and a
 statement are waited for by the server, and the server by :class:`_Bounded`: one that does not answer is a failure, no wait.
 
+What is deleted stays in the server's files: VACUUM gives its place free and leaves the bytes, in tables and in indexes. Of
+content they are ciphertext whose key is gone. A record had its control number, its days and its states in clear besides, so
+the tables that name exchanges are written anew after its term (:meth:`PostgreSQL.purge`), and no statistics are kept of their
+texts, as ANALYZE would copy them. The server's log (WAL), its archive and base backups are the operator's to end.
+
 What is bound to a statement goes beside it and never inside, and most of it is ciphertext. What a server's settings would
 write of it into logs is turned off for the session where the server allows that, and told by :meth:`PostgreSQL.warnings`
 where it does not.
@@ -11,20 +16,26 @@ where it does not.
 
 from __future__ import annotations
 
+import logging
+from contextlib import closing
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Connection, bindparam, create_engine, event, text
+from sqlalchemy import Connection, String, bindparam, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from contact_point.store.database import DEADLINE, WAIT
 from contact_point.store.errors import StoreError
+from contact_point.store.tables import OF_EXCHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Table
+
+_log = logging.getLogger("contact_point.store")
 
 LOCK: Final = int.from_bytes(b"pcsc")
 """The number of the advisory lock that every transaction holds."""
@@ -35,6 +46,11 @@ LEAST_VERSION: Final = 15
 _IDLE: Final = 60.0  # seconds that a process which was stopped in a transaction may keep everybody else from writing
 _LONGER: Final = 1.0  # seconds that a statement may take longer than a wait for a lock, and the server than a statement
 _LEAST_TO_CONNECT: Final = 2  # seconds; the driver takes no less
+
+_FOR_OTHERS: Final = 1.0  # seconds that writing a table anew waits for whoever uses it, and keeps all others waiting
+_REWRITING: Final = 600.0  # seconds that writing one table anew may take
+_SHARE: Final = 1000  # writing tables anew takes no more than one part in so many of the time,
+_LONGEST: Final = 6 * 3600.0  # but no record waits longer for it than so many seconds: it has a day (Article 11(3))
 
 _QUIET: Final = {
     # setting: (what the session sets, what its log gives away otherwise)
@@ -68,6 +84,10 @@ SELECT NOT ssl AND inet_server_addr() IS NOT NULL AND inet_server_addr() <> inet
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 """
 
+_OLDER: Final = """
+SELECT relname FROM pg_class WHERE oid = ANY(%(tables)s::regclass[]) AND age(relfrozenxid) > age(%(now)s::xid)
+"""
+
 _T = TypeVar("_T")
 
 
@@ -86,6 +106,7 @@ class PostgreSQL:
                 f"{url.drivername}:// and {'no' if not url.database else 'a'} database: name one of these two"
             )
         self._patience = patience
+        self._next_purge = 0.0  # on the monotonic clock
         # hide_parameters: an error's text must not carry what was bound (Article 9).
         self.engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -97,6 +118,8 @@ class PostgreSQL:
         )
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "begin", self._begin)
+        for table in OF_EXCHANGES:
+            event.listen(table, "after_create", _keep_no_statistics)
 
     def _connect(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> _Bounded:
         """Return a connection with what this session needs; no statement of ours is run before."""
@@ -130,8 +153,32 @@ class PostgreSQL:
             raise PoolTimeoutError("another transaction is at work")
 
     def checkpoint(self) -> bool:
-        """Return True: what is deleted here was ciphertext whose key is gone, wherever the server keeps it."""
+        """Return True: deleted content was ciphertext whose key is gone, wherever the server keeps it."""
         return True
+
+    def purge(self) -> bool:
+        """Write the tables that name exchanges anew, one after the other; return whether nothing erased before is in them.
+
+        Costs 8 s of the server for each GB, and room for a second copy of the largest table; a table is locked meanwhile, and
+        whoever wants it longer than the store's patience is refused. So it takes at most a thousandth of the time, and is not
+        begun again before; at the latest after six hours. A transaction or backup that began before, and still reads,
+        prevents it; False then, as where it is too early, and the next one does it.
+        """
+        if monotonic() < self._next_purge:
+            return False
+        begun = monotonic()
+        try:
+            with closing(self.engine.raw_connection()) as pooled:
+                own = cast("_Bounded", pooled.driver_connection)
+                pooled.detach()  # its limits are not those of the others
+                left = _rewritten(own)
+        except (DBAPIError, psycopg.Error, PoolTimeoutError) as error:
+            left = [str(error).partition("\n")[0]]
+        finally:
+            self._next_purge = monotonic() + min(_SHARE * (monotonic() - begun), _LONGEST)
+        if left:
+            _log.warning("Art. 11(3): the tables could not be written anew, it is tried again: %s", ", ".join(left))
+        return not left
 
     def warnings(self, connection: Connection) -> list[str]:
         """Return what the server's settings write to its log, do not make durable, or send in clear."""
@@ -162,6 +209,31 @@ def _left() -> float | None:
     deadline = DEADLINE.get()
     # The server is given longer than a wait for a lock, so that its own word on that comes first.
     return None if deadline is None else max(0.0, deadline - monotonic()) + _LONGER
+
+
+def _keep_no_statistics(table: Table, connection: Connection, **_: object) -> None:
+    """Keep what the texts of a new table say out of the server's statistics: values, which outlive their rows."""
+    if connection.dialect.name == "postgresql":
+        texts = [column.name for column in table.columns if isinstance(column.type, String)]
+        without = ", ".join(f"ALTER COLUMN {each} SET STATISTICS 0" for each in texts)
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} {without}")
+
+
+def _rewritten(connection: _Bounded) -> list[str]:
+    """Write every table that names exchanges anew; return those that may still have rows of a transaction before this one.
+
+    A table tells it: everything older than its ``relfrozenxid`` is either frozen in it or gone.
+    """
+    tables = [table.name for table in OF_EXCHANGES]
+    connection.autocommit = True
+    connection.patience = _REWRITING + _LONGER
+    limits = {"lock_timeout": _milliseconds(_FOR_OTHERS), "statement_timeout": _milliseconds(_REWRITING)}
+    connection.execute(_SET, {"names": list(limits), "values": list(limits.values())})
+    ((now,),) = connection.execute("SELECT pg_current_xact_id()::xid::text")
+    for name in tables:
+        connection.execute(f"VACUUM (FULL) {name}".encode())
+    older = connection.execute(_OLDER, {"tables": tables, "now": now})
+    return [f"{name} is read by somebody since before" for (name,) in older]
 
 
 def _milliseconds(seconds: float) -> str:

@@ -55,6 +55,10 @@ class SQLite:
             return False
         return not busy
 
+    def purge(self) -> bool:
+        """Return True: secure_delete overwrote it when it was deleted, and a checkpoint brings that into the file."""
+        return True
+
     def warnings(self, _connection: Connection) -> list[str]:
         """Return nothing: all that matters is set by the program itself, for each connection."""
         return []

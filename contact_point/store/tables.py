@@ -139,6 +139,9 @@ IMPRESSION = Table(
     Column("image", LargeBinary),
 )
 
+OF_EXCHANGES: Final = (EXCHANGE, CONTENT, ENTRY, RECEIVED, DUE)
+"""The tables in which an exchange is named in clear: what they had of it ends with its record (Article 11(3))."""
+
 
 def moment(at: datetime) -> str:
     """Return a time as it is stored: ISO 8601 in UTC to the microsecond, always as long, so that texts sort as times do.
