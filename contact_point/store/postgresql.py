@@ -88,6 +88,11 @@ _OLDER: Final = """
 SELECT relname FROM pg_class WHERE oid = ANY(%(tables)s::regclass[]) AND age(relfrozenxid) > age(%(now)s::xid)
 """
 
+_LOG_FILES: Final = """
+SELECT name, setting FROM pg_settings WHERE name IN ('min_wal_size', 'wal_keep_size', 'wal_segment_size', 'archive_timeout')
+"""
+_HALF_A_DAY: Final = 12 * 3600  # seconds: a record has a day, of which its tables may take half
+
 _T = TypeVar("_T")
 
 
@@ -199,6 +204,11 @@ class PostgreSQL:
             for name, value in _DURABLE.items()
             if found[name] != value
         ]
+        if (lasting := _log_lasts(connection)) is not None:
+            said.append(
+                f"Art. 11(3): PostgreSQL keeps what was deleted in its log (WAL) {lasting}: set archive_timeout, with an "
+                "archive or without, so that it is half a day at most, such as to 1h"
+            )
         if clear:
             said.append("Art. 9: the connection to PostgreSQL is not encrypted: use sslmode=verify-full")
         return said
@@ -209,6 +219,20 @@ def _left() -> float | None:
     deadline = DEADLINE.get()
     # The server is given longer than a wait for a lock, so that its own word on that comes first.
     return None if deadline is None else max(0.0, deadline - monotonic()) + _LONGER
+
+
+def _log_lasts(connection: Connection) -> str | None:
+    """Return how long the server's log keeps what was written to it once, or None where that is half a day at most.
+
+    Files that have served are used again, their bytes as they were until then: as many as it keeps, the one that is written and
+    the one that waits for its checkpoint.
+    """
+    setting = {row.name: int(row.setting) for row in connection.exec_driver_sql(_LOG_FILES)}
+    files = max(setting["min_wal_size"], setting["wal_keep_size"]) * 2**20 // setting["wal_segment_size"] + 2
+    seconds = files * setting["archive_timeout"]
+    if not seconds:
+        return f"until {files} files of it are full (archive_timeout is 0)"
+    return f"for {seconds / 3600:.0f} hours (archive_timeout)" if seconds > _HALF_A_DAY else None
 
 
 def _keep_no_statistics(table: Table, connection: Connection, **_: object) -> None:
@@ -229,11 +253,13 @@ def _rewritten(connection: _Bounded) -> list[str]:
     connection.patience = _REWRITING + _LONGER
     limits = {"lock_timeout": _milliseconds(_FOR_OTHERS), "statement_timeout": _milliseconds(_REWRITING)}
     connection.execute(_SET, {"names": list(limits), "values": list(limits.values())})
-    ((now,),) = connection.execute("SELECT pg_current_xact_id()::xid::text")
+    with connection.transaction():
+        connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})".encode())  # who began before has ended
+        ((now,),) = connection.execute("SELECT pg_current_xact_id()::xid::text")
     for name in tables:
         connection.execute(f"VACUUM (FULL) {name}".encode())
     older = connection.execute(_OLDER, {"tables": tables, "now": now})
-    return [f"{name} is read by somebody since before" for (name,) in older]
+    return [f"{name} may have rows from before: somebody reads them, or it is another role's" for (name,) in older]
 
 
 def _milliseconds(seconds: float) -> str:

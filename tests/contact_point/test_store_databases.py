@@ -22,14 +22,14 @@ from pcsc.errors import RecordError
 from tests.builders import NOW, PROBE, QUERY, exchange
 
 from . import databases
-from .databases import act, on_postgresql, on_sqlite
+from .databases import act, configured, on_postgresql, on_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from contact_point.store import Transaction
 
-    from .databases import Place, Server
+    from .databases import Place
 
 place, postgresql = databases.place, databases.postgresql
 
@@ -309,20 +309,6 @@ def test_9_what_the_server_would_log_is_told_unless_the_role_may_turn_it_off(pla
     finally:
         for setting in ("log_min_error_statement", "log_error_verbosity"):
             place.server.run(f"REVOKE SET ON PARAMETER {setting} FROM {databases.OWNER}")
-
-
-@contextmanager
-def configured(server: Server, setting: str, value: str) -> Iterator[None]:
-    """Set something for the whole server while the block runs."""
-    server.run(f"ALTER SYSTEM SET {setting} = '{value}'", "SELECT pg_reload_conf()")
-    while server.run(f"SHOW {setting}") != [(value,)]:
-        pass
-    try:
-        yield
-    finally:
-        server.run(f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
-        while server.run(f"SHOW {setting}") == [(value,)]:
-            pass
 
 
 @on_postgresql
