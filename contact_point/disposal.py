@@ -127,10 +127,13 @@ def _record_deletion(tx: Transaction, exchange: Exchange, kind: Content, at: dat
     service.record_act(tx, exchange, "deletion", article=clause, note=note, trace=trace, now=at)
 
 
-def _emptied(here: Installation) -> bool:
-    """Empty the log of the database of deleted rows; a reader elsewhere can prevent it for a moment, so try again."""
+def _emptied(here: Installation, *, records: bool = False) -> bool:
+    """Empty the log of the database of deleted rows; a reader elsewhere can prevent it for a moment, so try again.
+
+    With ``records`` also of what erased records had in clear, wherever the database keeps it.
+    """
     end, pause = time.monotonic() + PATIENCE, 0.01
-    while not here.store.checkpoint():
+    while not here.store.checkpoint(records=records):
         if time.monotonic() + pause > end:
             return False
         time.sleep(pause)
@@ -216,8 +219,8 @@ def discard(here: Installation, held: list[Held]) -> None:
 
 
 def _checkpoint(here: Installation) -> bool:
-    """Empty the log of the database, and forget that it was to be done."""
-    if not _emptied(here):
+    """Empty the log of the database of what was deleted, and forget that it was to be done."""
+    if not _emptied(here, records=True):
         return False
     with here.store.transaction() as tx:
         tx.plan("", due.CHECKPOINT, None)
