@@ -16,7 +16,7 @@ from contact_point.prints import PrintReader
 from .parties import Finger, Parties, free_port, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -33,10 +33,16 @@ def fingers(reader: PrintReader) -> tuple[Finger, ...]:
 
 
 @pytest.fixture
-def parties(tmp_path: Path, reader: PrintReader) -> Iterator[Parties]:
+def database() -> Callable[[], str]:
+    """Return what makes a database for a contact point: a file in its folder, unless a module takes that of ``databases``."""
+    return str
+
+
+@pytest.fixture
+def parties(tmp_path: Path, reader: PrintReader, database: Callable[[], str]) -> Iterator[Parties]:
     """Return two contact points that know each other; neither answers yet."""
     for party in Party:
-        plan = Plan(party, f"contact point of {party}", "127.0.0.1", free_port(), threads=1)
+        plan = Plan(party, f"contact point of {party}", "127.0.0.1", free_port(), threads=1, database=database())
         installation.create(tmp_path / party, plan, main.clock())
     with ExitStack() as stack:
         opened = {}

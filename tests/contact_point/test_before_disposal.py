@@ -23,6 +23,7 @@ from pcsc.exchange import State
 from pcsc.messages import Conclusion, Recipient, RecipientKind
 from pcsc.use import Purpose
 
+from . import databases
 from .parties import Listening, events, exchange, held, justification
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pcsc.exchange import Exchange
 
     from .parties import Finger, Parties
+
+database, postgresql = databases.database, databases.postgresql
 
 INTERPOL = Recipient(RecipientKind.BODY, "INTERPOL")
 

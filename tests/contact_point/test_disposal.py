@@ -15,10 +15,12 @@ from contact_point import disposal, due, main, service
 from contact_point.disposal import UnerasedError, erase_file
 from contact_point.keys import DestructionError, KeyDestroyedError, TokenError
 from contact_point.store import Store, Transaction
+from contact_point.store.tables import EXCHANGE
 from pcsc import retention
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
 
+from . import databases
 from .test_due import DAY, MINUTE, NOW, Desk, Died, exchange
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from contact_point.keys.wrapping import Wrapper
     from contact_point.service import Installation
     from contact_point.store import Held
+
+database, postgresql = databases.database, databases.postgresql
 
 
 class Watched(Store):
@@ -64,19 +68,19 @@ class Watched(Store):
         self._tell("key of the record destroyed")
         super().destroy_exchange(slot)
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, records: bool = False) -> bool:
         self._tell("log emptied" if not self.busy else "log busy")
         if self.busy:
             self.busy -= 1
             return False
-        return super().checkpoint()
+        return super().checkpoint(records=records)
 
 
 class WatchedDesk(Desk):
     """A contact point whose store is watched."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, database: str) -> None:
+        super().__init__(folder, database)
         self.watch()
 
     def watch(self) -> None:
@@ -96,8 +100,8 @@ class WatchedDesk(Desk):
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[WatchedDesk]:
-    desk = WatchedDesk(tmp_path)
+def desk(tmp_path: Path, database: Callable[[], str]) -> Iterator[WatchedDesk]:
+    desk = WatchedDesk(tmp_path / "JP", database())
     yield desk
     desk.store.close()
 
@@ -460,7 +464,8 @@ def test_8_1_an_exchange_that_is_damaged_keeps_no_other_from_its_deletion(
     desk.open(exchange(number="JP-0", state=State.NO_REQUEST), Content.CIRCUMSTANCES)
     desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
     with desk.store.transaction() as tx:
-        tx._connection.exec_driver_sql("UPDATE exchange SET sealed = zeroblob(60) WHERE control_number = 'JP-0'")
+        damaged = EXCHANGE.update().where(EXCHANGE.c.control_number == "JP-0")
+        tx._connection.execute(damaged, {"sealed": bytes(60)})
     desk.work(disposal.worker(desk.here, desk.worker._guard, name="next"))
     assert desk.entered() == ["deletion: candidate"]
     disposal.recover(desk.here, NOW)

@@ -18,6 +18,7 @@ from contact_point.installation import Plan
 from contact_point.keys import KeySlots
 from contact_point.prints import PrintReader
 from contact_point.service import Installation
+from contact_point.settings import read
 from contact_point.store import Clock, Due, Store, Transaction
 from contact_point.timekeeping import JUMP, Cause, Guard
 from pcsc import assistance, duties
@@ -29,9 +30,13 @@ from pcsc.messages import CapacityAnswer, Determination, Recipient, RecipientKin
 from pcsc.use import Purpose
 from tests.builders import SALT
 
+from . import databases
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+database, postgresql = databases.database, databases.postgresql
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -60,15 +65,16 @@ def exchange(
 
 
 class Desk:
-    """A contact point whose time is a value: what a worker does there is seen at once."""
+    """A contact point whose time is a value: what a worker does there is seen at once. It is made where it is not there."""
 
-    def __init__(self, folder: Path, *, kernel: bool = True) -> None:
+    def __init__(self, folder: Path, database: str = "", *, kernel: bool = True) -> None:
         self.now, self.monotonic, self.kernel = NOW, 0.0, kernel
-        settings = installation.create(folder / "JP", Plan(Party.JP, "JP", "127.0.0.1", 8443), NOW)
+        plan = Plan(Party.JP, "JP", "127.0.0.1", 8443, database=database)
+        settings = read(folder) if folder.exists() else installation.create(folder, plan, NOW)
         self.slots = [KeySlots.open(path) for path in settings.folder.slots]
         self.arrangement = settings.arrangement(NOW)
-        plan = partial(due.plan, arrangement=self.arrangement)
-        self.store = Store(settings.folder.database, *self.slots, plan=plan)
+        steps = partial(due.plan, arrangement=self.arrangement)
+        self.store = Store(settings.server or settings.folder.database, *self.slots, plan=steps)
         self.here = Installation(settings, self.store, PrintReader(), lambda: self.now, Guard(lambda: self.kernel))
         self.worker = self.another()
 
@@ -119,8 +125,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
+def desk(tmp_path: Path, database: Callable[[], str]) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "JP", database())
     yield desk
     desk.store.close()
 

@@ -14,18 +14,22 @@ from contact_point.store import Clock, Store
 from contact_point.timekeeping import JUMP, Alarm, Cause, Guard, disciplined, read_timex
 from pcsc.errors import RecordError
 
+from . import databases
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+database, postgresql = databases.database, databases.postgresql
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, database: Callable[[], str]) -> Iterator[Store]:
     slots = [KeySlots.create(tmp_path / f"{name}.slots") for name in ("exchange", "gallery", "record")]
-    store = Store(tmp_path / "store.sqlite", *slots)
+    store = Store(database() or tmp_path / "store.sqlite", *slots)
     yield store
     store.close()
 

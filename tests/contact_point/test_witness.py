@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,16 @@ from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.messages import Checkpoints, ConsultationOn, Message
 
+from . import databases
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy import Executable
 
     from .parties import Finger, Parties
+
+database, postgresql = databases.database, databases.postgresql
 
 NOVEMBER = datetime(2026, 11, 22, 17, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -133,15 +136,13 @@ def rolled_back(both: tuple[Installation, Installation, Direct]) -> Iterator[tup
     """Return both, after the Japanese database was set back to an earlier copy of itself."""
     jp, us, way = both
     consult(jp)
-    folder = jp.settings.folder
     jp.store.checkpoint()
-    shutil.copy(folder.database, folder.root / "copy")
+    jp.store.close()
+    set_back = databases.copied(jp.settings)
     consult(jp)
     jp.store.close()
-    for name in (folder.database.name + "-wal", folder.database.name + "-shm"):
-        (folder.root / name).unlink(missing_ok=True)
-    shutil.copy(folder.root / "copy", folder.database)
-    with main.opened(folder.root) as again:
+    set_back()
+    with main.opened(jp.settings.folder.root) as again:
         yield replace(again, other=way, reader=jp.reader), us
 
 
