@@ -246,10 +246,20 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def entries(places: Iterable[Recorded]) -> Iterator[Entry]:
-    """Yield the entries of those places whose term has not ended."""
+    """Yield the entries of those places whose term has not ended.
+
+    Raises:
+        RecordError: one is not an entry of a record, though it may give its leaf: whoever wrote it wrote both.
+
+    """
     for place in places:
         if place.body is not None:
-            yield _ENTRY.validate_json(place.body)
+            try:
+                yield _ENTRY.validate_json(place.body)
+            except ValidationError as error:
+                raise RecordError(
+                    f"entry {place.number} is not an entry of a record: {first_fault(error)}; ask whose record it is"
+                ) from None
 
 
 def signed(header: Header, uri: str, key: VerifyingKey) -> list[Checkpoint]:

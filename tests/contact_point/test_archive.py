@@ -97,6 +97,17 @@ def test_any_place_comes_back_from_its_line(tmp_path_factory: pytest.TempPathFac
     assert archive.read_header(path) == made
 
 
+def test_what_gives_its_leaf_and_is_no_entry_is_refused_without_showing_it() -> None:
+    salt, body = "5a" * 32, '{"at":"2026-11-01T00:00:00+00:00","exchange":"a person","number":0}'
+    place = Recorded(0, "2026-11", body, salt, records.commitment(salt, body.encode()))
+    assert records.verify([place]).entries == 1
+    with pytest.raises(RecordError) as refused:
+        list(archive.entries([place]))
+    assert str(refused.value) == (
+        "Art. 11(1): entry 0 is not an entry of a record: direction: Field required; ask whose record it is"
+    )
+
+
 def test_a_file_is_saved_whole_for_its_owner_alone_and_over_no_other(tmp_path: Path) -> None:
     path = tmp_path / "copy"
     archive.save(path, io.BytesIO(b"content"))
