@@ -1,22 +1,31 @@
 """`pcsc-verify`: hold what a contact point exported to what it signed, without the program that wrote it.
 
-One file that imports the standard library and `cryptography` and nothing else. Copy it to any machine and run it there:
+One file that imports the standard library and `cryptography` and nothing else. Copy it to any machine with Python 3.11 or newer
+and run it there:
 
     python verify.py record FILE --key KEY [--other-key KEY] [--note NOTE ...]
     python verify.py inclusion FILE --key KEY
     python verify.py checkpoints FILE... --key KEY
     python verify.py receipt FILE --key KEY
 
-KEY is the card of the contact point, or the public key in PEM: take it from the contact point itself, by a way on which nobody
-changes it. It ends with 0 where everything holds, with 1 at the first difference, which it names, and with 2 where a file is
-not of the form that it should be.
+KEY is the card of the contact point: take it from the contact point itself, by a way on which nobody changes it. The public
+key in PEM serves too, but names nobody: who cosigns signs the same text, and could pass for the one whose record it is.
+
+It ends with 0 where everything holds, with 1 at the first difference, which it names, and with 2 where a file is not of the
+form that it should be, or the command was called wrongly. Nothing but 0 says that it holds.
 
 What is checked, in the order of this file. An entry rests in a leaf, HMAC-SHA256(salt, entry). The leaves of a calendar month
 are a Merkle tree (RFC 9162, 2.1). A checkpoint is a note (C2SP signed-note) that says how many leaves a tree has and what its
 root is; it also names the last head of the tree before, so that those of successive trees are a chain. The contact point signs
 it, and the other one cosigns it and keeps it: with the last kept note of each tree, whoever shortened or rewrote the record is
 found, the holder of its key included. A record is a file of lines, and a line is exactly one text: whatever else says the same
-(a space, another order, a capital digit) is refused, so no bit of the file is free.
+(a space, another order, a capital digit) is refused, so no bit of the file can be turned over. Only signatures have twins:
+whoever has an ECDSA signature (r, s) can write (r, n-s), which is as good, and can leave out a cosignature, which says less.
+
+What cannot be seen. A file alone may be an older state of the record: whatever was recorded after the last checkpoint in it is
+missing without a trace, and only a note that was kept elsewhere tells. What follows the last kept or cosigned checkpoint stands
+under one signature, whose holder can write it anew or leave it out. Empty places show a leaf and nothing else. And a signature
+shows who said something, not that it is true: a receipt is no proof that a print is gone.
 
 Nothing here reads a clock or opens a connection. Nothing of what an entry says is printed but its number, event and article.
 """
@@ -34,7 +43,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -184,6 +193,9 @@ class Key:
     """A public key of a contact point: ECDSA on P-384 with SHA-384 (FIPS 186-5), or Ed25519 (RFC 8032)."""
 
     public: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+    party: str | None = None
+    """Whose it is, as its card says; None where the key came alone."""
+    uri: str | None = None
 
     @property
     def pem(self) -> str:
@@ -232,11 +244,13 @@ def read_key(text: str, what: str) -> Key:
 
     """
     wanted = f"{what}: expected a public key in PEM, ECDSA on P-384 or Ed25519, or the card of a contact point"
+    party = uri = None
     if text.startswith("{"):
         try:
-            text = str(json.loads(text)["signing_key_pem"])
+            card = json.loads(text)
+            text, party, uri = (str(card[name]) for name in ("signing_key_pem", "party", "uri"))
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise FormError(f"{wanted}; got JSON that names no signing_key_pem") from None
+            raise FormError(f"{wanted}; got JSON that does not name signing_key_pem, party and uri") from None
     try:
         public = serialization.load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -246,7 +260,7 @@ def read_key(text: str, what: str) -> Key:
         p384 or isinstance(public, ed25519.Ed25519PublicKey)
     ):
         raise FormError(f"{wanted}; got a key of another kind")
-    return Key(public)
+    return Key(public, party, uri)
 
 
 # Notes and checkpoints: C2SP signed-note and tlog-checkpoint
@@ -256,7 +270,11 @@ MAX_NOTE: Final = 128 * 1024
 MAX_SIGNATURES: Final = 16
 """Signatures of a note: the number that C2SP has every verifier accept."""
 
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f]{1,1000}")  # C2SP signed-note: no spaces, no +, no control characters
+MAX_NAME: Final = 1000
+"""Characters of the name of a key."""
+MAX_NUMBER: Final = 2**63 - 1
+"""The largest number: no tree has more leaves."""
+
 _TREE: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
@@ -321,7 +339,15 @@ def read_note(text: str, what: str) -> Note:
     signed = lines[:-1].split("\n")
     if len(signed) > MAX_SIGNATURES:
         raise FormError(f"{what}: expected at most {MAX_SIGNATURES} signatures; got {len(signed)}")
-    return Note(body + "\n", tuple(_signature(line, what) for line in signed))
+    note = Note(body + "\n", tuple(_signature(line, what) for line in signed))
+    if len({(each.name, each.key_id) for each in note.signatures}) < len(signed):
+        raise FormError(f"{what}: each key signs a note once; here is one twice")
+    return note
+
+
+def _is_name(text: str) -> bool:
+    """Whether this can name a key: C2SP signed-note, no spaces and no plus sign; nor what could steer a terminal."""
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and " " not in text and "+" not in text
 
 
 def _signature(line: str, what: str) -> Signature:
@@ -329,7 +355,7 @@ def _signature(line: str, what: str) -> Signature:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     signature = _base64(encoded, what)
-    if dash != "\N{EM DASH}" or not _NAME.fullmatch(name) or len(signature) <= 4:
+    if dash != "\N{EM DASH}" or not _is_name(name) or len(signature) <= 4:
         raise FormError(
             f"{what}: a signature line is an em dash, the name of the key, and the key's id and signature in base64, with one "
             "space between (C2SP signed-note)"
@@ -359,7 +385,7 @@ def _hash64(text: str, what: str) -> bytes:
 def _time(text: str, what: str) -> str:
     """Return a time in UTC in whole seconds, as text: such texts are in the order of their times."""
     try:
-        exact = datetime.fromisoformat(text).isoformat() == text.removesuffix("Z") + "+00:00"
+        exact = datetime.fromisoformat(text).isoformat(timespec="seconds") == text.removesuffix("Z") + "+00:00"
     except ValueError:
         exact = False
     if not exact:
@@ -369,8 +395,8 @@ def _time(text: str, what: str) -> str:
 
 def _number(text: str, what: str) -> int:
     """Return a decimal number, of which there is one way to write it."""
-    if not _NUMBER.fullmatch(text):
-        raise FormError(f"{what}: expected a decimal number of at most 19 digits, without leading zeros")
+    if not _NUMBER.fullmatch(text) or int(text) > MAX_NUMBER:
+        raise FormError(f"{what}: expected a decimal number of at most {MAX_NUMBER}, without leading zeros")
     return int(text)
 
 
@@ -385,7 +411,7 @@ def read_checkpoint(text: str, what: str) -> Checkpoint:
     if len(lines) != 6 or lines[5]:
         raise FormError(f"{what}: a checkpoint has five lines: origin, size, root, before, at; got {len(lines) - 1}")
     uri, record, tree = lines[0].rpartition("/record/")
-    if not record or not _NAME.fullmatch(uri) or not _TREE.fullmatch(tree):
+    if not record or not _is_name(uri) or not _TREE.fullmatch(tree):
         raise FormError(f"{what}: the origin of a checkpoint is the URI of a contact point, /record/ and a month")
     head = _head(tree, lines[1], lines[2], what)
     word, _, rest = lines[3].partition(" ")
@@ -409,13 +435,33 @@ def _head(tree: str, size: str, root: str, what: str) -> Head:
     return head
 
 
+def signed_checkpoint(note: Note, key: Key, what: str, uri: str | None = None) -> Checkpoint:
+    """Return the checkpoint of a note that is signed by its own contact point; ``uri`` says which, where that is known.
+
+    Raises:
+        DifferenceError: it is of another record, or is not signed so.
+        FormError: it is no checkpoint.
+
+    """
+    checkpoint = read_checkpoint(note.text, what)
+    if uri not in (None, checkpoint.uri):
+        raise DifferenceError(f"{what}: it is of the record of {checkpoint.uri}, and this is the record of {uri}")
+    signed_by(note, key, checkpoint.uri, what)
+    return checkpoint
+
+
 def signed_by(note: Note, key: Key, name: str, what: str) -> None:
     """Check that a note is signed by its own contact point, whoever else signed it.
+
+    The name of a signature is under no signature, so what one cosigned could be shown as its own, if its card did not say
+    whose the key is.
 
     Raises:
         DifferenceError: it is not.
 
     """
+    if key.uri not in (None, name):
+        raise DifferenceError(f"{what}: it is of the record of {name}, and the card given is that of {key.uri}")
     own = [each for each in note.signatures if each.name == name and each.key_id == key.id_as(name)]
     if not own:
         raise DifferenceError(f"{what}: it bears no signature of {name} under key {key.fingerprint}")
@@ -437,10 +483,12 @@ def cosigned(note: Note, name: str, key: Key | None, what: str) -> bool:
         raise DifferenceError(
             f"{what}: expected the signature of {name} first, and after it that of the other contact point"
         )
-    if others and key is None:
-        raise DifferenceError(f"{what}: it is cosigned, and the header names no key of the other contact point")
     for other in others:
-        if key is not None and (other.key_id != key.id_as(other.name) or not key.made(other.signature, note.text)):
+        if key is None:
+            raise DifferenceError(f"{what}: it is cosigned, and the header names no key of the other contact point")
+        if key.uri not in (None, other.name):
+            raise DifferenceError(f"{what}: {other.name} cosigned it, and the other card given is that of {key.uri}")
+        if other.key_id != key.id_as(other.name) or not key.made(other.signature, note.text):
             raise DifferenceError(
                 f"{what}: its cosignature was not made with key {key.fingerprint}, or not of this text"
             )
@@ -450,7 +498,9 @@ def cosigned(note: Note, name: str, key: Key | None, what: str) -> bool:
 # A record: a header, then one place a line
 
 MAX_LINE: Final = 16 * 1024 * 1024
-"""Bytes of a line."""
+"""Bytes of a line, and of a file that is read at once: a key, a proof, a receipt, a note."""
+MAX_CHAIN: Final = 64 * 1024 * 1024
+"""Bytes of a chain of checkpoints: some ten years of them."""
 
 FORMAT: Final = "pcsc record 2"
 _HEADER: Final = ("format", "party", "uri", "made_at", "key", "other_key", "checkpoints")
@@ -463,7 +513,8 @@ class Signed:
     """A checkpoint whose signatures were verified, and what a message calls it."""
 
     checkpoint: Checkpoint
-    cosigned: bool
+    by: str
+    """Who vouches for it beside the holder of the record: "cosigned", "kept", or "" for nobody."""
     what: str
 
 
@@ -520,6 +571,9 @@ class Found:
     """The same by the notes that somebody else kept."""
     beyond: frozenset[str]
     """Who binds entries beyond a gap: "cosigned", "kept". What lies in the gap could have been written anew."""
+    cosigned_at: str | None = None
+    """When the checkpoint was signed that binds the last of these."""
+    kept_at: str | None = None
 
 
 def check_record(
@@ -532,7 +586,8 @@ def check_record(
 ) -> Found:
     """Check an exported record; ``kept`` are notes of it that were kept elsewhere, by the names of their files.
 
-    Time is linear in its size, memory in the longest line. Without ``key``, the key is the one that the file names.
+    Time is linear in its size, memory in the longest line (at most 0.5 GiB, for one of nothing but brackets). Without ``key``,
+    the key is the one that the file names.
 
     Raises:
         DifferenceError: something in it is not as signed, or not as the rest of it says.
@@ -573,6 +628,13 @@ def _object(line: bytes, fields: tuple[str, ...], what: str) -> dict[str, Any]:
     return value
 
 
+def _one_line(content: bytes, fields: tuple[str, ...], what: str) -> dict[str, Any]:
+    """Return the object of a file of one line."""
+    if not content.endswith(b"\n") or content.count(b"\n") != 1:
+        raise FormError(f"{what}: expected one line that ends in a line feed")
+    return _object(content[:-1], fields, what)
+
+
 def _texts(value: dict[str, Any], names: Iterable[str], what: str) -> None:
     for name in names:
         if not isinstance(value[name], str):
@@ -596,9 +658,14 @@ def read_header(line: bytes, *, key: Key | None = None, other_key: Key | None = 
     what = "line 1, the header"
     said = _object(line, _HEADER, what)
     _texts(said, ("format", "party", "uri", "made_at", "key"), what)
-    if said["format"] != FORMAT or said["party"] not in _PARTIES or not _NAME.fullmatch(said["uri"]):
+    if said["format"] != FORMAT or said["party"] not in _PARTIES or not _is_name(said["uri"]):
         raise FormError(f"{what}: expected format {FORMAT!r}, party JP or US, and the URI of its contact point")
     own = _own_key(said["key"], key, "the contact point")
+    if (own.party or said["party"], own.uri or said["uri"]) != (said["party"], said["uri"]):
+        raise DifferenceError(
+            f"{what}: it is of the record of {said['party']} ({said['uri']}), and the card given is that of {own.party} "
+            f"({own.uri})"
+        )
     other = None
     if said["other_key"] is not None:
         _texts(said, ("other_key",), what)
@@ -629,11 +696,8 @@ def _own_key(pem: str, given: Key | None, whose: str) -> Key:
 def _own_checkpoint(text: str, uri: str, own: Key, other: Key | None, what: str) -> Signed:
     """Return one checkpoint of a header: of this record, signed by its contact point and by nobody but the two."""
     note = read_note(text, what)
-    checkpoint = read_checkpoint(note.text, what)
-    if checkpoint.uri != uri:
-        raise DifferenceError(f"{what}: it is of the record of {checkpoint.uri}, and this is the record of {uri}")
-    signed_by(note, own, uri, what)
-    return Signed(checkpoint, cosigned(note, uri, other, what), what)
+    checkpoint = signed_checkpoint(note, own, what, uri)
+    return Signed(checkpoint, "cosigned" if cosigned(note, uri, other, what) else "", what)
 
 
 def _check_checkpoints(header: Header, what: str) -> None:
@@ -650,7 +714,7 @@ def _check_checkpoints(header: Header, what: str) -> None:
             f"{what}: it says that the record was exported at {header.made_at}, and the last checkpoint was signed at "
             f"{places[-1][2]}: both are of one moment"
         )
-    if header.other_key is not None and not any(each.cosigned for each in header.checkpoints):
+    if header.other_key is not None and not any(each.by for each in header.checkpoints):
         raise DifferenceError(
             f"{what}: it names a key of the other contact point, and no checkpoint is cosigned with it"
         )
@@ -664,16 +728,7 @@ def read_kept(header: Header, kept: Sequence[tuple[str, Note]]) -> tuple[Signed,
         FormError: one is no checkpoint.
 
     """
-    found = []
-    for what, note in kept:
-        checkpoint = read_checkpoint(note.text, what)
-        if checkpoint.uri != header.uri:
-            raise DifferenceError(
-                f"{what}: it is of the record of {checkpoint.uri}, and this is the record of {header.uri}"
-            )
-        signed_by(note, header.key, header.uri, what)
-        found.append(Signed(checkpoint, cosigned=False, what=what))
-    return tuple(found)
+    return tuple(Signed(signed_checkpoint(note, header.key, what, header.uri), "kept", what) for what, note in kept)
 
 
 def read_place(line: bytes, what: str) -> Place:
@@ -716,7 +771,7 @@ def read_entry(body: str, what: str) -> Entry:
         again = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         number, at = said["number"], datetime.fromisoformat(said["at"])
         texts = tuple(said[name] for name in ("other", "exchange", "event", "article", "note"))
-        aware, at = at.tzinfo is not None, at.astimezone(UTC)
+        aware, at = at.tzinfo is not None, (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise FormError(f"{what}: the entry is not an entry of a record") from None
     if again != body or not aware or type(number) is not int or not all(isinstance(each, str) for each in texts):
@@ -775,8 +830,8 @@ class _Walk:
         self._kept_since = kept_since
         self._said: dict[tuple[str, int], list[Signed]] = {}  # by tree and size
         self._begins: dict[str, list[Signed]] = {}  # by tree, for what they say of the tree before
-        self._by = {"cosigned": [each for each in header.checkpoints if each.cosigned], "kept": [*kept]}
-        self._through: dict[str, int | None] = dict.fromkeys(self._by)  # up to where, without a gap, each of them binds
+        self._through: dict[str, int] = {}  # up to where, without a gap, whoever vouches for checkpoints binds
+        self._bound_at: dict[str, str] = {}  # and when that was signed
         self._gaps: set[str] = set()
         self._beyond: set[str] = set()
         for each in (*header.checkpoints, *kept):
@@ -813,7 +868,8 @@ class _Walk:
         if since is not None and (place.tree > _month(since) or (self._latest is not None and self._latest >= since)):
             raise DifferenceError(
                 f"line {place.number + 2}: entry {place.number} was emptied before its term: it is not older than "
-                f"{since.date()}, and each is kept for at least two years (Art. 11(3))"
+                f"{since.date()}, and each is kept for at least two years (Art. 11(3)); or the export is one for the other "
+                "Party, which leaves out acts: check it without --kept-since"
             )
 
     def _turn(self, place: Place) -> None:
@@ -835,7 +891,7 @@ class _Walk:
             self._heads.append(before)
             self._held = place.number - 1
             self._bind(place.number - 1, begins)
-            self._gaps |= {by for by, through in self._through.items() if through != place.number - 1}
+            self._gaps |= {by for by in ("cosigned", "kept") if self._through.get(by) != place.number - 1}
         self._tree = Tree(place.tree, place.number)
 
     def _compare(self, each: Signed) -> None:
@@ -853,19 +909,17 @@ class _Walk:
 
     def _bind(self, last: int, signed: Sequence[Signed]) -> None:
         """Note who binds all up to an entry: a checkpoint binds its tree and the end of that before, and nothing earlier."""
-        for by, checkpoints in self._by.items():
-            if not any(each in checkpoints for each in signed):
-                continue
-            if by in self._gaps:
-                self._beyond.add(by)
-            else:
-                self._through[by] = last
+        for each in signed:
+            if each.by in self._gaps:
+                self._beyond.add(each.by)
+            elif each.by:
+                self._through[each.by] = last
+                self._bound_at[each.by] = each.checkpoint.at
 
     def end(self) -> Found:
         """Check that nothing signed is left over, and that something signed speaks of the last place."""
-        left = [each for all_of in self._said.values() for each in all_of]
-        for each in sorted(left, key=lambda one: (one.checkpoint.head.tree, one.checkpoint.head.size)):
-            tree, size = each.checkpoint.head.tree, each.checkpoint.head.size
+        if self._said:
+            (tree, size), (each, *_) = min(self._said.items(), key=lambda item: item[0])
             raise DifferenceError(
                 f"{each.what}: {each.checkpoint}, speaks of more than the record has in tree {tree}: the record was cut off, "
                 f"or an older one put in its place; it has {self._places} places, and {size} leaves of {tree} were signed"
@@ -875,10 +929,10 @@ class _Walk:
                 f"entry {self._held + 1} and what follows stand under no checkpoint: they were added after the export"
             )
         heads = (*self._heads, self._tree.head)
-        entries, through = self._places - self._empty, self._through
-        return Found(
-            self._header, heads, entries, self._empty, through["cosigned"], through["kept"], frozenset(self._beyond)
-        )
+        entries, through, at = self._places - self._empty, self._through.get, self._bound_at.get
+        beyond = frozenset(self._beyond)
+        bound = (through("cosigned"), through("kept"), beyond, at("cosigned"), at("kept"))
+        return Found(self._header, heads, entries, self._empty, *bound)
 
 
 # A proof that an entry is in the record
@@ -896,16 +950,12 @@ def check_inclusion(text: bytes, key: Key) -> tuple[Place, Checkpoint]:
 
     """
     what = "the proof"
-    if not text.endswith(b"\n") or text.count(b"\n") != 1:
-        raise FormError(f"{what}: expected one line that ends in a line feed")
-    said = _object(text[:-1], _INCLUSION, what)
+    said = _one_line(text, _INCLUSION, what)
     if said["format"] != INCLUSION or type(said["index"]) is not int or not isinstance(said["checkpoint"], str):
         raise FormError(f"{what}: expected format {INCLUSION!r}, an index and a checkpoint")
     place = read_place(json.dumps(said["place"], ensure_ascii=False, separators=(",", ":")).encode(), what)
     proof = [_hash64(each, what) for each in _list(said["proof"], what)]
-    note = read_note(said["checkpoint"], what)
-    checkpoint = read_checkpoint(note.text, what)
-    signed_by(note, key, checkpoint.uri, what)
+    checkpoint = signed_checkpoint(read_note(said["checkpoint"], what), key, what)
     _in_tree(place, said["index"], proof, checkpoint, what)
     return place, checkpoint
 
@@ -941,13 +991,7 @@ def check_checkpoints(files: Sequence[tuple[str, bytes]], key: Key) -> list[Chec
     """
     steps: dict[tuple[str, int, int], list[bytes]] = {}
     notes = [each for what, content in files for each in read_notes(content, what, steps)]
-    if not notes:
-        raise FormError("expected a checkpoint at least; got none")
-    found = []
-    for what, note in notes:
-        checkpoint = read_checkpoint(note.text, what)
-        signed_by(note, key, checkpoint.uri, what)
-        found.append(checkpoint)
+    found = [signed_checkpoint(note, key, what) for what, note in notes]
     if len(uris := {each.uri for each in found}) > 1:
         raise DifferenceError(f"the checkpoints are of different records: {', '.join(sorted(uris))}")
     found.sort(key=lambda each: (each.head.tree, each.head.size, each.at))
@@ -972,18 +1016,19 @@ def read_notes(
 
 def _read_chain(content: bytes, steps: dict[tuple[str, int, int], list[bytes]], what: str) -> list[tuple[str, str]]:
     """Return the notes of a chain by what a message calls them, and add its proofs to ``steps``."""
-    if not content.endswith(b"\n") or content.count(b"\n") != 1:
-        raise FormError(f"{what}: expected one line that ends in a line feed")
-    said = _object(content[:-1], _CHAIN, what)
-    if said["format"] != CHAIN or not isinstance(said["proofs"], list):
-        raise FormError(f"{what}: expected format {CHAIN!r}")
+    said = _one_line(content, _CHAIN, what)
+    texts = _list(said["checkpoints"], what)
+    if said["format"] != CHAIN or not isinstance(said["proofs"], list) or not texts:
+        raise FormError(f"{what}: expected format {CHAIN!r}, and a checkpoint at least")
+    if not all(text.startswith(f"{said['uri']}/record/") for text in texts):
+        raise DifferenceError(f"{what}: a checkpoint in it is not of the record that the chain names")
     for step in said["proofs"]:
         if not isinstance(step, dict) or tuple(step) != _STEP or not isinstance(step["tree"], str):
             raise FormError(f"{what}: a proof has the members {', '.join(_STEP)}")
         if type(step["from"]) is not int or type(step["to"]) is not int:
             raise FormError(f"{what}: a proof leads from a size to a size")
         steps[step["tree"], step["from"], step["to"]] = [_hash64(each, what) for each in _list(step["proof"], what)]
-    return [(f"{what}, checkpoint {number}", text) for number, text in enumerate(_list(said["checkpoints"], what), 1)]
+    return [(f"{what}, checkpoint {number}", text) for number, text in enumerate(texts, 1)]
 
 
 def _decoded(content: bytes, what: str) -> str:
@@ -1054,6 +1099,12 @@ _RECEIPT: Final = (
 ) + ("checkpoint",) * 5
 
 
+_KIND: Final = re.compile(
+    "probe|candidate|picture|answer|snapshot|information|notification|circumstances|correspondence|result|message"
+    "|receipt|receipt of deletion"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Destroyed:
     """What a deletion receipt that holds says."""
@@ -1088,7 +1139,7 @@ def check_receipt(text: str, key: Key) -> Destroyed:
     shown = read_place(json.dumps(place, ensure_ascii=False, separators=(",", ":")).encode(), what)
     entry = read_entry(body, what)
     _in_tree(shown, index, proof, checkpoint, what)
-    _check_receipt(said, entry, what)
+    _check_receipt(said, entry, key.party, what)
     return Destroyed(said["exchange"], said["party"], said["destroyed"], said["article"], said["at"], entry, checkpoint)
 
 
@@ -1109,16 +1160,23 @@ def _read_receipt(text: str, what: str) -> tuple[dict[str, str], list[str]]:
     return said, signed
 
 
-def _check_receipt(said: dict[str, str], entry: Entry, what: str) -> None:
-    """Hold what a receipt says to the entry that it shows."""
+def _check_receipt(said: dict[str, str], entry: Entry, party: str | None, what: str) -> None:
+    """Hold what a receipt says to the entry that it shows, and to the Party whose card was given."""
     _time(said["at"], what)
+    word, destroyed, _ = entry.note.partition(" destroyed")
+    if not _KIND.fullmatch(said["destroyed"]):
+        raise FormError(
+            f"{what}: what was destroyed is a kind of content, such as probe or candidate; got something else"
+        )
+    if party not in (None, said["party"]):
+        raise DifferenceError(f"{what}: it speaks for another Party than {party}, whose card was given")
     there = {
         "event": ("deletion", entry.event),
         "exchange": (said["exchange"], entry.exchange),
         "party": (said["party"], _PARTIES.get(entry.other)),
         "article": (said["article"], entry.article),
         "time": (said["at"], f"{entry.at:%Y-%m-%dT%H:%M:%SZ}"),
-        "word for what was destroyed": (said["destroyed"], entry.note.partition(" destroyed")[0]),
+        "word for what was destroyed": (said["destroyed"], word if destroyed else None),
     }
     for name, (one, two) in there.items():
         if one != two:
@@ -1132,43 +1190,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return how it ends: 0 it holds, 1 it does not, 2 it is not of this form."""
     given = _arguments().parse_args(arguments)
     try:
-        print("\n".join(given.check(given)))  # noqa: T201 - what a command is for
+        _say("\n".join(given.check(given)), sys.stdout)
     except VerificationError as error:
-        print(f"pcsc-verify: {error}", file=sys.stderr)  # noqa: T201 - what a command is for
+        _say(f"pcsc-verify: {error}", sys.stderr)
         return error.status
     except OSError as error:
-        print(f"pcsc-verify: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201 - what a command is for
+        _say(f"pcsc-verify: {error.filename or 'what it found could not be told'}: {error.strerror}", sys.stderr)
         return FormError.status
     return 0
+
+
+def _say(text: str, file: TextIO) -> None:
+    """Print a text, at once; what cannot be printed, or not in the encoding of a terminal, is told by its number."""
+    shown = "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+    encoding = file.encoding or "ascii"
+    print(shown.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pcsc-verify",
-        description="Hold what a contact point exported to what it signed. Ends with 0 where it holds, 1 where it does not, 2 "
-        "where a file is not of the form that it should be.",
+        description="Hold what a contact point exported to what it signed.",
+        epilog="Ends with 0 where everything holds; with 1 at the first difference, which it names; with 2 where a file is not "
+        "of the form that it should be, or the command was called wrongly. Nothing but 0 says that it holds.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    key = "the contact point's card or public key in PEM"
+    key = "the contact point's card, got from itself; or its public key in PEM, which does not say whose it is"
     record = commands.add_parser("record", help="an exported record")
-    record.add_argument("file", type=Path)
+    record.add_argument("file", type=Path, help="what `pcsc record export` wrote")
     record.add_argument("--key", type=Path, help=f"{key}; without it, the key that the file names is believed")
-    record.add_argument("--other-key", type=Path, help="the same of the other contact point, which cosigns")
     record.add_argument(
-        "--note", type=Path, action="append", default=[], help="a checkpoint, or several, kept elsewhere"
+        "--other-key", type=Path, help="the same of the other contact point: the record is to be cosigned by it"
     )
     record.add_argument(
-        "--kept-since", type=_day, help="the day (UTC) from which on no entry may be missing: Art. 11(3)"
+        "--note",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint of this record that was kept elsewhere, or what the other contact point's `pcsc record checkpoints "
+        "--theirs --json` wrote: without one, an older state of the record holds as well; may be repeated",
+    )
+    record.add_argument(
+        "--kept-since",
+        type=_day,
+        metavar="DAY",
+        help="the day (UTC, such as 2024-11-30) from which on no place may be empty, two years ago: Art. 11(3); for whole "
+        "exports, since one for the other Party leaves out its holder's own acts",
     )
     record.set_defaults(check=_record)
     inclusion = commands.add_parser("inclusion", help="a proof that an entry is in the record")
-    inclusion.add_argument("file", type=Path)
+    inclusion.add_argument("file", type=Path, help="what `pcsc record prove` wrote")
     inclusion.set_defaults(check=_inclusion)
     chain = commands.add_parser("checkpoints", help="checkpoints: notes, and chains with their proofs")
-    chain.add_argument("files", type=Path, nargs="+", metavar="file")
+    chain.add_argument(
+        "files", type=Path, nargs="+", metavar="file", help="what `pcsc record checkpoints --json` wrote, or a note"
+    )
     chain.set_defaults(check=_checkpoints)
     receipt = commands.add_parser("receipt", help="a receipt for a deletion")
-    receipt.add_argument("file", type=Path)
+    receipt.add_argument("file", type=Path, help="the signed receipt")
     receipt.set_defaults(check=_receipt)
     for command in (inclusion, chain, receipt):
         command.add_argument("--key", type=Path, required=True, help=key)
@@ -1176,65 +1255,94 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _day(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2024-11-30; got {text!a}") from None
 
 
-def _key(path: Path | None) -> Key | None:
-    return None if path is None else read_key(_decoded(path.read_bytes(), path.name), path.name)
+def _content(path: Path, most: int = MAX_LINE) -> bytes:
+    """Return what a file holds, if that is not more than anything of its kind has."""
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise FormError(f"{path.name}: expected a file of at most {most} bytes")
+    return content
 
 
-def _given_key(path: Path) -> Key:
-    return read_key(_decoded(path.read_bytes(), path.name), path.name)
+def _key(path: Path) -> Key:
+    return read_key(_decoded(_content(path), path.name), path.name)
 
 
 def _record(given: argparse.Namespace) -> Iterator[str]:
-    key, other = _key(given.key), _key(given.other_key)
-    kept = [note for path in given.note for note in read_notes(path.read_bytes(), path.name)]
+    key = _key(given.key) if given.key else None
+    other = _key(given.other_key) if given.other_key else None
+    kept = [note for path in given.note for note in read_notes(_content(path, MAX_CHAIN), path.name)]
     with given.file.open("rb") as file:
         found = check_record(file, key=key, other_key=other, kept=kept, kept_since=given.kept_since)
     header, places = found.header, found.entries + found.empty
     yield f"The record of {header.party} ({header.uri}), exported at {header.made_at}, holds."
     yield f"{places} places in {len(found.heads)} trees: {found.entries} entries, {found.empty} empty."
-    believed = (
-        "as given" if key else "named by the file itself, which shows nothing: compare it with the card, or give --key"
-    )
-    yield f"Signed with key {header.key.fingerprint}, {believed}."
+    if found.empty:
+        yield "A place is empty whose entry ended its term, or was left out of the export."
+    yield f"Signed with key {header.key.fingerprint}, {_believed(key, 'compare it with the card, or give --key')}."
     if header.other_key is None or found.cosigned_through is None:
         yield "Not cosigned by the other contact point: its holder could have written all of it anew."
     else:
-        believed = "as given" if other else "named by the file itself: give --other-key"
+        with_key = f"with key {header.other_key.fingerprint}, {_believed(other, 'give --other-key')}"
+        yield f"Cosigned through entry {found.cosigned_through}, at {found.cosigned_at}, {with_key}."
         after = places - 1 - found.cosigned_through
-        yield f"Cosigned through entry {found.cosigned_through} with key {header.other_key.fingerprint}, {believed}."
-        yield f"{after} entries after it are under the contact point's own signature alone."
+        yield f"{after} entries after it are under the contact point's own signature alone: it could have written them anew,"
+        yield f"and left out others, up to the export at {header.made_at}."
     if "cosigned" in found.beyond:
         yield "Later checkpoints are cosigned too, with a month between that the other contact point never saw the end of."
     if found.kept_through is not None:
-        yield f"It continues what was signed and kept elsewhere, through entry {found.kept_through}."
+        yield f"It continues what was signed and kept elsewhere, through entry {found.kept_through}, at {found.kept_at};"
+        yield "what is not kept or cosigned after that could be missing."
     if "kept" in found.beyond:
         yield "The kept notes leave a gap, in which all could be written anew: give the last of each month."
+    if not given.note:
+        yield "It is held to nothing that was kept elsewhere (--note), so it may be an older state, later entries cut off."
+    if since := given.kept_since:
+        yield f"From {since.date()} on no place is empty, but perhaps in that month before the first entry that is there."
+
+
+def _believed(key: Key | None, otherwise: str) -> str:
+    """Return why a key is taken for that of a contact point."""
+    if key is None:
+        return f"named by the file itself, which shows nothing: {otherwise}"
+    return "as given" if key.uri else "as given, without a card, so it does not say whose it is"
 
 
 def _inclusion(given: argparse.Namespace) -> Iterator[str]:
-    place, checkpoint = check_inclusion(given.file.read_bytes(), _given_key(given.key))
-    what = f"entry {place.number}, whose term has ended," if place.entry is None else str(place.entry)
+    place, checkpoint = check_inclusion(_content(given.file), _key(given.key))
+    # Its number stands in the entry, which is what the leaf binds: of an empty place there is only its index.
+    what = f"a place that is empty, said to be number {place.number}," if place.entry is None else str(place.entry)
     yield f"It holds: {what} is in the record of {checkpoint.uri}, under {checkpoint}."
+    yield "Whether others were shown the same record: hold the checkpoint to those that were kept elsewhere."
 
 
 def _checkpoints(given: argparse.Namespace) -> Iterator[str]:
-    files = [(path.name, path.read_bytes()) for path in given.files]
-    found = check_checkpoints(files, _given_key(given.key))
+    files = [(path.name, _content(path, MAX_CHAIN)) for path in given.files]
+    key = _key(given.key)
+    found = check_checkpoints(files, key)
     yield f"They hold: {len(found)} checkpoints of the record of {found[0].uri} are one history."
-    yield f"The last is {found[-1]}."
+    yield f"Signed with key {key.fingerprint}; who cosigned was not looked at."
+    yield f"The last is {found[-1]}: they show nothing of what was recorded later, nor of checkpoints that are not here."
     for one, two in pairwise(found):
         if two.at < one.at:
             yield f"The clock went back: {two} continues that of {one.at}."
 
 
 def _receipt(given: argparse.Namespace) -> Iterator[str]:
-    found = check_receipt(_decoded(given.file.read_bytes(), given.file.name), _given_key(given.key))
+    found = check_receipt(_decoded(_content(given.file), given.file.name), _key(given.key))
     yield (
-        f"It holds: {found.party} destroyed {found.what!a} of exchange {found.exchange!a} at {found.at} "
+        f"It holds: {found.party} signed that it destroyed {found.what!a} of exchange {found.exchange!a} at {found.at} "
         f"(Art. {ascii(found.article)[1:-1]}), and {found.entry} of its record says so, under {found.checkpoint}."
+    )
+    yield (
+        "That is its word, and no proof that nothing is left. Whether others were shown the same record: hold the checkpoint "
+        "to those that were kept elsewhere."
     )
 
 

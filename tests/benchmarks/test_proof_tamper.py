@@ -43,7 +43,7 @@ def test_the_record_of_the_proof_has_trees_ended_terms_and_notes_of_the_other_co
     assert [place.entry is None for place in file.places] == [True] * 10 + [False] * 14
     assert len(scene.heads[-1]) == 5
     assert len(file.header.checkpoints) == 6
-    assert [each.cosigned for each in file.header.checkpoints] == [True] * 5 + [False]
+    assert [each.by for each in file.header.checkpoints] == ["cosigned"] * 5 + [""]
     last = scene.witnessed[-1].entries
     assert 0 < last < ENTRIES, "there is a tail, so that the proof has something to measure"
 

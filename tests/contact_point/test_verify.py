@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from contact_point import archive, notes, verify
 from contact_point.verify import DifferenceError, FormError, VerificationError
 from pcsc import checkpoints, merkle, receipts, records
 from pcsc.checkpoints import Checkpoint, Head
+from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.exchange import Side, State
 from tests import builders
@@ -211,6 +213,8 @@ def test_both_take_the_same_texts_for_notes(text: str, signatures: list[bytes]) 
         ("text\n\n\N{EM DASH} a AAAA\n", "it: a signature line is an em dash"),
         ("text\n\n\N{EM DASH} a AAAAAA\n", "it: expected base64 (RFC 4648, 4)"),
         ("text\n\n\N{EM DASH} a AAAAAAB=\n", "it: expected base64 as it is written, without free bits"),
+        ("text\n\n" + "\N{EM DASH} a AAAAAAAA\n" * 2, "it: each key signs a note once; here is one twice"),
+        ("text\n\n\N{EM DASH} a\x9b31m AAAAAAAA\n", "it: a signature line is an em dash"),
         ("text\n\n" + "\N{EM DASH} a AAAAAAAA\n" * 17, "it: expected at most 16 signatures; got 17"),
     ],
 )
@@ -228,7 +232,8 @@ LINES = (f"{JP}/record/2026-11", "7", base64.b64encode(bytes(32)).decode(), "bef
     [
         (0, f"{JP}/2026-11", "it: the origin of a checkpoint is the URI of a contact point, /record/ and a month"),
         (0, f"{JP}/record/2026-13", "it: the origin of a checkpoint is"),
-        (1, "07", "it: expected a decimal number of at most 19 digits, without leading zeros"),
+        (1, "07", "it: expected a decimal number of at most 9223372036854775807, without leading zeros"),
+        (1, str(2**63), "it: expected a decimal number of at most 9223372036854775807, without"),
         (1, "0", "it: a tree has a leaf at least; got size 0"),
         (2, "AAAA", "it: a hash has 32 bytes (SHA-256); got 3"),
         (3, "after none", "it: the fourth line of a checkpoint is `before ...`, the fifth `at ...`"),
@@ -238,6 +243,10 @@ LINES = (f"{JP}/record/2026-11", "7", base64.b64encode(bytes(32)).decode(), "bef
             "it: before the tree 2026-11 comes an earlier month, its size and its root, or none",
         ),
         (4, "at 2026-11-22T17:07:09+00:00", "it: expected a time in UTC such as 2026-11-22T17:07:09Z"),
+        (4, "at 2026-11-22T17:07:09.000001Z", "it: expected a time in UTC such as 2026-11-22T17:07:09Z"),
+        (0, "urn:\x7f/record/2026-11", "it: the origin of a checkpoint is"),
+        (0, "urn:\N{RIGHT-TO-LEFT OVERRIDE}/record/2026-11", "it: the origin of a checkpoint is"),
+        (0, "urn:\x9b31m/record/2026-11", "it: the origin of a checkpoint is"),
         (4, "at 2026-11-31T17:07:09Z", "it: expected a time in UTC such as"),
         (4, "at 2026-11-22T17:07:09Z\n", "it: a checkpoint has five lines: origin, size, root, before, at; got 6"),
     ],
@@ -266,19 +275,24 @@ def test_both_name_a_key_alike(scene: tamper.Scene, key: verify.Key) -> None:
     assert verify.Key(edwards).id_as(JP) == checkpoints.key_id(JP, checkpoints.ED25519, raw)
 
 
-def test_a_key_is_read_from_its_card_too(scene: tamper.Scene, key: verify.Key) -> None:
-    card = json.dumps({"party": "JP", "signing_key_pem": scene.signer.key.public_pem.decode()})
-    assert verify.read_key(card, "card.json").pem == key.pem
+def card(party: str, uri: str, key: verify.Key) -> str:
+    return json.dumps({"party": party, "uri": uri, "signing_key_pem": key.pem})
+
+
+def test_a_key_is_read_from_its_card_too_which_says_whose_it_is(key: verify.Key) -> None:
+    found = verify.read_key(card("JP", JP, key), "card.json")
+    assert (found.pem, found.party, found.uri) == (key.pem, "JP", JP)
+    assert (key.party, key.uri) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("text", "got"),
     [
         ("no key", "got something else"),
-        ("{}", "got JSON that names no signing_key_pem"),
-        ("{", "got JSON that names no signing_key_pem"),
+        ("{}", "got JSON that does not name signing_key_pem, party and uri"),
+        ("{", "got JSON that does not name signing_key_pem, party and uri"),
         ("[" * 100_000, "got something else"),
-        ("{" + '"a":[' * 100_000, "got JSON that names no signing_key_pem"),
+        ("{" + '"a":[' * 100_000, "got JSON that does not name signing_key_pem, party and uri"),
         (pem(ec.generate_private_key(ec.SECP256R1()).public_key()), "got a key of another kind"),
     ],
 )
@@ -613,19 +627,95 @@ def test_a_record_that_nobody_cosigned_does_not_pass_for_one(
         check(file.getvalue(), key=key, other_key=other_key)
 
 
-def test_a_second_signature_of_the_same_contact_point_is_no_cosignature(
-    scene: tamper.Scene, record: bytes, other_key: verify.Key
-) -> None:
-    del other_key
-
+def test_a_second_signature_of_the_same_contact_point_is_no_cosignature(record: bytes, other_key: verify.Key) -> None:
     def sign_twice(said: dict[str, Any]) -> None:
-        note = said["checkpoints"][0]
-        said["checkpoints"][0] = note + note.splitlines(keepends=True)[-2]
+        note = verify.read_note(said["checkpoints"][0], "it")
+        said["checkpoints"][0] = noted(
+            note.text, [(JP, note.signatures[0]), (JP, note.signatures[1])], [None, other_key]
+        )
 
     with pytest.raises(
         DifferenceError, match=f"checkpoint 1: expected the signature of {JP} first, and after it that of the"
     ):
         check(changed(record, 0, sign_twice))
+
+
+def noted(text: str, signed: Sequence[tuple[str, verify.Signature]], keys: Sequence[verify.Key | None]) -> str:
+    """Return a note with signatures under other names; a key gives the id that it has under the name."""
+    lines = []
+    for (name, each), key in zip(signed, keys, strict=True):
+        key_id = each.key_id if key is None else key.id_as(name)
+        lines.append(f"\N{EM DASH} {name} {base64.b64encode(key_id + each.signature).decode()}\n")
+    return f"{text}\n{''.join(lines)}"
+
+
+def exchanged(note: str, key: verify.Key, other_key: verify.Key) -> str:
+    """Return a note as if the other contact point had signed it first: names are under no signature."""
+    read = verify.read_note(note, "it")
+    return noted(read.text, [(JP, read.signatures[1]), (US, read.signatures[0])], [other_key, key])
+
+
+def test_what_a_contact_point_cosigned_does_not_pass_for_its_own_record(
+    scene: tamper.Scene, key: verify.Key, other_key: verify.Key
+) -> None:
+    swapped = [exchanged(each.note, key, other_key) for each in scene.kept(ENTRIES)]
+    last = verify.read_checkpoint(verify.read_note(swapped[-1], "it").text, "it")
+    header = archive.Header(Party.JP, JP, last.at, other_key.pem, key.pem, tuple(swapped))
+    file = io.BytesIO()
+    archive.write(file, header, scene.rested[: scene.kept(ENTRIES)[-1].entries])
+    jp, us = (verify.read_key(card(*whose), "card") for whose in (("JP", JP, key), ("US", US, other_key)))
+    assert check(file.getvalue(), key=other_key).header.uri == JP  # a key without its card cannot tell
+    said = rf"line 1, the header: it is of the record of JP \({JP}\), and the card given is that of US \({US}\)$"
+    with pytest.raises(DifferenceError, match=said):
+        check(file.getvalue(), key=us)
+    said = f"checkpoint 1: {US} cosigned it, and the other card given is that of {JP}$"
+    with pytest.raises(DifferenceError, match=said):
+        check(file.getvalue(), other_key=jp)
+    chain = archive.history(JP, swapped, lambda tree: leaves(scene, tree)).encode()
+    proof = json.loads(included(scene, 16)) | {"checkpoint": swapped[-2]}
+    written = json.dumps(proof, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    assert verify.check_inclusion(written, other_key)[1].uri == JP
+    said = f"^(the proof|c, checkpoint 1): it is of the record of {JP}, and the card given is that of {US}$"
+    with pytest.raises(DifferenceError, match=said):
+        verify.check_inclusion(written, us)
+    with pytest.raises(DifferenceError, match=said):
+        verify.check_checkpoints([("c", chain)], us)
+
+
+def test_a_card_says_whose_record_it_is_also_where_every_place_is_empty(scene: tamper.Scene, key: verify.Key) -> None:
+    header = archive.header(replace(scene.signer, party=Party.US), scene.heads[-1], [], NOW)
+    file = io.BytesIO()
+    archive.write(file, header, map(emptied, scene.rested))
+    assert check(file.getvalue(), key=key).header.party == "US"
+    with pytest.raises(DifferenceError, match=rf"it is of the record of US \({JP}\), and the card given is that of JP"):
+        check(file.getvalue(), key=verify.read_key(card("JP", JP, key), "card"))
+
+
+def test_the_twin_of_an_ecdsa_signature_says_nothing_else(
+    record: bytes, key: verify.Key, other_key: verify.Key
+) -> None:
+    """Of (r, s) everybody can make (r, n-s): the file is another, and what it says is not. DER is taken in one form alone."""
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
+    note = verify.read_note(json.loads(record[: record.index(b"\n")])["checkpoints"][0], "it")
+    first, second = note.signatures
+    r, s = decode_dss_signature(first.signature)
+
+    def said(signature: bytes) -> Callable[[dict[str, Any]], None]:
+        signed = [(JP, replace(first, signature=signature)), (US, second)]
+        return lambda said: said["checkpoints"].__setitem__(0, noted(note.text, signed, [None, None]))
+
+    twin = changed(record, 0, said(encode_dss_signature(r, order - s)))
+    assert twin != record
+    assert check(twin, key=key, other_key=other_key).heads == check(record).heads
+    for bent in (
+        b"\x30\x81" + first.signature[1:],
+        first.signature + b"\0",
+        encode_dss_signature(r, s + order),
+        encode_dss_signature(r, 0),
+        b"\0" * 96,
+    ):
+        with pytest.raises(DifferenceError, match=f"checkpoint 1: the signature of {JP} is not of this text: it was"):
+            check(changed(record, 0, said(bent)), key=key)
 
 
 def test_11_3_an_entry_that_was_emptied_before_its_term_is_told(scene: tamper.Scene, record: bytes) -> None:
@@ -918,6 +1008,9 @@ def test_checkpoints_are_of_one_record_and_one_order_of_months(scene: tamper.Sce
         verify.check_checkpoints([("a", begun), ("b", earlier)], key)
 
 
+CHAINED = b'{"format":"pcsc checkpoints 1","uri":"","checkpoints":["/record/"],"proofs":['
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -925,18 +1018,21 @@ def test_checkpoints_are_of_one_record_and_one_order_of_months(scene: tamper.Sce
         (b"{}", "f: expected one line that ends in a line feed"),
         (b"\xff", "f: expected text in UTF-8"),
         (b"text", "f: expected a note"),
-        (b'{"format":"x","uri":"","checkpoints":[],"proofs":[]}\n', "f: expected format 'pcsc checkpoints 1'"),
         (
-            b'{"format":"pcsc checkpoints 1","uri":"","checkpoints":[],"proofs":[1]}\n',
+            b'{"format":"x","uri":"","checkpoints":["/record/"],"proofs":[]}\n',
+            "f: expected format 'pcsc checkpoints 1', and a checkpoint at least",
+        ),
+        (
+            CHAINED + b"1]}\n",
             "f: a proof has the members tree, from",
         ),
         (
-            b'{"format":"pcsc checkpoints 1","uri":"","checkpoints":[],"proofs":[{"tree":"","from":1.5,"to":2,"proof":[]}]}\n',
+            CHAINED + b'{"tree":"","from":1.5,"to":2,"proof":[]}]}\n',
             "f: a proof leads from a size to a size",
         ),
         (
             b'{"format":"pcsc checkpoints 1","uri":"","checkpoints":[],"proofs":[]}\n',
-            "expected a checkpoint at least; got none",
+            "f: expected format 'pcsc checkpoints 1', and a checkpoint at least",
         ),
     ],
 )
@@ -944,6 +1040,14 @@ def test_what_is_no_chain_is_refused(key: verify.Key, content: bytes, said: str)
     with pytest.raises(FormError) as refused:
         verify.check_checkpoints([("f", content)], key)
     assert str(refused.value).startswith(said)
+
+
+def test_a_chain_is_of_the_record_that_it_names(scene: tamper.Scene, key: verify.Key) -> None:
+    for uri in (US, "", 1):
+        said = json.loads(chained(scene, every(scene))[1]) | {"uri": uri}
+        bent = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        with pytest.raises(DifferenceError, match=r"^f: a checkpoint in it is not of the record that the chain names$"):
+            verify.check_checkpoints([("f", bent)], key)
 
 
 # Receipts
@@ -980,6 +1084,7 @@ def test_a_receipt_that_one_writes_the_other_accepts(
         ),
         (1, "exchange JP261122-OTHER", "the receipt: its exchange is not that of entry 24, which it shows"),
         (2, "party US", "the receipt: its party is not that of entry 24"),
+        (3, "destroyed all of it", "the receipt: what was destroyed is a kind of content, such as probe or candidate"),
         (3, "destroyed probe", "the receipt: its word for what was destroyed is not that of entry 24"),
         (4, "article 8(1)", "the receipt: its article is not that of entry 24"),
         (5, "at 2026-11-30T12:00:01Z", "the receipt: its time is not that of entry 24"),
@@ -1022,6 +1127,33 @@ def test_a_receipt_is_of_a_deletion(scene: tamper.Scene, key: verify.Key, receip
         verify.check_receipt(notes.sign(made.text(), JP, scene.signer.key), key)
 
 
+def test_a_receipt_of_what_was_not_destroyed_is_none(
+    scene: tamper.Scene, key: verify.Key, receipt: receipts.DeletionReceipt
+) -> None:
+    for note in ("candidate", "candidate not destroyed", "candidate is kept"):
+        place = records.append(scene.places[-1], replace(entry_of(receipt.place), note=note), "5a" * 32)
+        checkpoint = checkpoints.of_heads(JP, tamper._heads([*scene.places, place]), NOW)
+        text = replace(receipt, place=place, checkpoint=checkpoint).text()
+        with pytest.raises(DifferenceError, match="its word for what was destroyed is not that of entry 24, which it"):
+            verify.check_receipt(notes.sign(text, JP, scene.signer.key), key)
+
+
+def test_both_know_the_same_kinds_of_content() -> None:
+    assert all(verify._KIND.fullmatch(kind) for kind in Content)
+    assert verify._KIND.pattern.split("|") == list(Content)
+
+
+def test_a_receipt_is_of_the_party_whose_card_was_given(
+    scene: tamper.Scene, key: verify.Key, receipt: receipts.DeletionReceipt
+) -> None:
+    note = notes.sign(receipt.text(), JP, scene.signer.key)
+    assert verify.check_receipt(note, verify.read_key(card("JP", JP, key), "card")).party == "JP"
+    with pytest.raises(
+        DifferenceError, match=r"^the receipt: it speaks for another Party than US, whose card was given$"
+    ):
+        verify.check_receipt(note, verify.read_key(card("US", JP, key), "card"))
+
+
 def test_a_receipt_is_signed(scene: tamper.Scene, other_key: verify.Key, receipt: receipts.DeletionReceipt) -> None:
     with pytest.raises(
         DifferenceError, match=f"^the receipt: it bears no signature of {JP} under key {other_key.fingerprint}$"
@@ -1050,6 +1182,10 @@ def files(scene: tamper.Scene, record: bytes, receipt: receipts.DeletionReceipt,
     (tmp_path / "record.jsonl").write_bytes(record)
     (tmp_path / "jp.pem").write_bytes(scene.signer.key.public_pem)
     (tmp_path / "us.pem").write_bytes(scene.signer.other_key.pem)
+    for party, uri, pem in (("JP", JP, scene.signer.key.public_pem), ("US", US, scene.signer.other_key.pem)):
+        (tmp_path / f"{uri[-2:]}.json").write_text(
+            card(party, uri, verify.read_key(pem.decode(), "it")), encoding="utf-8"
+        )
     (tmp_path / "chain.json").write_bytes(chained(scene, every(scene))[1])
     (tmp_path / "kept.json").write_text(archive.history(JP, every(scene)), encoding="utf-8")
     (tmp_path / "last.note").write_text(scene.witnessed[-1].note, encoding="utf-8")
@@ -1083,10 +1219,27 @@ BOTH = ("--key", "jp.pem", "--other-key", "us.pem")
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ((*RECORD, *BOTH), 0, "Cosigned through entry 22 with key "),
-        ((*RECORD, *BOTH), 0, ", as given.\n1 entries after it are under the contact point's own signature alone.\n"),
+        ((*RECORD, *BOTH), 0, "Cosigned through entry 22, at 2026-11-01T06:02:00Z, with key "),
+        (
+            (*RECORD, *BOTH),
+            0,
+            ", as given, without a card, so it does not say whose it is.\n1 entries after it are under the contact point's own",
+        ),
+        (
+            RECORD,
+            0,
+            "alone: it could have written them anew,\nand left out others, up to the export at 2026-11-30T12:00:00Z.\n",
+        ),
+        ((*RECORD, "--key", "jp.json"), 0, ", as given.\n"),
+        ((*RECORD, "--other-key", "us.json"), 0, ", as given.\n"),
+        (RECORD, 0, "A place is empty whose entry ended its term, or was left out of the export.\n"),
+        (
+            RECORD,
+            0,
+            "It is held to nothing that was kept elsewhere (--note), so it may be an older state, later entries cut",
+        ),
         (RECORD, 0, ", named by the file itself, which shows nothing: compare it with the card, or give --key.\n"),
-        ((*RECORD, "--note", "kept.json"), 0, "It continues what was signed and kept elsewhere, through entry 22.\n"),
+        ((*RECORD, "--note", "kept.json"), 0, "kept elsewhere, through entry 22, at 2026-11-01T06:02:00Z;\nwhat is"),
         (
             (*RECORD, "--note", "last.note"),
             0,
@@ -1103,6 +1256,8 @@ BOTH = ("--key", "jp.pem", "--other-key", "us.pem")
             "Later checkpoints are cosigned too, with a month between that the other contact",
         ),
         ((*RECORD, "--kept-since", "2024-11-30"), 0, "24 places in 5 trees: 14 entries, 10 empty.\n"),
+        ((*RECORD, "--kept-since", "2024-11-30"), 0, "From 2024-11-30 on no place is empty, but perhaps in that month"),
+        ((*RECORD, "--kept-since", "2024-09-30"), 1, "which leaves out acts: check it without --kept-since\n"),
         ((*RECORD, "--kept-since", "2024-09-30"), 1, "pcsc-verify: line 7: entry 5 was emptied before its term"),
         ((*RECORD, "--key", "us.pem"), 1, "pcsc-verify: line 1, the header: it names key "),
         (("record", "broken.jsonl"), 1, "the record was cut off, or an older one put in its place"),
@@ -1117,7 +1272,7 @@ BOTH = ("--key", "jp.pem", "--other-key", "us.pem")
         (
             ("inclusion", "old.json", "--key", "jp.pem"),
             0,
-            "It holds: entry 1, whose term has ended, is in the record of urn:",
+            "It holds: a place that is empty, said to be number 1, is in the record of urn:",
         ),
         (
             ("inclusion", "proof.json", "--key", "us.pem"),
@@ -1137,8 +1292,24 @@ BOTH = ("--key", "jp.pem", "--other-key", "us.pem")
         (
             ("receipt", "receipt.note", "--key", "jp.pem"),
             0,
-            "It holds: JP destroyed 'candidate' of exchange 'JP261122-AAAABBBB",
+            "It holds: JP signed that it destroyed 'candidate' of exchange 'JP261122-AAAABBBB",
         ),
+        (
+            ("receipt", "receipt.note", "--key", "jp.pem"),
+            0,
+            "That is its word, and no proof that nothing is left. Whether",
+        ),
+        (
+            ("inclusion", "proof.json", "--key", "jp.pem"),
+            0,
+            "others were shown the same record: hold the checkpoint to",
+        ),
+        (("checkpoints", "chain.json", "--key", "jp.pem"), 0, ": they show nothing of what was recorded later, nor of"),
+        (("checkpoints", "/dev/zero", "--key", "jp.pem"), 2, "zero: expected a file of at most 67108864 bytes\n"),
+        ((*RECORD, "--note", "/dev/zero"), 2, "pcsc-verify: zero: expected a file of at most 67108864 bytes\n"),
+        ((*RECORD, "--key", "/dev/zero"), 2, "pcsc-verify: zero: expected a file of at most 16777216 bytes\n"),
+        (("inclusion", "/dev/zero", "--key", "jp.pem"), 2, "zero: expected a file of at most 16777216 bytes\n"),
+        (("receipt", "/dev/zero", "--key", "jp.pem"), 2, "zero: expected a file of at most 16777216 bytes\n"),
         (("receipt", "proof.json", "--key", "jp.pem"), 2, "pcsc-verify: the receipt: expected a note of at most"),
     ],
 )
@@ -1155,6 +1326,40 @@ def test_the_command_ends_with_0_1_or_2_and_says_why(
     out, err = capsys.readouterr()
     assert said in (err if status else out)
     assert not (out if status else err)
+
+
+def test_what_a_file_says_does_not_steer_a_terminal_and_is_told_in_every_encoding(
+    scene: tamper.Scene, files: Path
+) -> None:
+    uri = "urn:pcsc:\N{GREEK SMALL LETTER ALPHA}"
+    alone = replace(scene.signer, uri=uri, other_uri=None, other_key=None)
+    name = "\x1b[31m.jsonl"
+    with (files / name).open("wb") as file:
+        archive.write(file, archive.header(alone, scene.heads[-1], [], NOW), scene.rested)
+    for arguments, status, said in (
+        (("record", name), 0, "The record of JP (urn:pcsc:\\u03b1), exported at"),
+        (("record", "record.jsonl", "--key", name), 2, "pcsc-verify: \\x1b[31m.jsonl: expected a public key in PEM"),
+    ):
+        command = [sys.executable, "-X", "utf8=0", "verify.py", *arguments]
+        environment = {"PYTHONIOENCODING": "ascii"}
+        ended = subprocess.run(command, cwd=files, capture_output=True, text=True, check=False, env=environment)
+        assert ended.returncode == status
+        assert (ended.stdout + ended.stderr).startswith(said)
+
+
+def test_what_cannot_be_told_is_not_taken_for_told(files: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-I", "verify.py", *RECORD]
+        ended = subprocess.run(command, cwd=files, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode  # 2, or what the interpreter makes of it when it ends
+    assert ended.stderr.startswith("pcsc-verify: what it found could not be told: No space left on device\n")
+
+
+def test_a_day_is_asked_for_as_one_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        verify.main([*RECORD, "--kept-since", "30/11/2024"])
+    assert ended.value.code == 2
+    assert "--kept-since: expected a day such as 2024-11-30; got '30/11/2024'" in capsys.readouterr().err
 
 
 def test_a_clock_that_went_back_is_said(
