@@ -253,13 +253,16 @@ def entries(places: Iterable[Recorded]) -> Iterator[Entry]:
 
     """
     for place in places:
-        if place.body is not None:
-            try:
-                yield _ENTRY.validate_json(place.body)
-            except ValidationError as error:
-                raise RecordError(
-                    f"entry {place.number} is not an entry of a record: {first_fault(error)}; ask whose record it is"
-                ) from None
+        if place.body is None:
+            continue
+        expected = f"entry {place.number} is not an entry of a record"
+        try:
+            entry = _ENTRY.validate_json(place.body)
+        except ValidationError as error:
+            raise RecordError(f"{expected}: {first_fault(error)}; ask whose record it is") from None
+        if entry.canonical() != place.body:
+            raise RecordError(f"{expected} as one is written; ask whose record it is")
+        yield entry
 
 
 def signed(header: Header, uri: str, key: VerifyingKey) -> list[Checkpoint]:

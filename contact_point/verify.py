@@ -505,6 +505,27 @@ MAX_CHAIN: Final = 64 * 1024 * 1024
 FORMAT: Final = "pcsc record 2"
 _HEADER: Final = ("format", "party", "uri", "made_at", "key", "other_key", "checkpoints")
 _PLACE: Final = ("number", "tree", "body", "salt", "leaf")
+_ENTRY: Final = (
+    "arrangement",
+    "article",
+    "at",
+    "authority",
+    "commitment",
+    "direction",
+    "event",
+    "exchange",
+    "identified",
+    "information",
+    "made_at",
+    "message",
+    "note",
+    "number",
+    "other",
+    "rules",
+    "search",
+    "trace",
+)
+_AUTHORITY: Final = ("identifier", "jurisdiction", "name", "unit")
 _PARTIES: Final = {"JP": "US", "US": "JP"}
 
 
@@ -760,23 +781,34 @@ def read_place(line: bytes, what: str) -> Place:
 
 
 def read_entry(body: str, what: str) -> Entry:
-    """Return what is needed of an entry's canonical text: one JSON object, members in order, nothing superfluous.
+    """Return what is needed of an entry's canonical text: one JSON object, its members in order, and nothing superfluous.
 
     Raises:
         FormError: it is none. Whoever wrote it also wrote its leaf.
 
     """
+    said = _object(body.encode(), _ENTRY, f"{what}, in the entry")
+    _texts(said, sorted({*_ENTRY} - {"authority", "identified", "information", "number"}), f"{what}, in the entry")
+    _list(said["information"], f"{what}, in the entry")
+    at, made_at = _moment(said["at"]), _moment(said["made_at"])
+    known = said["direction"] in {"provided", "received", "act"} and isinstance(said["identified"], bool | None)
+    authority = said["authority"]
+    known &= isinstance(authority, dict) and tuple(authority) == _AUTHORITY
+    if not (at and made_at and known and type(said["number"]) is int):
+        raise FormError(
+            f"{what}: expected an entry with a number, a direction, two times with their zone such as "
+            "2026-11-22T17:07:09+00:00, and an authority (Art. 11(2))"
+        )
+    return Entry(said["number"], at, *(said[name] for name in ("other", "exchange", "event", "article", "note")))
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time with its zone, in UTC, if it is written as entries have it."""
     try:
-        said = json.loads(body)
-        again = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        number, at = said["number"], datetime.fromisoformat(said["at"])
-        texts = tuple(said[name] for name in ("other", "exchange", "event", "article", "note"))
-        aware, at = at.tzinfo is not None, (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        raise FormError(f"{what}: the entry is not an entry of a record") from None
-    if again != body or not aware or type(number) is not int or not all(isinstance(each, str) for each in texts):
-        raise FormError(f"{what}: the entry is not written as an entry of a record is")
-    return Entry(number, at, *texts)
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo and at.isoformat() == text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def follow(

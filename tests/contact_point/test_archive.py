@@ -108,6 +108,17 @@ def test_what_gives_its_leaf_and_is_no_entry_is_refused_without_showing_it() -> 
     )
 
 
+def test_an_entry_is_taken_only_as_it_is_written(scene: tamper.Scene) -> None:
+    place = scene.places[-1]
+    assert place.body is not None
+    assert len(list(archive.entries([place]))) == 1
+    for body in (place.body.replace('"trace":""', '"more":1,"trace":""'), place.body.replace(',"trace":""', "")):
+        with pytest.raises(
+            RecordError, match=r"entry 23 is not an entry of a record as one is written; ask whose record"
+        ):
+            list(archive.entries([replace(place, body=body)]))
+
+
 def test_a_file_is_saved_whole_for_its_owner_alone_and_over_no_other(tmp_path: Path) -> None:
     path = tmp_path / "copy"
     archive.save(path, io.BytesIO(b"content"))
