@@ -1351,7 +1351,7 @@ def _inclusion(given: argparse.Namespace) -> Iterator[str]:
     # Its number stands in the entry, which is what the leaf binds: of an empty place there is only its index.
     what = f"a place that is empty, said to be number {place.number}," if place.entry is None else str(place.entry)
     yield f"It holds: {what} is in the record of {checkpoint.uri}, under {checkpoint}."
-    yield "Whether others were shown the same record: hold the checkpoint to those that were kept elsewhere."
+    yield "Who cosigned was not looked at. Whether others were shown the same: hold the checkpoint to those kept elsewhere."
 
 
 def _checkpoints(given: argparse.Namespace) -> Iterator[str]:

@@ -1327,7 +1327,7 @@ BOTH = ("--key", "jp.pem", "--other-key", "us.pem")
         (
             ("inclusion", "proof.json", "--key", "jp.pem"),
             0,
-            "others were shown the same record: hold the checkpoint to",
+            "Who cosigned was not looked at. Whether others were shown",
         ),
         (("checkpoints", "chain.json", "--key", "jp.pem"), 0, ": they show nothing of what was recorded later, nor of"),
         (("checkpoints", "/dev/zero", "--key", "jp.pem"), 2, "zero: expected a file of at most 67108864 bytes\n"),
