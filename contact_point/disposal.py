@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from contact_point import due, service
 from contact_point.keys import TokenError
-from contact_point.store import UNREADABLE, ContentGoneError, Copy, StoreError, UnknownExchangeError
+from contact_point.store import UNREADABLE, ContentGoneError, Copy, Due, StoreError, UnknownExchangeError
 from pcsc import duties, life, retention, traces
 from pcsc.duties import Content
 from pcsc.exchange import Side, State
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from contact_point.service import Installation
-    from contact_point.store import Due, Held, Transaction
+    from contact_point.store import Held, Transaction
     from contact_point.timekeeping import Guard
     from pcsc.arrangement import Arrangement
     from pcsc.exchange import Exchange
@@ -219,11 +219,14 @@ def discard(here: Installation, held: list[Held]) -> None:
 
 
 def _checkpoint(here: Installation) -> bool:
-    """Empty the log of the database of what was deleted, and forget that it was to be done."""
+    """Empty the log of the database of what was deleted, and forget that it was to be done; not what came meanwhile."""
+    with here.store.transaction() as tx:
+        before = tx.planned("").get(due.CHECKPOINT)
     if not _emptied(here, records=True):
         return False
-    with here.store.transaction() as tx:
-        tx.plan("", due.CHECKPOINT, None)
+    if before is not None:
+        with here.store.transaction() as tx:
+            tx.done(Due("", due.CHECKPOINT, before))
     return True
 
 
@@ -328,7 +331,7 @@ def expire(here: Installation, now: datetime) -> list[str]:
             end = due.record_ends(tx, tx.exchange(number), arrangement) if tx.has_exchange(number) else None
             if end is None or end > now:
                 continue  # something happened to it meanwhile, such as an order to keep it
-            slot = _erase(here, tx, number)
+            slot = _erase(here, tx, number, now)
         _destroy_key(here, slot)
         gone.append(number)
     if gone:
@@ -337,7 +340,7 @@ def expire(here: Installation, now: datetime) -> list[str]:
     return gone
 
 
-def _erase(here: Installation, tx: Transaction, number: str) -> int:
+def _erase(here: Installation, tx: Transaction, number: str, now: datetime) -> int:
     """Erase an exchange with its record; return the slot of its key, whose destruction is written down as due.
 
     Raises:
@@ -354,7 +357,7 @@ def _erase(here: Installation, tx: Transaction, number: str) -> int:
         raise UnknownExchangeError(f"there is no exchange {number!r} here")
     # Rows first, key after: while there is a row to be read, its key must be there, or nothing at all can be read.
     tx.plan("", f"{due.KEY}{slot}", due.AT_ONCE)
-    tx.plan("", due.CHECKPOINT, due.AT_ONCE)
+    tx.plan("", due.CHECKPOINT, now)  # a time of its own: who is emptying the log just now did not see this
     return slot
 
 
@@ -510,7 +513,7 @@ def _act_expire(here: Installation, tx: Transaction, row: Due, now: datetime) ->
         return
     exchange, arrangement = tx.exchange(row.exchange), here.settings.arrangement(now)
     if due.is_over(tx, exchange, arrangement, row, now):
-        _erase(here, tx, row.exchange)
+        _erase(here, tx, row.exchange, now)
 
 
 def _act_checkpoint(here: Installation) -> None:

@@ -120,10 +120,10 @@ class Mortal(Store):
         super().destroy_exchange(slot)
         self._risk()
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, records: bool = False) -> bool:
         """Empty the log, and die before or after it."""
         self._risk()
-        emptied = super().checkpoint()
+        emptied = super().checkpoint(records=records)
         self._risk()
         return emptied
 

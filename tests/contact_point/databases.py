@@ -258,6 +258,16 @@ class Place:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
     """Return what makes a database and returns its URL, on each of the two in turn; empty for a file of the installation."""
+    yield from _making(request)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def database_or_long(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Do the same, on a server with -m long alone: for modules whose tests are not about transactions, locks or deaths."""
+    yield from _making(request)
+
+
+def _making(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
     if request.param == "sqlite":
         yield str
         return

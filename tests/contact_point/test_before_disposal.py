@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .parties import Finger, Parties
 
-database, postgresql = databases.database, databases.postgresql
+database, postgresql = databases.database_or_long, databases.postgresql
 
 INTERPOL = Recipient(RecipientKind.BODY, "INTERPOL")
 

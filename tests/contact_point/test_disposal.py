@@ -332,7 +332,7 @@ def test_11_3_a_record_does_not_go_before_a_picture_of_its_prints(desk: WatchedD
 # Records
 
 
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(10))
 def test_11_3_wherever_the_process_dies_the_next_one_ends_the_record_and_destroys_its_key(
     desk: WatchedDesk, step: int
 ) -> None:
@@ -343,9 +343,9 @@ def test_11_3_wherever_the_process_dies_the_next_one_ends_the_record_and_destroy
     try:
         disposal.expire(desk.here, later)
     except Died:
-        assert step < 8
+        assert step < 9
     else:
-        assert step == 8
+        assert step == 9
     desk.passes(later - NOW)
     desk.work()
     assert not desk.there()
@@ -373,6 +373,26 @@ def test_11_3_an_order_to_keep_and_its_end_are_events_of_the_exchange(desk: Watc
     assert desk.entered() == ["legal hold: kept", "legal hold: no"]
     assert disposal.expire(desk.here, NOW + 1_629 * DAY) == []
     assert disposal.expire(desk.here, NOW + 1_631 * DAY) == ["JP-1"]
+
+
+def test_11_3_what_another_process_erases_while_the_log_is_emptied_waits_for_the_next_time(desk: WatchedDesk) -> None:
+    class Beside(Watched):
+        def checkpoint(self, *, records: bool = False) -> bool:
+            emptied = super().checkpoint(records=records)
+            with desk.store.transaction() as tx:
+                disposal._erase(desk.here, tx, "JP-2", later + timedelta(microseconds=1))
+            return emptied
+
+    later = NOW + 800 * DAY
+    desk.open(exchange())
+    desk.open(exchange("JP-2"))
+    with desk.store.transaction() as tx:
+        disposal._erase(desk.here, tx, "JP-1", later)
+    assert disposal._checkpoint(replace(desk.here, store=Beside(desk.store)))
+    assert due.CHECKPOINT in desk.planned("")
+    databases.purge_at_once(desk.store)
+    assert disposal._checkpoint(desk.here)
+    assert due.CHECKPOINT not in desk.planned("")
 
 
 def test_11_3_no_record_is_deleted_while_the_time_is_in_doubt(desk: WatchedDesk) -> None:

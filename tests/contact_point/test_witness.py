@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .parties import Finger, Parties
 
-database, postgresql = databases.database, databases.postgresql
+database, postgresql = databases.database_or_long, databases.postgresql
 
 NOVEMBER = datetime(2026, 11, 22, 17, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, 9, tzinfo=UTC)
