@@ -16,7 +16,7 @@ messages and checkpoints.
 
 from __future__ import annotations
 
-from contact_point.keys.erasure import IN_PLACE, check_erasure, erasure_warning, unencrypted_swap
+from contact_point.keys.erasure import IN_PLACE, check_erasure, unencrypted_swap
 from contact_point.keys.errors import (
     DestructionError,
     KeyDestroyedError,
@@ -60,7 +60,6 @@ __all__ = [
     "Wrapper",
     "Wrapping",
     "check_erasure",
-    "erasure_warning",
     "new_key",
     "seal",
     "unencrypted_swap",

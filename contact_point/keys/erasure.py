@@ -86,30 +86,6 @@ def check_erasure(paths: Iterable[Path], *, token: bool, system: Path = _ROOT) -
     return list(remarks)
 
 
-def erasure_warning(path: Path, *, mountinfo: str | None = None, ext4_options: str | None = None) -> str | None:
-    """Return a sentence when overwriting ``path`` in place may leave the old bytes on its disk, else ``None``.
-
-    Looks at the file system alone. ``mountinfo`` is the text of ``/proc/self/mountinfo`` (proc(5)) and ``ext4_options`` that
-    of ``/proc/fs/ext4/DEVICE/options``; both are read from there by default.
-
-    Raises:
-        KeySlotsError: the kernel does not say how the file is stored.
-
-    """
-    if mountinfo is None:
-        mountinfo = _text(Path("/proc/self/mountinfo"))
-    mount = _mount(path.resolve(), mountinfo)
-    if ext4_options is None:
-        ext4_options = _text(Path("/proc/fs", mount.kind, Path(mount.source).name, "options"))
-    fault = mount.fault(ext4_options)
-    if fault is None:
-        return None
-    return (
-        f"{fault[0].upper()}{fault[1:]}, so destroyed keys in {path.name} may stay readable on the disk until the wrapping "
-        "key is rotated (Art. 8, 9): move the key slots to ext4 (data=ordered) or XFS."
-    )
-
-
 def unencrypted_swap(system: Path = _ROOT) -> list[str]:
     """Return what memory may be swapped to in clear: each active swap that is neither in memory nor on an encrypted device."""
     found = []

@@ -15,7 +15,6 @@ from contact_point.keys import (
     KeySlotsError,
     check_erasure,
     erasure,
-    erasure_warning,
     new_key,
     unencrypted_swap,
 )
@@ -27,52 +26,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "prints.slots"
-
-
-MOUNTS = r"""
-22 1 254:0 / / rw,relatime - ext4 /dev/vda1 rw,discard
-23 22 254:1 / /srv/plain rw - xfs /dev/vdb rw,attr2
-24 22 0:40 / /srv/copy\040on\040write rw - btrfs /dev/vdc rw,space_cache=v2
-25 22 254:3 / /srv/journal rw - ext4 /dev/vdd rw,data=journal
-26 22 0:41 / /srv/layers rw - overlay overlay rw,lowerdir=/a,upperdir=/b
-27 22 0:42 / /srv/layers/memory rw shared:7 - tmpfs tmpfs rw
-28 22 0:43 / /srv/remote rw - nfs4 far:/export rw
-"""
-
-
-@pytest.mark.parametrize("folder", ["/var/lib/pcsc", "/srv/plain", "/srv/plainer", "/srv/layers/memory"])
-def test_no_warning_where_overwriting_in_place_erases(folder: str) -> None:
-    assert erasure_warning(Path(folder, "prints.slots"), mountinfo=MOUNTS, ext4_options="rw\ndata=ordered\n") is None
-
-
-@pytest.mark.parametrize(
-    ("folder", "kind"),
-    [("/srv/copy on write/a", "btrfs"), ("/srv/layers", "overlay"), ("/srv/remote", "nfs4")],
-)
-def test_a_warning_where_it_is_not_known_to(folder: str, kind: str) -> None:
-    warning = erasure_warning(Path(folder, "prints.slots"), mountinfo=MOUNTS, ext4_options="")
-    assert warning == (
-        f"The file system {kind} is not known to overwrite in place, so destroyed keys in prints.slots may stay readable "
-        "on the disk until the wrapping key is rotated (Art. 8, 9): move the key slots to ext4 (data=ordered) or XFS."
-    )
-
-
-@pytest.mark.parametrize(("folder", "options"), [("/srv/journal", ""), ("/var/lib", "rw\ndata=journal\n")])
-def test_a_warning_where_ext4_journals_data(folder: str, options: str) -> None:
-    warning = erasure_warning(Path(folder, "prints.slots"), mountinfo=MOUNTS, ext4_options=options)
-    assert str(warning).startswith(
-        "The file system ext4 with data=journal copies what is written into its journal, so "
-    )
-
-
-def test_a_file_on_no_known_mount_is_an_error() -> None:
-    with pytest.raises(KeySlotsError, match=r"cannot tell how prints\.slots is stored"):
-        erasure_warning(Path("/var/lib/prints.slots"), mountinfo="")
-
-
-def test_the_kernel_is_asked_by_default(path: Path) -> None:
-    warning = erasure_warning(path)
-    assert warning is None or warning.endswith(".")
 
 
 # A kernel that says what the test wants: what it would say below /proc and /sys, in a folder
@@ -136,6 +89,12 @@ def kernel(tmp_path: Path) -> Kernel:
 
 def test_ext4_with_ordered_data_on_a_plain_disk_erases(kernel: Kernel) -> None:
     assert kernel.remarks("/srv/a.slots") == []
+
+
+def test_a_file_on_no_known_mount_is_refused(kernel: Kernel) -> None:
+    kernel.write("proc/self/mountinfo", "")
+    with pytest.raises(KeySlotsError, match=r"cannot tell how a\.slots is stored"):
+        kernel.remarks("/srv/a.slots", token=True)
 
 
 @pytest.mark.parametrize("kind", ["btrfs", "zfs", "overlay", "nfs4", "f2fs", "fuse.sshfs", "bcachefs"])
