@@ -875,11 +875,14 @@ class _Walk:
         self._signed: list[Signed] = []  # checkpoints that speak of the tree as it is now
         self._places = self._empty = 0
         self._held = -1  # the last entry under a checkpoint that held
-        self._latest: datetime | None = None
+        self._young: datetime | None = None  # the earliest time, of what is to be there, that nothing after it belies
+        self._early = ""  # what is wrong with the first place that is empty after it
 
     def step(self, number: int, place: Place) -> None:
         """Take the next place."""
         check_order(place, number, self._tree.name, self._header.party)
+        if place.tree != self._tree.name:
+            self._check_month(place.tree)
         self._check_term(place)
         if place.tree != self._tree.name:
             self._turn(place)
@@ -891,18 +894,27 @@ class _Walk:
         self._bind(place.number, self._signed)
 
     def _check_term(self, place: Place) -> None:
-        """Check that a place that is empty may be."""
+        """Note a place that is empty and may not be, as far as is known here."""
         if place.entry is not None:
-            self._latest = place.entry.at
+            self._is_after(place.entry.at)
             return
         self._empty += 1
-        since = self._kept_since
-        if since is not None and (place.tree > _month(since) or (self._latest is not None and self._latest >= since)):
-            raise DifferenceError(
+        if self._young is not None and self._kept_since is not None and not self._early:
+            self._early = (
                 f"line {place.number + 2}: entry {place.number} was emptied before its term: it is not older than "
-                f"{since.date()}, and each is kept for at least two years (Art. 11(3)); or the export is one for the other "
-                "Party, which leaves out acts: check it without --kept-since"
+                f"{self._kept_since.date()}, and each is kept for at least two years (Art. 11(3)); or the export is one for "
+                "the other Party, which leaves out acts: check it without --kept-since"
             )
+
+    def _check_month(self, tree: str) -> None:
+        """Take in that a month had come, where all that it holds is to be there."""
+        if self._kept_since is not None and tree > _month(self._kept_since):
+            self._is_after(datetime.fromisoformat(f"{tree}-01T00:00:00+00:00"))
+
+    def _is_after(self, at: datetime) -> None:
+        """Take in that a time had come: what stands before was entered earlier, even where a clock then ahead says later."""
+        if self._kept_since is not None and (self._young is None or at < self._young):
+            self._young, self._early = at if at >= self._kept_since else None, ""
 
     def _turn(self, place: Place) -> None:
         """Begin the tree of ``place``: what was signed of the end of the tree before is to be so."""
@@ -949,7 +961,12 @@ class _Walk:
                 self._bound_at[each.by] = each.checkpoint.at
 
     def end(self) -> Found:
-        """Check that nothing signed is left over, and that something signed speaks of the last place."""
+        """Check that nothing signed is left over, and that something signed speaks of the last place.
+
+        Only here is it known that no later entry excuses a place that is empty.
+        """
+        if self._early:
+            raise DifferenceError(self._early)
         if self._said:
             (tree, size), (each, *_) = min(self._said.items(), key=lambda item: item[0])
             raise DifferenceError(

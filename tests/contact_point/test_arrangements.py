@@ -39,7 +39,7 @@ def both(tmp_path: Path) -> tuple[Settings, Settings]:
     """Return two installations that know each other."""
     made = [create(tmp_path / party, Plan(party, party.country, "127.0.0.1", 8443), NOW) for party in Party]
     for here, other in (made, made[::-1]):
-        designate(here, other.folder.card.read_text(encoding="utf-8"), NOTE)
+        designate(here, other.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     return read(tmp_path / "JP"), read(tmp_path / "US")
 
 
@@ -269,7 +269,7 @@ def test_4_7_a_version_is_still_held_when_the_key_that_signed_it_was_replaced(
     jp, us = both
     enter_arrangement(jp, document, sign_arrangement(us, document, NOW), NOW)
     anew = create(tmp_path / "anew", Plan(Party.US, "anew", "127.0.0.1", 8443), NOW)
-    designate(read(jp.folder.root), anew.folder.card.read_text(encoding="utf-8"), NOTE)
+    designate(read(jp.folder.root), anew.folder.card.read_text(encoding="utf-8"), NOTE, NOW)
     assert [set(one.signatures.values()) for one in survey(jp.folder.arrangements)] == [{"valid"}, {"valid"}]
     assert len(read(jp.folder.root).arrangements.versions) == 2
     # What it signs from now on is signed with its new key.

@@ -11,7 +11,8 @@ import json
 import random
 import re
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -21,6 +22,8 @@ from contact_point import archive, verify
 from contact_point.keys import SignatureError
 from pcsc import records
 from pcsc.errors import RecordError
+from pcsc.exchange import State
+from tests.builders import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,3 +241,39 @@ def test_what_is_bent_at_random_both_refuse_or_both_let_pass(scene: tamper.Scene
 @pytest.mark.long
 def test_what_is_bent_at_random_both_refuse_or_both_let_pass_at_length(scene: tamper.Scene, tmp_path: Path) -> None:
     assert (False, True) not in compare(scene, tmp_path / "record.jsonl", seed=27, count=20_000)
+
+
+def test_11_3_both_tell_the_same_places_that_were_emptied_before_their_term(scene: tamper.Scene) -> None:
+    draw = random.Random(11)  # noqa: S311 - which clock was ahead, and what was emptied
+    key = replace(verify.read_key(scene.signer.key.public_pem.decode(), "it"), party="JP", uri=JP)
+    verdicts = set()
+    for _ in range(150):
+        days = sorted(draw.sample(range(800), 12))
+        places: list[Recorded] = []
+        for number, day in enumerate(days):
+            at = NOW + timedelta(days=day + draw.choice((0, 0, 0, 40)))  # a clock that is ahead now and then
+            act = records.of_act(number, exchange(State.MATCH), "examination", article="4(5)", note="", now=at)
+            places.append(records.append(places[-1] if places else None, act, f"{number:064x}"))
+        header = archive.header(scene.signer, records.verify(places).heads, [], at)
+        emptied = [records.expire(each) if draw.random() < 0.3 else each for each in places]
+        file = io.BytesIO()
+        archive.write(file, header, emptied)
+        since = NOW + timedelta(days=draw.randrange(800))
+        told = [_first(r"entry ([0-9]+) of the record was emptied", partial(records.verify, emptied, kept_since=since))]
+        file.seek(0)
+        told.append(
+            _first(r"entry ([0-9]+) was emptied", partial(verify.check_record, file, key=key, kept_since=since))
+        )
+        assert told[0] == told[1]
+        verdicts.add(told[0] == "")
+    assert verdicts == {True, False}
+
+
+def _first(said: str, check: Callable[[], object]) -> str:
+    """Return the number of the entry that a check refuses in these words; empty where it holds."""
+    try:
+        check()
+    except (RecordError, verify.DifferenceError) as error:
+        found = re.search(said, str(error))
+        return str(error) if found is None else found[1]
+    return ""

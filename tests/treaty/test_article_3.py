@@ -67,13 +67,13 @@ def test_3_1_one_of_several_contact_points_is_told_from_the_others(parties: dict
 def test_3_1_a_party_designates_its_own_contact_points_and_not_the_other_partys(parties: dict[Party, Settings]) -> None:
     jp = parties[Party.JP]
     with pytest.raises(SettingsError, match="this is a contact point of JP and the card is of JP"):
-        designate(jp, write_card(card(jp)), NOTE)
+        designate(jp, write_card(card(jp)), NOTE, NOW)
 
 
 def test_3_2_a_contact_point_is_known_by_the_note_that_notified_it(parties: dict[Party, Settings]) -> None:
     jp, us = parties[Party.JP], parties[Party.US]
     assert read(jp.folder.root).other is None
-    designate(jp, write_card(card(us)), NOTE)
+    designate(jp, write_card(card(us)), NOTE, NOW)
     assert (read(jp.folder.root).other, jp.folder.note.read_text(encoding="utf-8")) == (card(us), f"{NOTE}\n")
 
 
@@ -81,7 +81,7 @@ def test_3_2_a_contact_point_is_known_by_the_note_that_notified_it(parties: dict
 def test_3_2_a_valid_card_without_a_note_designates_nobody(parties: dict[Party, Settings], note: str) -> None:
     jp = parties[Party.JP]
     with pytest.raises(SettingsError, match=r"^Art\. 3\(2\): a contact point is notified through diplomatic channels"):
-        designate(jp, write_card(card(parties[Party.US])), note)
+        designate(jp, write_card(card(parties[Party.US])), note, NOW)
     assert read(jp.folder.root).other is None
 
 
@@ -106,7 +106,7 @@ def test_3_3_nobody_speaks_in_the_place_of_a_contact_point(parties: dict[Party, 
 
 def test_3_3_there_is_no_address_but_the_one_on_the_card(parties: dict[Party, Settings]) -> None:
     jp, us = parties[Party.JP], parties[Party.US]
-    designate(jp, write_card(card(us)), NOTE)
+    designate(jp, write_card(card(us)), NOTE, NOW)
     other = read(jp.folder.root).other
     assert other is not None
     assert other.address == us.address == "https://127.0.0.1:18444"

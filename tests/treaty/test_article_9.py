@@ -73,4 +73,4 @@ def test_9_a_contact_point_without_https_is_not_designated(jp: Settings, tmp_pat
     card = read_card(us.folder.card.read_text(encoding="utf-8"))
     plain = write_card(card).replace("https://", "http://")
     with pytest.raises(SettingsError, match=r"^Art\. 9: the card's address begins with https://; got 'http://127"):
-        designate(jp, plain, "note verbale of 20 November 2026")
+        designate(jp, plain, "note verbale of 20 November 2026", NOW)
