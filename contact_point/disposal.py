@@ -180,19 +180,30 @@ def overwrite(path: Path, *, sha256: str = "") -> bool:
         return False
     try:
         size = os.fstat(file).st_size
-        zeros = bytes(min(size, _BLOCK))
         begun = size and not any(os.pread(file, _SECTOR, 0))  # somebody died while overwriting it
         if sha256 and not begun and _digest(file, size) != sha256:
             raise UnerasedError(
                 f"{path.name} is not the copy of the record that was written there: delete the copy, wherever it is, and "
                 "take the file away"
             )
-        for start in range(0, size, _BLOCK):
-            os.pwrite(file, zeros[: size - start], start)
-        os.fdatasync(file)
+        overwrite_content(file)
     finally:
         os.close(file)
     return True
+
+
+def overwrite_content(file: int) -> None:
+    """Overwrite an open file in place, and make that durable.
+
+    Raises:
+        OSError: the disk refuses.
+
+    """
+    size = os.fstat(file).st_size
+    zeros = bytes(min(size, _BLOCK))
+    for start in range(0, size, _BLOCK):
+        os.pwrite(file, zeros[: size - start], start)
+    os.fdatasync(file)
 
 
 _BLOCK: Final = 1 << 20

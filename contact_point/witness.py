@@ -23,7 +23,7 @@ from pcsc import checkpoints, merkle, receipts, records
 from pcsc.checkpoints import Head
 from pcsc.duties import Content
 from pcsc.errors import OutOfOrderError, RecordError
-from pcsc.merkle import Frontier, Growth
+from pcsc.merkle import Frontier, Growth, MerkleError
 from pcsc.messages import Checkpoints, Step
 
 if TYPE_CHECKING:
@@ -217,7 +217,11 @@ def _up_to(tx: Transaction, head: Head) -> Frontier:
     From what is remembered of it, if that leads to the head, and from all its leaves if not: then it was never witnessed, or
     something was changed, or a recipient goes on from further back. Whoever calls holds it to the head.
     """
-    remembered = tx.witnessed(head.tree)
+    try:
+        remembered = tx.witnessed(head.tree)
+    except MerkleError as error:
+        _log.critical("Art. 11: what was remembered of the tree %s was changed: %s", head.tree, error)
+        remembered = Frontier.empty()
     if remembered.size <= head.size:
         growth = Growth(remembered, tx.leaves(head.tree, remembered.size, head.size))
         if growth.root() == head.digest:

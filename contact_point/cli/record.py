@@ -8,12 +8,13 @@ then, and what was carried away is listed until somebody says that it was destro
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +22,7 @@ from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, n
 from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from contact_point.archive import Header, Signer
     from contact_point.service import Installation
@@ -135,7 +136,7 @@ def record_export(
     from contact_point import archive
 
     at = now()
-    with opened(root) as here, busy("reading the record", quiet=as_json), TemporaryFile(dir=_new(file)) as spool:
+    with opened(root) as here, busy("reading the record", quiet=as_json), _spool(_new(file)) as spool:
         with here.store.reading() as tx:
             signer, kept, exchanges = _signer(here), tx.notes(here.settings.uri), tx.exchanges()
             header = archive.header(signer, tx.heads(), kept, at)
@@ -170,6 +171,19 @@ def _new(file: Path) -> Path:
     if file.exists():
         raise FileExistsError(17, "the file exists: a copy of the record is not written over another", str(file))
     return file.parent
+
+
+@contextmanager
+def _spool(folder: Path) -> Iterator[IO[bytes]]:
+    """Yield a file without a name, for what is to be saved once it is entered; at the end nothing of it is left on the disk."""
+    from contact_point import disposal
+
+    with TemporaryFile(dir=folder) as spool:
+        try:
+            yield spool
+        finally:
+            spool.flush()
+            disposal.overwrite_content(spool.fileno())  # Art. 11(3): nobody else would, when the copy itself ends
 
 
 def _enter(here: Installation, file: Path, exchanges: Sequence[Exchange], sha256: str, at: datetime) -> Copy:
@@ -299,7 +313,7 @@ def record_prove(
     from contact_point import archive
 
     at = now()
-    with opened(root) as here, TemporaryFile(dir=_new(file)) as spool:
+    with opened(root) as here, _spool(_new(file)) as spool:
         with here.store.reading() as tx:
             place = _place(tx, number)
             first, leaves = tx.first_of(place.tree), tx.leaves(place.tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -335,3 +336,13 @@ def test_9_after_a_change_of_signing_keys_both_records_and_what_was_exported_bef
     assert "Not cosigned by the other contact point" in verified(
         capsys, "record", after, "--key", folders[Party.US].card
     )
+
+
+def test_11_3_nothing_of_an_export_is_left_beside_it(tmp_path: Path) -> None:
+    with record._spool(tmp_path) as spool:
+        spool.write(b"an entry " * 1_000)
+        again = os.dup(spool.fileno())
+    try:
+        assert os.pread(again, 20_000, 0) == bytes(9_000)
+    finally:
+        os.close(again)
