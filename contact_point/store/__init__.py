@@ -17,6 +17,9 @@ In reading order:
 - :mod:`~contact_point.store.tables`: what is stored, and what of it in clear;
 - :mod:`~contact_point.store.database`: what is asked of a database: :mod:`~contact_point.store.sqlite`, a file of the
   installation, or :mod:`~contact_point.store.postgresql`, a server. On either, one transaction at a time;
+- :mod:`~contact_point.store.revision` and :mod:`~contact_point.store.migrations`: whose tables these are, and how they become
+  those of another version;
+- :mod:`~contact_point.store.opening`: which database it is, and how a transaction begins and fails;
 - :mod:`~contact_point.store.part`: what each part of a transaction stands on;
 - :mod:`~contact_point.store.exchanges`, :mod:`~contact_point.store.contents`, :mod:`~contact_point.store.record`,
   :mod:`~contact_point.store.notes`, :mod:`~contact_point.store.due`, :mod:`~contact_point.store.messages`,
@@ -27,17 +30,14 @@ In reading order:
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import event, select
 
 from contact_point.store.contents import Contents, Held
-from contact_point.store.database import DEADLINE, PATIENCE, WAIT
+from contact_point.store.database import PATIENCE
 from contact_point.store.due import Clock, Due, Dues
 from contact_point.store.errors import (
     AlreadyReceivedError,
@@ -51,19 +51,21 @@ from contact_point.store.exchanges import UNREADABLE, Exchanges
 from contact_point.store.gallery import Enrolled, Gallery, Impression, Subject
 from contact_point.store.messages import Messages, Received
 from contact_point.store.notes import Copy, Notes
+from contact_point.store.opening import LostError, begun, named, unwritten
 from contact_point.store.record import Record
-from contact_point.store.sqlite import SQLite
-from contact_point.store.tables import CONTENT, EXCHANGE, KEYS, SUBJECT, TABLES
+from contact_point.store.revision import confirm, is_at_head
+from contact_point.store.tables import CONTENT, EXCHANGE, KEYS, SUBJECT
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from contact_point.keys import KeySlots
-    from contact_point.store.database import Database
     from pcsc.exchange import Exchange
 
 __all__ = [
@@ -112,11 +114,12 @@ class Store:
         transaction of the step: so no step is without it.
 
         Raises:
-            StoreError: the URL is none, the tables are those of another version, or the keys are another database's.
+            StoreError: the URL is none, the tables are those of another version (`pcsc migrate`), or the keys are another
+                database's.
             RecordError: the database cannot be opened.
 
         """
-        self._database = _database(database, patience)
+        self._database = named(database, patience)
         self._engine = self._database.engine
         self._slots = exchange_slots
         self._gallery = gallery_slots
@@ -126,10 +129,21 @@ class Store:
         self._turn = threading.Lock()
         # Keys of transactions whose commit may or may not have come about: the next transaction sees which.
         self._doubtful: dict[KeySlots, set[int]] = {}
-        with self._begun(patience) as connection:
-            _check_tables(connection)
-            TABLES.create_all(connection)
-            _check_keys(connection, {exchange_slots, gallery_slots, self._records})
+        try:
+            self._check()
+        except BaseException:
+            self.close()  # whoever is refused is in nobody's way
+            raise
+
+    def _check(self) -> None:
+        """Make the tables of an empty database; refuse one of another version, and keys of another one."""
+        with self._begun(self._patience) as connection:
+            if not is_at_head(connection):
+                from contact_point.store import migrations  # noqa: PLC0415 - what it needs is loaded for a new database only
+
+                migrations.make(connection)
+            _check_keys(connection, {self._slots, self._gallery, self._records})
+        event.listen(self._engine, "connect", confirm)
 
     def close(self) -> None:
         """Close every connection."""
@@ -166,7 +180,7 @@ class Store:
                 unnamed = self._unnamed(tx)
                 committing = True
         except BaseException as error:
-            refused = isinstance(error, RecordError) and not isinstance(error, _LostError)
+            refused = isinstance(error, RecordError) and not isinstance(error, LostError)
             self._take_back(put, committing=committing, refused=refused)
             raise
         for slots, numbers in unnamed.items():
@@ -197,33 +211,15 @@ class Store:
         """Let the threads of this process take turns, which a database would not, and yield the seconds that are left."""
         since = monotonic()
         if not self._turn.acquire(timeout=self._patience if waiting else 0):
-            raise _unwritten("too many want to write at once")
+            raise unwritten("too many want to write at once")
         try:
             yield max(0.0, self._patience - (monotonic() - since)) if waiting else 0.0
         finally:
             self._turn.release()
 
-    @contextmanager
-    def _begun(self, wait: float | None) -> Iterator[Connection]:
-        """Begin a transaction, waiting so many seconds for those of other processes, and commit it at the end.
-
-        None is for one that only reads.
-        """
-        try:
-            with ExitStack() as stack:
-                deadline = DEADLINE.set(monotonic() + (wait or self._patience))
-                try:
-                    connection = stack.enter_context(self._engine.connect().execution_options(**{WAIT: wait}))
-                    stack.enter_context(connection.begin())
-                finally:
-                    DEADLINE.reset(deadline)
-                yield connection
-        except PoolTimeoutError:
-            raise _unwritten("too many want to write at once") from None
-        except DBAPIError as error:
-            # The first line is the database's own words; further ones may repeat what was to be written.
-            reason = str(error.orig).partition("\n")[0]
-            raise (_lost if error.connection_invalidated else _unwritten)(reason) from None
+    def _begun(self, wait: float | None) -> AbstractContextManager[Connection]:
+        """Begin a transaction, waiting so many seconds for those of other processes; None is for one that only reads."""
+        return begun(self._engine, wait, self._patience)
 
     def _take_back(self, put: dict[KeySlots, list[int]], *, committing: bool, refused: bool) -> None:
         """Destroy the keys of a transaction that did not come about; those of a commit in doubt wait until it is known.
@@ -287,42 +283,6 @@ class Store:
         return emptied and (not records or self._database.purge())
 
 
-def _database(database: Path | str, patience: float) -> Database:
-    """Return the database that a path or a URL names."""
-    if isinstance(database, Path):
-        return SQLite(database, patience)
-    try:
-        url = make_url(database)
-    except ArgumentError:
-        raise StoreError(
-            "the store is a path, or a URL such as postgresql+psycopg://ROLE@HOST/DATABASE; what came is neither"
-        ) from None
-    from contact_point.store.postgresql import PostgreSQL  # noqa: PLC0415 - psycopg is installed where it is wanted
-
-    return PostgreSQL(url, patience)
-
-
-def _check_tables(connection: Connection) -> None:
-    """Refuse a database whose tables are those of another version.
-
-    Raises:
-        StoreError: a table has other columns than here.
-
-    """
-    found = inspect(connection).get_multi_columns(filter_names=list(TABLES.tables))
-    for (_, name), columns in found.items():
-        there, here = {column["name"] for column in columns}, set(TABLES.tables[name].columns.keys())
-        if there not in (set(), here):
-            differ = [f"has {each}" for each in sorted(there - here)] + [
-                f"lacks {each}" for each in sorted(here - there)
-            ]
-            raise StoreError(
-                f"the database was made by another version of this program: its table {name} {' and '.join(differ)}. Nothing "
-                "was changed in it, and there is no way yet to bring it up: export its record with the version that made it "
-                "(`pcsc record export`), keep that file for the term of Art. 11(3), and make a new installation"
-            )
-
-
 def _check_keys(connection: Connection, files: set[KeySlots]) -> None:
     """Refuse keys that are of another database: recovery would destroy every one of them, and they would open nothing here.
 
@@ -340,23 +300,3 @@ def _check_keys(connection: Connection, files: set[KeySlots]) -> None:
             "keys. Nothing was changed. Is the database there, is its URL or folder the right one, was an installation copied "
             "in part?"
         )
-
-
-class _LostError(RecordError):
-    """The connection went, and with it the word on what became of the transaction."""
-
-
-def _lost(reason: str) -> RecordError:
-    """Return the error of a database that went away."""
-    return _LostError(
-        f"the record cannot be written ({reason}), and whether something was done shows once the database is back: repair its "
-        "server, then try again"
-    )
-
-
-def _unwritten(reason: str) -> RecordError:
-    """Return the error of a database that cannot be written."""
-    return RecordError(
-        f"the record cannot be written ({reason}), so nothing was done: make room, or repair the disk or the server of the "
-        "database, then try again"
-    )

@@ -1,4 +1,6 @@
-"""The tables. A column that rests in clear is named in the tests of Article 1(2), personal or not.
+"""The tables, as the last migration leaves them.
+
+A column that rests in clear is named in the tests of Article 1(2), personal or not.
 
 Texts are compared byte by byte on either database. A time is a text of fixed form (:func:`moment`), so the earlier sorts first.
 """
@@ -10,7 +12,14 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
-TABLES: Final = MetaData()
+# Constraints have names, so that a migration can name them too.
+TABLES: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
 _Text: Final = String().with_variant(String(collation="C"), "postgresql")
 

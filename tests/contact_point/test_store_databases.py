@@ -103,26 +103,6 @@ def test_threads_of_one_process_take_turns(place: Place) -> None:
         hold(tx)
 
 
-def test_a_database_of_another_version_is_refused_and_left_as_it_is(place: Place) -> None:
-    place.do(act)
-    place.rows(text("ALTER TABLE entry ADD COLUMN link VARCHAR"))
-    place.rows(text("ALTER TABLE entry DROP COLUMN sealed"))
-    with pytest.raises(
-        StoreError,
-        match=r"made by another version of this program: its table entry has link and lacks sealed\. Nothing was changed in it"
-        r".*export its record with the version that made it \(`pcsc record export`\)",
-    ):
-        place.again()
-    assert [row[:2] for row in place.rows(text("SELECT number, tree FROM entry"))] == [(0, "2026-11")]
-
-
-def test_a_table_that_is_not_there_yet_is_made(place: Place) -> None:
-    place.do(act)
-    place.rows(text("DROP TABLE copy"))
-    with place.again().transaction() as tx:
-        assert (tx.copies(), len(list(tx.entries()))) == ([], 1)
-
-
 @on_sqlite
 def test_a_file_that_is_no_database_is_a_record_that_cannot_be_written(place: Place) -> None:
     other = place.folder / "other.sqlite"
