@@ -98,13 +98,16 @@ def migrate(
             if way.steps:
                 alone.check(connection, patience)
                 _run(connection, scripts, way.to, back=way.steps[0].back)
-        opened.checkpoint()  # rows that a script moved are left in no log, as with every deletion
     return way
 
 
 @contextmanager
 def _opened(database: Path | str, patience: float) -> Iterator[Database]:
-    """Open a database whose statements may take long; SQLite has no limit to them."""
+    """Open a database whose statements may take long; SQLite has no limit to them.
+
+    Rows that a script moved or took away are in no log of SQLite afterwards: whoever closes a database last empties its log, as
+    for Articles 8 and 11(3) it must be.
+    """
     opened = named(database, patience if isinstance(database, Path) else _LONGEST)
     try:
         yield opened
