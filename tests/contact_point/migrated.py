@@ -1,8 +1,8 @@
 """Databases at a revision: how their tables stand, rows of any table, a script beyond the last one, and processes that die.
 
-As a program, ``python -m tests.contact_point.migrated make|migrate DATABASE SCRIPTS STRIDE`` kills children that make or migrate
-a database, each so many moments later than the one before, and prints at which revisions it was left. A moment is before or
-after a statement or the commit.
+As a program, ``python -m tests.contact_point.migrated make|migrate DATABASE SCRIPTS STRIDE`` kills children that make or
+migrate a database, each so many moments later than the one before, and prints at which revisions it was left. A moment is
+before or after a statement or the commit.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from contact_point import cli, main
 from contact_point.cli.migrating import _told
 from contact_point.store import StoreError, migrations
+from contact_point.store.opening import begun
 from contact_point.store.revision import HEAD, found
 from contact_point.store.tables import TABLES
 from pcsc.errors import RecordError
@@ -265,6 +266,13 @@ def test_11_1_a_program_that_was_at_work_before_is_refused_its_next_connection(p
     migrations.migrate(place.database, HEAD, scripts=scripts)
     with place.store.transaction() as tx:
         assert tx.held() == []
+
+
+@on_postgresql
+def test_a_statement_of_a_script_may_take_long_and_a_lock_is_waited_for_as_everywhere(place: Place) -> None:
+    with migrations._opened(place.database, 5) as opened, begun(opened.engine, 5, 5) as connection:
+        said = [connection.exec_driver_sql(f"SHOW {each}").scalar() for each in ("statement_timeout", "lock_timeout")]
+    assert said == ["3601s", "5s"]
 
 
 # What is seen of it
