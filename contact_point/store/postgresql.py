@@ -22,7 +22,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Connection, String, bindparam, create_engine, event, text
+from sqlalchemy import Connection, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -33,7 +33,7 @@ from contact_point.store.tables import OF_EXCHANGES
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from sqlalchemy import URL, Table
+    from sqlalchemy import URL
 
 _log = logging.getLogger("contact_point.store")
 
@@ -123,8 +123,6 @@ class PostgreSQL:
         )
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "begin", self._begin)
-        for table in OF_EXCHANGES:
-            event.listen(table, "after_create", _keep_no_statistics)
 
     def _connect(self, _dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> _Bounded:
         """Return a connection with what this session needs; no statement of ours is run before."""
@@ -233,14 +231,6 @@ def _log_lasts(connection: Connection) -> str | None:
     if not seconds:
         return f"until {files} files of it are full (archive_timeout is 0)"
     return f"for {seconds / 3600:.0f} hours (archive_timeout)" if seconds > _HALF_A_DAY else None
-
-
-def _keep_no_statistics(table: Table, connection: Connection, **_: object) -> None:
-    """Keep what the texts of a new table say out of the server's statistics: values, which outlive their rows."""
-    if connection.dialect.name == "postgresql":
-        texts = [column.name for column in table.columns if isinstance(column.type, String)]
-        without = ", ".join(f"ALTER COLUMN {each} SET STATISTICS 0" for each in texts)
-        connection.exec_driver_sql(f"ALTER TABLE {table.name} {without}")
 
 
 def _rewritten(connection: _Bounded) -> list[str]:

@@ -13,14 +13,14 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import String, create_engine, text
 
 from contact_point import cli, main
 from contact_point.cli.migrating import _told
 from contact_point.store import StoreError, migrations
 from contact_point.store.opening import begun
 from contact_point.store.revision import HEAD, found
-from contact_point.store.tables import TABLES
+from contact_point.store.tables import OF_EXCHANGES, TABLES
 from pcsc.errors import RecordError
 from tests.builders import NOW
 
@@ -273,6 +273,24 @@ def test_a_statement_of_a_script_may_take_long_and_a_lock_is_waited_for_as_every
     with migrations._opened(place.database, 5) as opened, begun(opened.engine, 5, 5) as connection:
         said = [connection.exec_driver_sql(f"SHOW {each}").scalar() for each in ("statement_timeout", "lock_timeout")]
     assert said == ["3601s", "5s"]
+
+
+@on_postgresql
+def test_11_3_the_server_keeps_no_statistics_of_texts_that_name_exchanges_also_of_new_ones(
+    place: Place, scripts: Path
+) -> None:
+    place.store.close()
+    migrations.migrate(place.database, scripts=scripts)
+    asked = text(
+        "SELECT count(*), count(*) FILTER (WHERE attstattarget = 0) FROM pg_attribute WHERE atttypid = 'varchar'::regtype "
+        "AND NOT attisdropped AND attrelid = ANY(CAST(:tables AS regclass[]))"
+    )
+    with connected(place.database) as connection:
+        texts, without = connection.execute(asked, {"tables": [each.name for each in OF_EXCHANGES]}).one()
+    assert (texts, without) == (
+        without,
+        sum(isinstance(c.type, String) for each in OF_EXCHANGES for c in each.columns) + 1,
+    )
 
 
 # What is seen of it

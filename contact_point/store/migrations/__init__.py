@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import String, inspect
 
 from contact_point.store.database import PATIENCE
 from contact_point.store.errors import StoreError
 from contact_point.store.migrations import alone
 from contact_point.store.opening import begun, named
 from contact_point.store.revision import found, other_revision
+from contact_point.store.tables import OF_EXCHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +147,18 @@ def _run(connection: Connection, scripts: Path, to: str, *, back: bool) -> None:
     config.attributes["connection"] = connection
     with _environment:
         (command.downgrade if back else command.upgrade)(config, to)
+    if connection.dialect.name == "postgresql":
+        _keep_no_statistics(connection)
+
+
+def _keep_no_statistics(connection: Connection) -> None:
+    """Keep what texts of tables that name exchanges say out of the server's statistics: values, which outlive their rows."""
+    for table in OF_EXCHANGES:
+        texts = [
+            each["name"] for each in inspect(connection).get_columns(table.name) if isinstance(each["type"], String)
+        ]
+        without = ", ".join(f"ALTER COLUMN {each} SET STATISTICS 0" for each in texts)
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} {without}")
 
 
 def _config(scripts: Path) -> Config:

@@ -130,6 +130,12 @@ def _record() -> None:
         PrimaryKeyConstraint("name", name="pk_tree"),
     )
     op.create_table(
+        "witnessed",
+        Column("tree", _Text, nullable=False),
+        Column("frontier", _Text, nullable=False),
+        PrimaryKeyConstraint("tree", name="pk_witnessed"),
+    )
+    op.create_table(
         "note",
         Column("origin", _Text, nullable=False),
         Column("size", Integer, autoincrement=False, nullable=False),
