@@ -1,4 +1,4 @@
-"""How soon a key is destroyed after its time came, read off the record: ``python -m benchmarks.proof promptness [--n 2000]``.
+"""How soon a key is destroyed after its time came, read off the record: ``python -m benchmarks.proof promptness [--n 1000]``.
 
 Two contact points serve, each in a process of its own; several clients let the JP one make ``n`` queries at the US one, as fast
 as they are answered, over real TLS. A third finds nobody; a third matches and is not followed up; a third matches, is
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from pcsc.messages import Message
     from pcsc.records import Entry
 
-FULL: Final = 2000
+FULL: Final = 1000
 
 P99: Final = 1.0
 """Seconds within which 99 of 100 keys are destroyed."""
