@@ -84,6 +84,11 @@ SELECT NOT ssl AND inet_server_addr() IS NOT NULL AND inet_server_addr() <> inet
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 """
 
+_READ: Final = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid())
+"""
+
 _OLDER: Final = """
 SELECT relname FROM pg_class WHERE oid = ANY(%(tables)s::regclass[]) AND age(relfrozenxid) > age(%(now)s::xid)
 """
@@ -174,7 +179,11 @@ class PostgreSQL:
             with closing(self.engine.raw_connection()) as pooled:
                 own = cast("_Bounded", pooled.driver_connection)
                 pooled.detach()  # its limits are not those of the others
-                left = _rewritten(own)
+                if _is_read(own):
+                    begun = monotonic()  # it has cost nothing, and is tried with the next look
+                    left = ["somebody reads them since before"]
+                else:
+                    left = _rewritten(own)
         except (DBAPIError, psycopg.Error, PoolTimeoutError) as error:
             left = [str(error).partition("\n")[0]]
         finally:
@@ -233,13 +242,19 @@ def _log_lasts(connection: Connection) -> str | None:
     return f"for {seconds / 3600:.0f} hours (archive_timeout)" if seconds > _HALF_A_DAY else None
 
 
+def _is_read(connection: _Bounded) -> bool:
+    """Whether another session sees rows as they were: what was deleted since would be written anew with the others."""
+    connection.autocommit = True
+    ((read,),) = connection.execute(_READ)
+    return bool(read)
+
+
 def _rewritten(connection: _Bounded) -> list[str]:
     """Write every table that names exchanges anew; return those that may still have rows of a transaction before this one.
 
     A table tells it: everything older than its ``relfrozenxid`` is either frozen in it or gone.
     """
     tables = [table.name for table in OF_EXCHANGES]
-    connection.autocommit = True
     connection.patience = _REWRITING + _LONGER
     limits = {"lock_timeout": _milliseconds(_FOR_OTHERS), "statement_timeout": _milliseconds(_REWRITING)}
     connection.execute(_SET, {"names": list(limits), "values": list(limits.values())})
