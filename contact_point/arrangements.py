@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from annex.parameters import Party
 from contact_point.keys import KeysError, SignatureError, SigningKey, VerifyingKey
 from contact_point.parsing import first_fault
+from contact_point.writing import put
 from pcsc.arrangement import Arrangement, ArrangementError, Arrangements
 
 if TYPE_CHECKING:
@@ -307,23 +307,13 @@ def store(folder: Path, version: str, document: bytes, signatories: Iterable[Sig
     """Write a document and its signatures, the document last: with it the version is held."""
     for signatory in signatories:
         attach(folder, version, signatory)
-    _write(document_path(folder, version), document)
+    put(document_path(folder, version), document)
 
 
 def attach(folder: Path, version: str, signatory: Signatory) -> None:
     """Write a signature of a version, and the key that it verifies with."""
-    _write(_key_path(folder, signatory.key.key_id, signatory.party), signatory.key.pem)
-    _write(signature_path(folder, version, signatory.party), write_signature(signatory.signature).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a file in its place whole, or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    put(_key_path(folder, signatory.key.key_id, signatory.party), signatory.key.pem)
+    put(signature_path(folder, version, signatory.party), write_signature(signatory.signature).encode())
 
 
 @dataclass(frozen=True, slots=True)

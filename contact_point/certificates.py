@@ -3,6 +3,10 @@
 Each Party certifies its own contact points and trusts the other Party's authority for nothing else. A certificate names
 a contact point by a URI in its subjectAltName and serves both ends of a connection, since either contact point calls
 the other. All keys are ECDSA on P-384; the profile is that of RFC 5280, so that OpenSSL's strict verification passes.
+
+An authority may lie anywhere, on a machine without a network too: a contact point asks by a :func:`request`, the authority
+signs it, and what it takes back stands in its certificate revocation list (RFC 5280, 5), which is also the authority's
+only memory of it.
 """
 
 from __future__ import annotations
@@ -31,6 +35,9 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 LEAF_LIFETIME: Final = timedelta(days=730)
+
+LIST_LIFETIME: Final = timedelta(days=90)
+"""How long a revocation list counts. The other contact point answers nobody with one that has ended."""
 
 
 class CertificateError(Exception):
@@ -129,25 +136,164 @@ class CertificateAuthority:
             CertificateError: the URI has no scheme, a host is no ASCII name or address, or the time has no zone.
 
         """
-        key = ec.generate_private_key(ec.SECP384R1())
-        names = [_uri(uri), *(_host(host) for host in hosts)]
+        asked = request(uri, hosts)
+        return LeafCertificate(self.sign(asked.pem, now, lifetime), asked.key_pem)
+
+    def sign(self, request_pem: bytes, now: datetime, lifetime: timedelta = LEAF_LIFETIME) -> bytes:
+        """Certify the key of a contact point's :func:`request`, and return the certificate in PEM.
+
+        Only the key, the URI and the hosts are taken from it. Valid as :meth:`issue` says.
+
+        Raises:
+            CertificateError: it is no request, its signature is wrong, its key is not on P-384, or it does not name exactly
+                one URI; or the time has no zone.
+
+        """
+        key, names = _asked(request_pem)
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        issuer, issuer_key = self.certificate.subject, self.key.public_key()
         both_ends = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = (
-            _builder(
-                _name(uri[-64:]),
-                key.public_key(),
-                now,
-                lifetime,
-                issuer=self.certificate.subject,
-                issuer_key=self.key.public_key(),
-            )
+            _builder(_name(uri[-64:]), key, now, lifetime, issuer=issuer, issuer_key=issuer_key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(both_ends), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(names, critical=False)
         )
-        certificate = builder.sign(self.key, hashes.SHA384())
-        return LeafCertificate(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
+        return builder.sign(self.key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM)
+
+    def list_revoked(
+        self,
+        before: x509.CertificateRevocationList | None,
+        serials: Sequence[int],
+        now: datetime,
+        lifetime: timedelta = LIST_LIFETIME,
+    ) -> x509.CertificateRevocationList:
+        """Return the revocation list that follows ``before``, with more serial numbers: number and entries go on.
+
+        It counts from five minutes before ``now`` for ``lifetime`` after it.
+
+        Raises:
+            CertificateError: ``before`` is not of this authority, or the time has no zone.
+
+        """
+        if before is not None and not before.is_signature_valid(self.key.public_key()):
+            raise CertificateError("the list to go on from is not signed by this authority; name the authority's own")
+        if now.tzinfo is None or lifetime <= timedelta():
+            raise CertificateError(f"a list needs a time with a zone and a lifetime above zero; got {now}, {lifetime}")
+        known = [] if before is None else list(before)
+        number = 1 if before is None else list_number(before) + 1
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - CLOCK_SKEW)
+            .next_update(now + lifetime)
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        )
+        new = [each for each in dict.fromkeys(serials) if each not in {one.serial_number for one in known}]
+        for entry in (*known, *(_revoked(serial, now) for serial in new)):
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self.key, hashes.SHA384())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A contact point's request for a certificate (PKCS #10, RFC 2986) and the private key that stays with it, both PEM."""
+
+    pem: bytes
+    key_pem: bytes = field(repr=False)
+
+    def save(self, request: Path, key: Path) -> None:
+        """Write both to new files, the key with mode 0600.
+
+        Raises:
+            CertificateError: a file exists already or cannot be written.
+
+        """
+        _write(key, self.key_pem, 0o600)
+        _write(request, self.pem, 0o644)
+
+
+def request(uri: str, hosts: Sequence[str]) -> Request:
+    """Make a fresh key and ask for a certificate of it for the contact point ``uri``, reachable under ``hosts``.
+
+    Raises:
+        CertificateError: the URI has no scheme, or a host is no ASCII name or address.
+
+    """
+    names = x509.SubjectAlternativeName([_uri(uri), *(_host(host) for host in hosts)])
+    key = ec.generate_private_key(ec.SECP384R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(uri[-64:]))
+    asked = builder.add_extension(names, critical=False).sign(key, hashes.SHA384())
+    return Request(asked.public_bytes(serialization.Encoding.PEM), _key_pem(key))
+
+
+def _asked(request_pem: bytes) -> tuple[ec.EllipticCurvePublicKey, x509.SubjectAlternativeName]:
+    """Return the key and the names that a request asks to certify."""
+    try:
+        asked = x509.load_pem_x509_csr(request_pem)
+        signed, key = asked.is_signature_valid, asked.public_key()
+        names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        raise CertificateError(
+            f"expected a contact point's request in PEM, as `pcsc keys request` makes it: {error}"
+        ) from error
+    if not signed or not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+        raise CertificateError("a request is signed by the key it is for, which is on P-384 (decision 3); this is not")
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    if len(uris) != 1:
+        raise CertificateError(
+            f"Art. 3(1): a request is for one contact point and names one URI; this one names {uris}"
+        )
+    return key, names
+
+
+def _revoked(serial: int, now: datetime) -> x509.RevokedCertificate:
+    return x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+
+
+def list_number(revoked: x509.CertificateRevocationList) -> int:
+    """Return the number of a revocation list (RFC 5280, 5.2.3), which grows from list to list.
+
+    Raises:
+        CertificateError: it has none.
+
+    """
+    try:
+        return revoked.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        raise CertificateError("the revocation list has no number, so nobody can tell it from an older one") from error
+
+
+def load_lists(pem: bytes) -> tuple[x509.CertificateRevocationList, ...]:
+    """Read the revocation lists in a PEM file, of which there is at least one. Nothing is verified.
+
+    Raises:
+        CertificateError: it holds none, or one cannot be read.
+
+    """
+    begins, ends = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
+    parts = pem.split(begins)[1:]
+    if not parts or not all(ends in each for each in parts):
+        raise CertificateError("expected certificate revocation lists in PEM: there is none, or the last is cut off")
+    try:
+        return tuple(x509.load_pem_x509_crl(begins + each) for each in parts)
+    except ValueError as error:
+        raise CertificateError(f"expected certificate revocation lists in PEM: {error}") from error
+
+
+def load_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Read the certificates in a PEM file, of which there is at least one.
+
+    Raises:
+        CertificateError: it holds none, or one cannot be read.
+
+    """
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError as error:
+        raise CertificateError(f"expected certificates in PEM: {error}") from error
 
 
 def load_certificate(der: bytes) -> x509.Certificate:

@@ -1,26 +1,30 @@
 """Asking the other contact point: one signed message over mutual TLS, one verified answer.
 
 The other end is known before a byte of a message leaves: its certificate is checked and pinned inside the handshake
-(:mod:`contact_point.tls`). The answer's signature covers ours, so it answers this message and no other.
+(:mod:`contact_point.tls`). A connection is kept between messages, but not when who we are or whom we trust changed, and not
+for longer than :data:`contact_point.tls.LIFE`. The answer's signature covers ours, so it answers this message and no other.
 """
 
 from __future__ import annotations
 
 import secrets
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
 
 from contact_point import tls, wire
-from contact_point.keys import VerifyingKey
 from contact_point.wire import HttpRequest, HttpResponse, Problem
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
     from datetime import datetime
 
+    from contact_point.identity import Identity, State
     from contact_point.keys import SigningKey
-    from contact_point.settings import Designation
     from pcsc.messages import Message
 
 TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
@@ -75,13 +79,13 @@ class RefusedError(ClientError):
 class Client:
     """A connection to the other contact point; keeps it open between messages. Thread-safe. Close it, or use `with`."""
 
-    def __init__(self, other: Designation, key: SigningKey, context: ssl.SSLContext) -> None:
-        """Talk to ``other`` through ``context`` (see :func:`contact_point.tls.client_context`), signing with ``key``."""
-        self._other = other
+    def __init__(self, identity: Identity, key: SigningKey, life: float = tls.LIFE) -> None:
+        """Talk to the contact point that ``identity`` has designated then, signing with ``key``."""
+        self._identity = identity
         self._key = key
-        self._verifying = VerifyingKey.from_pem(other.signing_key_pem.encode())
-        # trust_env: a proxy named in the environment would be a third party (Article 3(3)).
-        self._http = httpx2.Client(verify=context, trust_env=False, timeout=TIMEOUT, follow_redirects=False)
+        self._life = life
+        self._lock = threading.Lock()
+        self._line: _Line | None = None
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -89,7 +93,14 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         """Close the connection."""
-        self._http.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection once nothing is under way on it; the next message makes a new one."""
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            line.let_go()
 
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
         """Send ``message``, whose encoded form is ``body``, and return the answer with its bytes.
@@ -101,12 +112,13 @@ class Client:
             WireError, SignatureRefusedError: what came back is not a signed answer to this message.
 
         """
-        url = self._other.address + wire.PATHS[type(message)]
+        state = self._identity.now
+        url = state.other.address + wire.PATHS[type(message)]
         request = wire.sign_request(url, body, self._key, nonce=secrets.token_hex(16), now=now)
-        status, headers, answer = self._send(request, body)
+        status, headers, answer = self._send(state, request, body)
         if len(answer) > wire.MAX_BODY:
             raise wire.WireError(f"an answer has at most {wire.MAX_BODY} bytes; {len(answer)} came")
-        wire.verify_response(HttpResponse(status, headers, request), answer, self._verifying, now=now)
+        wire.verify_response(HttpResponse(status, headers, request), answer, state.verifying, now=now)
         if status != httpx2.codes.OK:
             raise RefusedError(wire.read_problem(answer, status), seconds(headers.get("retry-after", "")))
         decoded = wire.decode(answer, *wire.ANSWERS[type(message)])
@@ -116,14 +128,55 @@ class Client:
             )
         return decoded, answer
 
-    def _send(self, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    @contextmanager
+    def _connected(self, state: State) -> Iterator[httpx2.Client]:
+        """Give the connection of this state, for one message."""
+        with self._lock:
+            stale = self._line
+            if stale is not None and stale.state is state and time.monotonic() < stale.until:
+                line, stale = stale, None
+            else:
+                line = self._line = _Line(state, self._identity.client, time.monotonic() + self._life)
+            line.take()
+        if stale is not None:
+            stale.let_go()
         try:
-            response = self._http.post(request.url, content=body, headers=request.headers)
+            yield line.http
+        finally:
+            line.let_go()
+
+    def _send(self, state: State, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        try:
+            with self._connected(state) as http:
+                response = http.post(request.url, content=body, headers=request.headers)
         except httpx2.HTTPError as error:
             if (refusal := tls.refusal(error)) is not None:
                 raise refusal from None
             raise UnreachableError(
-                f"no answer came from {self._other.name} at {self._other.address} ({error}): the message is kept and can be "
+                f"no answer came from {state.other.name} at {state.other.address} ({error}): the message is kept and can be "
                 "sent again with `pcsc resume`; it will be answered once"
             ) from None
         return response.status_code, dict(response.headers), response.content
+
+
+class _Line:
+    """Connections made under one state; closed when the last one who holds it lets go."""
+
+    def __init__(self, state: State, context: ssl.SSLContext, until: float) -> None:
+        self.state = state
+        self.until = until
+        # trust_env: a proxy named in the environment would be a third party (Article 3(3)).
+        self.http = httpx2.Client(verify=context, trust_env=False, timeout=TIMEOUT, follow_redirects=False)
+        self._lock = threading.Lock()
+        self._held = 1
+
+    def take(self) -> None:
+        with self._lock:
+            self._held += 1
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._held -= 1
+            last = self._held == 0
+        if last:
+            self.http.close()

@@ -103,7 +103,7 @@ def transport(here: Installation) -> Transport:
     """
     if here.other is None:
         raise OutOfOrderError(
-            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
+            here.settings.lacking or "no contact point of the other Party is designated here (Art. 3(2))"
         )
     return here.other
 

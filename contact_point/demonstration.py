@@ -27,12 +27,12 @@ from rich.table import Table
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
-from contact_point import correspondence, installation, main, provided, queried, querying, service, witness
+from contact_point import correspondence, designation, installation, main, provided, queried, querying, service, witness
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.installation import Plan
 from contact_point.querying import Justification
 from contact_point.service import Installation
-from contact_point.settings import SettingsError
+from contact_point.settings import Designation, Settings, SettingsError, read_card
 from contact_point.store import Impression, Subject
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
@@ -273,9 +273,18 @@ def _set_up(folder: Path, stack: ExitStack, console: Console) -> Stage:
     for party in Party:
         card = (folder / party.other.value.lower() / "card.json").read_text(encoding="utf-8")
         with main.opened(folder / party.value.lower()) as here:
-            installation.designate(here.settings, card, "demonstration note of 2019-01-05", main.clock())
+            designate(here.settings, card, "demonstration note of 2019-01-05")
         sides[party] = Side(party, stack.enter_context(main.opened(folder / party.value.lower())))
     return Stage(console, sides[Party.JP], sides[Party.US])
+
+
+def designate(settings: Settings, card: str, note: str, now: datetime | None = None) -> Designation:
+    """Let two persons designate the other contact point by its card, and this one by its own: Article 3(2)."""
+    own, at = settings.folder.card.read_text(encoding="utf-8"), now or main.clock()
+    for each in (card, own):
+        entered = designation.enter(settings, each, note, by="first officer (demonstration)", now=at)
+        designation.confirm(settings, by="second officer (demonstration)", now=at, fingerprint=entered.fingerprint)
+    return read_card(card)
 
 
 def free_port() -> int:

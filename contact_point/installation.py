@@ -1,7 +1,8 @@
-"""Making an installation, designating the other Party's contact point, further arrangements with it, and the end of it all.
+"""Making an installation, further arrangements with the other Party's contact point, and the end of it all.
 
 Articles 3, 4(7) and 15(4). Both installations begin with the same arrangement: each signs it when it is made, its card
-carries the signature, and designating the other contact point by its card joins the two. A later version is signed by each with
+carries the signature, and designating the other contact point by its card (:mod:`contact_point.designation`) joins the two. A
+later version is signed by each with
 :func:`sign_arrangement` and entered by each, with the other's signature, by :func:`enter_arrangement`.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from annex.parameters import Party
 from contact_point import arrangements
-from contact_point.arrangements import DocumentError, Signatory, Signature
-from contact_point.certificates import CertificateAuthority, CertificateError, load_certificate, spki_sha256
+from contact_point.arrangements import DocumentError, Signatory
+from contact_point.certificates import CertificateAuthority, spki_sha256
 from contact_point.keys import KeysError, KeySlots, SigningKey, VerifyingKey
 from contact_point.keys.erasure import check_erasure
 from contact_point.keys.tokens import TokenWrapping
@@ -39,7 +39,6 @@ from contact_point.settings import (
     write_card,
     write_termination,
 )
-from contact_point.tls import Pin, TlsError
 from pcsc.errors import TerminatedError
 
 if TYPE_CHECKING:
@@ -166,38 +165,6 @@ def _first(plan: Plan) -> tuple[bytes, str]:
         raise SettingsError(str(error)) from None
 
 
-def designate(settings: Settings, card: str, note: str, now: datetime) -> Designation:
-    """Enter the other Party's contact point, as notified through diplomatic channels by ``note``: Articles 3(1) and 3(2).
-
-    Where it was entered with another signing key, that one is remembered: what it signed until now stays signed.
-
-    Raises:
-        SettingsError: the card is not one, is of our own Party, cannot be used, is of a contact point that signed another
-            arrangement than we hold, or no note is named.
-
-    """
-    other = read_card(card)
-    if other.party is not settings.party.other:
-        raise SettingsError(
-            f"Art. 3(2): this is a contact point of {settings.party} and the card is of {other.party}; the other Party's card "
-            "is needed"
-        )
-    if not note.strip():
-        raise SettingsError(
-            "Art. 3(2): a contact point is notified through diplomatic channels; name the note that did, with its date"
-        )
-    _check(other)
-    signatory = _signatory(settings, other)
-    before = settings.other
-    if before is not None and before.signing_key_pem != other.signing_key_pem:
-        remember(settings.folder, FormerKey(before.uri, before.signing_key_pem, now))
-    arrangements.attach(settings.folder.arrangements, other.arrangement.version, signatory)
-    settings.folder.other_authority.write_text(other.authority_pem, encoding="utf-8")
-    settings.folder.note.write_text(note.strip() + "\n", encoding="utf-8")
-    settings.folder.other.write_text(write_card(other), encoding="utf-8")
-    return other
-
-
 def renew_signing_key(settings: Settings, now: datetime) -> Designation:
     """Replace our signing key, sign our card's arrangement with the new one, and return the card to give to the other side.
 
@@ -230,51 +197,6 @@ def renew_signing_key(settings: Settings, now: datetime) -> Designation:
     )
     folder.card.write_text(write_card(renewed), encoding="utf-8")
     return renewed
-
-
-def _check(other: Designation) -> None:
-    """Refuse a card with which the other contact point could not be reached, or not be told from anybody else."""
-    if not other.address.startswith("https://"):
-        raise SettingsError(f"Art. 9: the card's address begins with https://; got {other.address!r}")
-    try:
-        Pin(other.uri, frozenset(other.tls_keys))
-        load_certificate(ssl.PEM_cert_to_DER_cert(other.authority_pem))
-        VerifyingKey.from_pem(other.signing_key_pem.encode())
-    except (TlsError, CertificateError, KeysError, ValueError) as error:
-        raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None
-
-
-_ANEW = (
-    "make the installation of whoever holds another document than the agreed one anew with that "
-    "(`pcsc init --arrangement FILE`)"
-)
-
-
-def _signatory(settings: Settings, other: Designation) -> Signatory:
-    """Return the other Party's signature of an arrangement that we hold: Article 4(7) is of one document, not of two."""
-    ours, theirs, signed = settings.party, other.party, other.arrangement
-    held = [each.version for each in settings.arrangements.versions]
-    if signed.version not in held:
-        raise SettingsError(
-            f"Art. 4(7): expected a card of {theirs} that signs {' or '.join(held)}, which {ours} holds; got one that signs "
-            f"{signed.version}: an arrangement is one document that both hold; "
-            + (_ANEW if settings.other is None else "enter theirs first with `pcsc arrangement enter`")
-        )
-    path = arrangements.document_path(settings.folder.arrangements, signed.version)
-    document = path.read_bytes()
-    here = arrangements.fingerprint(document)
-    if here != signed.sha256:
-        raise SettingsError(
-            f"Art. 4(7): {ours} and {theirs} both hold an arrangement {signed.version}, but not the same document: its "
-            f"SHA-256 is {here} here and {signed.sha256} on the card; compare the two files, and {_ANEW}"
-        )
-    key = VerifyingKey.from_pem(other.signing_key_pem.encode())
-    signatory = Signatory(theirs, key, Signature("ECDSA-P384-SHA384", key.key_id, signed.signature))
-    try:
-        signatory.check(document, path)
-    except DocumentError as error:
-        raise SettingsError(f"the card cannot be used: {error}; ask the other contact point for a whole one") from None
-    return signatory
 
 
 def sign_arrangement(settings: Settings, path: Path, now: datetime) -> Path:
@@ -310,10 +232,7 @@ def enter_arrangement(settings: Settings, path: Path, theirs: Path, now: datetim
     """
     other = settings.other
     if other is None:
-        raise SettingsError(
-            "Art. 4(7): an arrangement is between both contact points, and that of the other Party is not designated: enter "
-            "its card with `pcsc designate CARD --note NOTE`"
-        )
+        raise SettingsError(f"Art. 4(7): an arrangement is between both contact points: {settings.lacking}")
     document = path.read_bytes()
     ours = arrangements.sign(document, settings.party, SigningKey.load(settings.folder.signing_key))
     key = VerifyingKey.from_pem(other.signing_key_pem.encode())

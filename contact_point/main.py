@@ -18,16 +18,16 @@ from contact_point import delivery, disposal, due, installation, settings, tls, 
 from contact_point.client import Client
 from contact_point.hardening import harden
 from contact_point.holdings import Holdings
+from contact_point.identity import Identity
 from contact_point.keys import KeySlots, SigningKey
 from contact_point.keys.erasure import check_erasure
 from contact_point.keys.tokens import TokenWrapping
 from contact_point.nist.reading import JAIL
 from contact_point.prints import PrintReader
 from contact_point.service import Installation
-from contact_point.settings import Designation, SettingsError
+from contact_point.settings import SettingsError
 from contact_point.store import Store
 from contact_point.timekeeping import Guard
-from contact_point.tls import Pin
 from matcher import warm
 from pcsc.errors import NoArrangementError
 
@@ -68,6 +68,7 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
         slots = [KeySlots.open(path, wrapping=wrapping) for path in folder.slots]
         store = Store(found.server or folder.database, *slots, plan=lambda tx, each: _plan(found, tx, each))
         stack.callback(store.close)
+        identity = None if found.other is None else Identity(folder, clock)
         yield Installation(
             settings=found,
             store=store,
@@ -75,7 +76,10 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
             clock=clock,
             guard=Guard(),
             holdings=Holdings(store, found.party, threads=found.threads) if gallery else None,
-            other=None if found.other is None else stack.enter_context(_client(found, found.other)),
+            other=None
+            if identity is None
+            else stack.enter_context(Client(identity, SigningKey.load(folder.signing_key))),
+            identity=identity,
         )
 
 
@@ -85,22 +89,11 @@ def _plan(found: Settings, tx: Transaction, exchange: Exchange) -> None:
         due.plan(tx, exchange, found.arrangement(clock()))
 
 
-def _client(found: Settings, other: Designation) -> Client:
-    """Return the connection to the other contact point, which is made at the first message."""
-    context = tls.client_context(
-        certificate=found.folder.certificate,
-        key=found.folder.certificate_key,
-        peer_authority=found.folder.other_authority,
-        pin=Pin(other.uri, frozenset(other.tls_keys)),
-    )
-    return Client(other, SigningKey.load(found.folder.signing_key), context)
-
-
 def server(here: Installation) -> uvicorn.Server:
     """Return the server that answers the other contact point; run it with ``run()``.
 
     Raises:
-        SettingsError: no contact point of the other Party is designated.
+        SettingsError: a designation is not in effect (Article 3(2)).
 
     """
     import uvicorn  # noqa: PLC0415 - the other commands start without the server
@@ -109,25 +102,18 @@ def server(here: Installation) -> uvicorn.Server:
     from contact_point import peer  # noqa: PLC0415
 
     found = here.settings
-    if found.other is None:
-        raise SettingsError(
-            "Art. 3(2): no contact point of the other Party is designated, so nobody could be answered: enter its card "
-            "with `pcsc designate CARD --note NOTE`"
-        )
-    context = tls.server_context(
-        certificate=found.folder.certificate,
-        key=found.folder.certificate_key,
-        peer_authority=found.folder.other_authority,
-    )
+    identity = here.identity
+    if identity is None:
+        raise SettingsError(found.lacking)
     return uvicorn.Server(
         uvicorn.Config(
-            peer.build(here, SigningKey.load(found.folder.signing_key), found.other, clock),
+            peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock),
             host=found.host,
             port=found.port,
             http=tls.protocol(HttpToolsProtocol),
             ws="none",
             loop="uvloop",
-            ssl_context_factory=lambda _config, _default: context,
+            ssl_context_factory=lambda _config, _default: identity.server,
             log_config=None,
             server_header=False,
             access_log=False,
@@ -141,7 +127,7 @@ def serve(root: Path) -> None:
     """Answer the other contact point until told to stop.
 
     Raises:
-        SettingsError: there is no installation, or no contact point of the other Party is designated.
+        SettingsError: there is no installation, or a designation is not in effect (Article 3(2)).
 
     """
     with opened(root) as here:  # first of all: what is to go goes, also where the service cannot start
@@ -150,7 +136,7 @@ def serve(root: Path) -> None:
     with opened(root, gallery=True) as here:
         found = here.settings
         answering = server(here)
-        remarks = _remarks(found)
+        remarks = _remarks(here)
         ready = warm.warm()  # before anybody waits for an answer
         for remark in (*harden(), *remarks, *here.store.warnings(), *ready.remarks):
             _log.warning("%s", remark)
@@ -167,11 +153,13 @@ def serve(root: Path) -> None:
                 ) from None
 
 
-def _remarks(found: Settings) -> list[str]:
-    """Return what the operator should know of where the keys lie."""
+def _remarks(here: Installation) -> list[str]:
+    """Return what the operator should know of where the keys lie, and of whom is trusted."""
+    found = here.settings
     wrapping = installation.wrapping(found.folder.root, found.keys)
     token = wrapping.check() if isinstance(wrapping, TokenWrapping) else []
-    return [*check_erasure(found.folder.slots, token=found.keys.token is not None), *token]
+    trust = [] if here.identity is None else here.identity.remarks()
+    return [*check_erasure(found.folder.slots, token=found.keys.token is not None), *token, *trust]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The API for the other contact point: HTTPS, TLS 1.3, client certificate, signed messages in and out.
 
-For every request, in this order: who calls (the certificate's URI and key against the designation, anew each time), how much
+For every request, in this order: who calls (the certificate against the designation and its authority's revocation list, as
+they are at that moment: :mod:`contact_point.identity`), how much
 comes (a bound on the body), who signed it (RFC 9421, with content digest, time and nonce), what it is (one message), and only
 then what it asks. An error tells the article, a stable code and what to do; unexpected ones tell only a trace id.
 """
@@ -18,11 +19,11 @@ from starlette.exceptions import HTTPException
 
 from contact_point import queried, tls, wire
 from contact_point.hardening import drain, forget
-from contact_point.keys import KeysError, VerifyingKey
+from contact_point.keys import KeysError
 from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
-from contact_point.tls import NotContactPointError, Pin
+from contact_point.tls import NotContactPointError, RevokedError, UnknownStandingError
 from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
 from contact_point.witness import ForkError
 from matcher.extraction import ExtractionError
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from contact_point.identity import Identity, State
     from contact_point.keys import SigningKey
     from contact_point.service import Installation
-    from contact_point.settings import Designation
     from pcsc.messages import Message
 
 _log = logging.getLogger("contact_point.peer")
@@ -53,6 +54,8 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (errors.NotAMatchError, 404, "", ""),
     (errors.TreatyError, 422, "", ""),
     (ReplayError, 409, "9", "9.REPLAY"),
+    (UnknownStandingError, 503, "9", "9.REVOCATION_LIST"),
+    (RevokedError, 403, "9", "9.REVOKED"),
     (NotContactPointError, 403, "3(3)", "3-3.INDIRECT"),
     (SignatureRefusedError, 401, "9", "9.SIGNATURE"),
     (WireError, 400, "4(7)", "4-7.FORMAT"),
@@ -76,10 +79,10 @@ ANSWER_WITHIN: Final = 45.0
 TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match; send the same message again"
 
 
-def build(here: Installation, key: SigningKey, other: Designation, clock: Callable[[], datetime]) -> FastAPI:
-    """Return the application that answers ``other`` for the installation ``here``, signing with ``key``."""
+def build(here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> FastAPI:
+    """Return the application that answers whom ``identity`` admits for the installation ``here``, signing with ``key``."""
     app = FastAPI(title="PCSC contact point", version="1", docs_url=None, redoc_url=None, openapi_url=None)
-    desk = _Desk(here, key, other, clock)
+    desk = _Desk(here, key, identity, clock)
     for kind, path in wire.PATHS.items():
         app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
     app.add_exception_handler(HTTPException, desk.not_a_route)
@@ -89,11 +92,10 @@ def build(here: Installation, key: SigningKey, other: Designation, clock: Callab
 class _Desk:
     """What every route does with a request."""
 
-    def __init__(self, here: Installation, key: SigningKey, other: Designation, clock: Callable[[], datetime]) -> None:
+    def __init__(self, here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> None:
         self._here = here
         self._key = key
-        self._pins = (Pin(other.uri, frozenset(other.tls_keys)),)
-        self._verifying = VerifyingKey.from_pem(other.signing_key_pem.encode())
+        self._identity = identity
         self._address = here.settings.address
         self._clock = clock
 
@@ -103,11 +105,13 @@ class _Desk:
         async def take(request: Request) -> Response:
             signed = HttpRequest(self._address + request.url.path, dict(request.headers))
             try:
-                tls.identify(tls.client_certificate(request.scope), self._pins, self._clock())
+                caller = self._identity.admit(tls.client_certificate(request.scope))
                 body = await _body(request)
                 with anyio.fail_after(ANSWER_WITHIN):
                     # Given up, the thread may still commit: an answer that was lost, and is given when the query comes again.
-                    answer = await anyio.to_thread.run_sync(self._receive, kind, signed, body, abandon_on_cancel=True)
+                    answer = await anyio.to_thread.run_sync(
+                        self._receive, kind, signed, body, caller, abandon_on_cancel=True
+                    )
             except Exception as error:  # noqa: BLE001 - the last resort: whatever went wrong is answered, and tells nothing
                 problem = self._problem(error, signed)
                 forget(error)  # Art. 8(1): with the print that was refused
@@ -116,15 +120,15 @@ class _Desk:
 
         return take
 
-    def _receive(self, kind: type[Message], signed: HttpRequest, body: bytes) -> bytes:
+    def _receive(self, kind: type[Message], signed: HttpRequest, body: bytes, caller: State) -> bytes:
         try:
-            return self._taken_in(kind, signed, body)
+            return self._taken_in(kind, signed, body, caller)
         finally:
             drain()  # Art. 8(1)
 
-    def _taken_in(self, kind: type[Message], signed: HttpRequest, body: bytes) -> bytes:
+    def _taken_in(self, kind: type[Message], signed: HttpRequest, body: bytes, caller: State) -> bytes:
         now = self._clock()
-        nonce = wire.verify_request(signed, body, self._verifying, now=now)
+        nonce = wire.verify_request(signed, body, caller.verifying, now=now)
         message = wire.decode(body, kind)
         with self._here.store.transaction() as tx:
             # A signature is fresh for MAX_AGE either way, so its nonce is remembered for twice that.
@@ -140,7 +144,9 @@ class _Desk:
 
     def _problem(self, error: Exception, signed: HttpRequest) -> Response:
         problem = problem_of(error)
-        if problem.status >= 500:
+        if isinstance(error, NotContactPointError):
+            _log.warning("trace %s: refused %s %s: %s", problem.trace, problem.status, problem.code, error)
+        elif problem.status >= 500:
             _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
         else:
             _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
@@ -168,11 +174,12 @@ def problem_of(error: Exception) -> Problem:
     """Return the problem that tells the other contact point about ``error``."""
     for kind, status, article, code in STATUS:
         if isinstance(error, kind):
-            # What is wrong with a message is told; what is wrong here is for our log.
+            # What is wrong with a message is told; what is wrong here is for our log, but for a list that the caller publishes.
             if isinstance(error, errors.TreatyError):
                 detail = error.args[0] if status < 500 else TECHNICAL
                 return Problem(status, error.article, error.code, detail, _trace())
-            return Problem(status, article, code, str(error) if status < 500 else TECHNICAL, _trace())
+            told = status < 500 or isinstance(error, UnknownStandingError)
+            return Problem(status, article, code, str(error) if told else TECHNICAL, _trace())
     return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, _trace())
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from contact_point import due, prints, wire
 from contact_point.holdings import Holdings
+from contact_point.identity import Identity
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
 from contact_point.store import Received, Store, UnknownExchangeError
@@ -63,6 +64,8 @@ class Installation:
     """Holds the clock to others: that of the other contact point, whose messages say their time, is one of them."""
     holdings: Holdings | None = None
     other: Transport | None = None
+    identity: Identity | None = None
+    """Who we are and whom we trust, where designations are in effect; kept up with the files."""
 
 
 def moment(here: Installation, now: datetime) -> datetime:

@@ -5,8 +5,9 @@ Read once at start and never changed. Nothing here touches a private key or the 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
@@ -18,6 +19,7 @@ from contact_point import arrangements
 from contact_point.arrangements import DocumentError
 from contact_point.keys import Token
 from contact_point.parsing import first_fault
+from contact_point.writing import put
 from pcsc.agreement import Agreement, Termination
 from pcsc.arrangement import Arrangement, Arrangements
 from pcsc.errors import TreatyError
@@ -98,6 +100,73 @@ _FORMER = TypeAdapter(tuple[FormerKey, ...])
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """Who did something, and when."""
+
+    by: Annotated[str, Field(min_length=1)]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A card as one person entered it from a diplomatic note and, where it is in effect, another confirmed it: Art. 3(2)."""
+
+    card: Designation
+    note: str
+    entered: Signed
+    confirmed: Signed | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the card in hexadecimal, as `sha256sum card.json` prints it for what `pcsc init` wrote."""
+        return hashlib.sha256(write_card(self.card).encode()).hexdigest()
+
+    @property
+    def in_effect(self) -> bool:
+        """Whether two different persons stand behind it."""
+        return self.confirmed is not None and not same_person(self.entered.by, self.confirmed.by)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are of one person, as far as they tell: spacing and case are no difference."""
+    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+
+
+_NOTIFIED: Final = TypeAdapter(Notified)
+
+
+def read_notified(path: Path) -> Notified | None:
+    """Return what was entered in a file, or ``None`` where there is none.
+
+    Raises:
+        SettingsError: it cannot be read.
+
+    """
+    try:
+        return _NOTIFIED.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        fault = first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise SettingsError(f"{path}: {fault}; enter the card again with `pcsc designate CARD --note NOTE`") from None
+
+
+def write_notified(path: Path, notified: Notified) -> None:
+    """Keep a card with who entered and who confirmed it."""
+    put(path, _NOTIFIED.dump_json(notified, indent=2) + b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A reverse proxy that ends TLS in our place: opt-in, because what it says of the caller has to be believed."""
+
+    socket: Path
+    """The private unix socket that the proxy passes requests to; a relative one lies beside ``installation.toml``."""
+    uid: Annotated[int, Field(ge=0)]
+    """The numeric user that the proxy's workers run as; nobody else is heard on the socket."""
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Where the keys of what is stored lie, and how long a wrapping key is used."""
 
@@ -133,18 +202,43 @@ class Folder:
 
     @property
     def other(self) -> Path:
-        """The card of the other contact point, once it is designated."""
+        """The card of the other contact point, once it is designated: what its record and receipts are verified with."""
         return self.root / "other.json"
 
     @property
+    def other_designation(self) -> Path:
+        """The designation of the other contact point that is in effect: its card, the note, and both persons (Article 3(2))."""
+        return self.root / "other-designation.json"
+
+    @property
+    def own_designation(self) -> Path:
+        """The designation of this contact point, as our Party notified it."""
+        return self.root / "own-designation.json"
+
+    @property
+    def other_entered(self) -> Path:
+        """A designation of the other contact point that waits for the second person."""
+        return self.root / "other-entered.json"
+
+    @property
+    def own_entered(self) -> Path:
+        """A designation of this contact point that waits for the second person."""
+        return self.root / "own-entered.json"
+
+    @property
     def other_authority(self) -> Path:
-        """The certificate of the other contact point's authority, from its card."""
+        """The certificate of the other contact point's authority, from its card; two of them while it changes."""
         return self.root / "other-authority.pem"
 
     @property
-    def note(self) -> Path:
-        """The diplomatic note that notified the other contact point (Article 3(2))."""
-        return self.root / "note.txt"
+    def other_revoked(self) -> Path:
+        """The revocation list of the other contact point's authority, once one was entered; two while it changes."""
+        return self.root / "other-revoked.pem"
+
+    @property
+    def other_revoked_numbers(self) -> Path:
+        """The highest number of each authority's list that was entered."""
+        return self.root / "other-revoked.json"
 
     @property
     def termination(self) -> Path:
@@ -170,6 +264,26 @@ class Folder:
     def certificate_key(self) -> Path:
         """The key of the TLS certificate."""
         return self.root / "tls" / "key.pem"
+
+    @property
+    def next_certificate(self) -> Path:
+        """The certificate that is to follow, once it was entered."""
+        return self.root / "tls" / "next-certificate.pem"
+
+    @property
+    def next_key(self) -> Path:
+        """The key of the next certificate."""
+        return self.root / "tls" / "next-key.pem"
+
+    @property
+    def next_request(self) -> Path:
+        """The request for the next certificate, for our authority to sign."""
+        return self.root / "tls" / "next-request.pem"
+
+    @property
+    def revoked(self) -> Path:
+        """Our authority's revocation list, to give to the other contact point."""
+        return self.authority / "revoked.pem"
 
     @property
     def signing_key(self) -> Path:
@@ -226,11 +340,15 @@ class Settings:
     arrangements: Arrangements
     """Every version held, past and to come; each signed by both Parties once the other one is designated."""
     other: Designation | None
+    """The other contact point, once its designation and our own are in effect (Article 3(2))."""
     keys: Keys
     server: str = ""
     """The URL of the database server, where what is stored does not rest in a file of the folder."""
     former: tuple[FormerKey, ...] = ()
     """The signing keys that either contact point used before."""
+    proxy: Proxy | None = None
+    lacking: str = ""
+    """What a designation lacks, with what to do, where ``other`` is ``None``."""
 
     @property
     def address(self) -> str:
@@ -259,6 +377,7 @@ class _Installation:
     threads: Annotated[int, Field(ge=1, le=256)]
     database: Annotated[str, Field(pattern=r"^postgresql\+psycopg://")] = ""
     keys: Keys = field(default_factory=Keys)
+    proxy: Proxy | None = None
 
 
 _INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
@@ -282,11 +401,10 @@ def read(root: Path) -> Settings:
         installation = _INSTALLATION.validate_python(_toml(folder.installation))
     except ValidationError as error:
         raise SettingsError(f"{folder.installation}: {first_fault(error)}") from None
-    try:
-        other = read_card(folder.other.read_text(encoding="utf-8")) if folder.other.is_file() else None
-    except SettingsError as error:
-        raise SettingsError(f"{folder.other}: {error}") from None
-    keys = installation.keys
+    lacking = _lacking(folder)
+    designation = None if lacking else read_notified(folder.other_designation)
+    other = None if designation is None else designation.card
+    keys, proxy = installation.keys, installation.proxy
     folder = Folder(root, None if keys.folder is None else root / keys.folder)
     return Settings(
         folder=folder,
@@ -301,6 +419,8 @@ def read(root: Path) -> Settings:
         other=other,
         keys=keys,
         server=installation.database,
+        proxy=None if proxy is None else replace(proxy, socket=root / proxy.socket),
+        lacking=lacking,
         former=_former(folder),
     )
 
@@ -324,6 +444,45 @@ def remember(folder: Folder, key: FormerKey) -> None:
     new = folder.former_keys.with_suffix(".new")
     new.write_bytes(_FORMER.dump_json((*others, key), indent=2) + b"\n")
     new.replace(folder.former_keys)
+
+
+def designated(folder: Folder) -> Designation:
+    """Return the other contact point as it is designated now.
+
+    Raises:
+        SettingsError: a designation is not in effect, or cannot be read.
+
+    """
+    if lacking := _lacking(folder):
+        raise SettingsError(lacking)
+    found = read_notified(folder.other_designation)
+    assert found is not None  # noqa: S101 - what is missing was said
+    return found.card
+
+
+def _lacking(folder: Folder) -> str:
+    """Return what keeps both contact points from being used, with what to do; nothing where both designations are in effect."""
+    sides = (
+        ("contact point of the other Party", "its card", "CARD", folder.other_designation, folder.other_entered),
+        ("own contact point", "our card as we notified it", folder.card, folder.own_designation, folder.own_entered),
+    )
+    for what, whose, card, effective, waiting in sides:
+        found = read_notified(effective)
+        if found is not None and found.in_effect:
+            continue
+        entered = read_notified(waiting)
+        if entered is None:
+            return (
+                f"Art. 3(2): no {what} is designated here, so nothing is sent and nobody is answered: enter {whose} with "
+                f"`pcsc designate {card} --note NOTE --by NAME`, and let another person confirm it with `pcsc designate "
+                "--confirm --by NAME`"
+            )
+        return (
+            f"Art. 3(2): the designation of the {what} was entered by {entered.entered.by} and waits for a second person, so "
+            "nothing is sent and nobody is answered: another person compares the card's fingerprint, "
+            f"{entered.fingerprint[:16]}…, with the note, and confirms it with `pcsc designate --confirm --by NAME`"
+        )
+    return ""
 
 
 _TERMINATION = TypeAdapter(Termination)

@@ -5,8 +5,10 @@ other Party notified them. The other Party's authority alone is not enough, it m
 
 The calling side refuses a wrong server inside the handshake, before a byte of a request exists on the wire. The
 answering side verifies the chain in the handshake and calls :func:`identify` on every request, because a connection
-outlives the moment it was opened: a pin may be withdrawn, a certificate may expire. Tickets are switched off, since a
-resumed session would skip the verification.
+outlives the moment it was opened: a pin may be withdrawn, a certificate may expire or be revoked. No connection is older
+than :data:`LIFE`. Tickets are switched off, since a resumed session would skip the verification.
+
+A context is made of files once. :class:`Newest` is one that asks, for each connection, for the context that counts then.
 
 uvicorn hides the certificate from the application; :func:`protocol` makes the protocol class that does not, and
 :func:`client_certificate` refuses a request that came without one.
@@ -22,7 +24,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from contact_point.certificates import CertificateError, load_certificate, san_uris, spki_sha256
 
@@ -34,6 +39,11 @@ if TYPE_CHECKING:
 
 GOODBYE_SECONDS: Final = 1.0
 """How long a stopping server waits for the other end to say goodbye."""
+
+LIFE: Final = 600.0
+"""Seconds that a connection lives; the answer under way is given to its end, for at most another :data:`LAST_ANSWER`."""
+
+LAST_ANSWER: Final = 60.0
 
 GROUP: Final = "secp384r1"
 """Key agreement on P-384, an approved curve (NIST SP 800-56A)."""
@@ -64,6 +74,14 @@ class NotContactPointError(TlsError, ssl.SSLError):
 
     def __str__(self) -> str:
         return str(self.args[1])
+
+
+class RevokedError(NotContactPointError):
+    """The certificate was taken back by the authority that issued it."""
+
+
+class UnknownStandingError(NotContactPointError):
+    """Nobody can tell whether the certificate was taken back: the authority's list is missing, broken or out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +125,8 @@ def read_certificate(certificate_der: bytes) -> PeerCertificate:
     """Read the identity in a certificate.
 
     Raises:
-        NotContactPointError: the bytes are no certificate, or it does not name exactly one URI.
+        NotContactPointError: the bytes are no certificate, it does not name exactly one URI, it is an authority's, or its key
+            is not on P-384.
 
     """
     try:
@@ -120,7 +139,27 @@ def read_certificate(certificate_der: bytes) -> PeerCertificate:
         raise NotContactPointError(
             f"Art. 1(1), 3(3): a contact point's certificate names exactly one URI; this one names {list(uris)}"
         )
+    _check_profile(certificate)
     return PeerCertificate(uris[0], key, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+
+def _check_profile(certificate: x509.Certificate) -> None:
+    """Refuse what OpenSSL lets pass: an authority that speaks as a contact point, and keys of another kind."""
+    try:
+        authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        authority = False
+    if authority:
+        raise NotContactPointError(
+            "Art. 1(1), 3(3): the certificate is that of an authority, and an authority is no contact point; the other Party "
+            "must present one that was issued to its contact point"
+        )
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+        raise NotContactPointError(
+            "Art. 9: a contact point's key is an ECDSA key on P-384 (NIST SP 800-57); the certificate's is another, and the "
+            "other Party must present one with such a key"
+        )
 
 
 def identify(certificate_der: bytes, pins: Iterable[Pin], now: datetime) -> Pin:
@@ -156,13 +195,23 @@ def _pinned(peer: PeerCertificate, pins: Iterable[Pin]) -> Pin:
     )
 
 
+Check: TypeAlias = "Callable[[bytes], None]"
+"""Raises :class:`NotContactPointError` where a verified certificate (DER) is not to be trusted all the same."""
+
+
 def server_context(
-    *, certificate: Path, key: Path, peer_authority: Path, refused: Callable[[str], None] | None = None
+    *,
+    certificate: Path,
+    key: Path,
+    peer_authority: Path,
+    refused: Callable[[str], None] | None = None,
+    check: Check | None = None,
 ) -> ssl.SSLContext:
     """Return the answering side's context: TLS 1.3, a client certificate under ``peer_authority``, no tickets.
 
     Files are PEM. A refused handshake is logged and, with its reason, given to ``refused``; the servers themselves
-    close the connection and say nothing. Which contact point called is decided by :func:`identify`.
+    close the connection and say nothing. Which contact point called is decided by :func:`identify`. ``check`` is run at the end
+    of the handshake.
 
     Raises:
         ContextError: a file is missing, cannot be read, or the key is not the certificate's.
@@ -174,13 +223,15 @@ def server_context(
     _prepare(context, certificate, key, peer_authority)
 
     @contextmanager
-    def watched(_: Connection) -> Iterator[None]:
+    def watched(connection: Connection) -> Iterator[None]:
         try:
             yield
+            if check is not None:
+                check(connection.getpeercert(binary_form=True) or b"")
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", None) or error.reason or str(error)
+            reason = _reason(error)
             _log.warning("Art. 9: refused a connection in the handshake: %s", reason)
             if refused is not None:
                 refused(reason)
@@ -190,11 +241,20 @@ def server_context(
     return context
 
 
-def client_context(*, certificate: Path, key: Path, peer_authority: Path, pin: Pin) -> ssl.SSLContext:
+def _reason(error: ssl.SSLError) -> str:
+    """Return in words why a handshake was refused, whoever refused it."""
+    if isinstance(error, NotContactPointError):
+        return str(error)
+    return getattr(error, "verify_message", None) or error.reason or str(error)
+
+
+def client_context(
+    *, certificate: Path, key: Path, peer_authority: Path, pin: Pin, check: Check | None = None
+) -> ssl.SSLContext:
     """Return the calling side's context: TLS 1.3, and only the pinned server, by chain, host name, URI and key.
 
-    Any other server is refused inside the handshake with :class:`NotContactPointError`: nothing of a request is ever
-    encrypted to it. Works for blocking sockets, asyncio and uvloop.
+    ``check`` is run at the end of the handshake. Any other server is refused inside the handshake with
+    :class:`NotContactPointError`: nothing of a request is ever encrypted to it. Works for blocking sockets, asyncio and uvloop.
 
     Raises:
         ContextError: a file is missing, cannot be read, or the key is not the certificate's.
@@ -212,10 +272,38 @@ def client_context(*, certificate: Path, key: Path, peer_authority: Path, pin: P
                 f"Art. 1(1), 3(3): the server called is not proven to be {pin.uri}: {error.verify_message}; "
                 "nothing was sent"
             ) from error
-        _pinned(read_certificate(connection.getpeercert(binary_form=True) or b""), [pin])
+        shown = connection.getpeercert(binary_form=True) or b""
+        _pinned(read_certificate(shown), [pin])
+        if check is not None:
+            check(shown)
 
     _watch(context, watched)
     return context
+
+
+class Newest(ssl.SSLContext):
+    """A context that hands each connection to the one that ``newest`` returns at that moment.
+
+    Made with :func:`newest`. Itself it has no certificate and trusts nobody: whoever bypassed it could not connect.
+    """
+
+    newest: Callable[[], ssl.SSLContext]
+
+    def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
+        """Begin a connection on a blocking socket."""
+        return self.newest().wrap_socket(*arguments, **named)
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        """Begin a connection of an event loop."""
+        return self.newest().wrap_bio(*arguments, **named)
+
+
+def newest(side: Literal["server", "client"], context: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Return a context for one side that is, for each connection, the one that ``context`` returns when it begins."""
+    made = Newest(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.newest = context
+    return made
 
 
 def refusal(error: BaseException) -> NotContactPointError | None:
@@ -266,9 +354,15 @@ class _WithCertificate(asyncio.Protocol):
 
     app: Callable[..., Awaitable[None]]
     transport: asyncio.Transport
+    life: float
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        loop = asyncio.get_running_loop()
+        self._ends = (
+            loop.call_later(self.life, self.shutdown),
+            loop.call_later(self.life + LAST_ANSWER, self.transport.abort),
+        )
         connection = transport.get_extra_info("ssl_object")
         if connection is None:
             return
@@ -281,20 +375,27 @@ class _WithCertificate(asyncio.Protocol):
 
         self.app = with_certificate
 
+    def connection_lost(self, error: Exception | None) -> None:
+        for end in self._ends:
+            end.cancel()
+        super().connection_lost(error)
+
     def shutdown(self) -> None:
-        """End the connection when the server stops; a caller that does not answer the goodbye is not waited for."""
+        """End the connection after the answer under way; a caller that does not answer the goodbye is not waited for."""
         super().shutdown()  # type: ignore[misc]  # uvicorn's protocol classes have it
         if self.transport.is_closing():
             asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self.transport.abort)
 
 
-def protocol(base: type) -> type:
+def protocol(base: type, life: float = LIFE) -> type:
     """Return uvicorn's HTTP protocol class ``base``, extended to tell the application who called.
+
+    A connection ends ``life`` seconds after it was made, with the answer under way.
 
     The application finds ``{"client_certificate": DER bytes or None, "version": "TLSv1.3"}`` in
     ``scope["extensions"]["tls"]``. Use with ``uvicorn.Config(http=..., ws="none")``: WebSockets do not pass here.
     """
-    return type(f"{base.__name__}WithCertificate", (_WithCertificate, base), {})
+    return type(f"{base.__name__}WithCertificate", (_WithCertificate, base), {"life": life})
 
 
 def client_certificate(scope: MutableMapping[str, Any]) -> bytes:

@@ -437,7 +437,5 @@ def _keep_receipts(
 
 def _other(here: Installation) -> Designation:
     if here.settings.other is None:
-        raise OutOfOrderError(
-            "no contact point of the other Party is designated here (Art. 3(2)): enter its card with `pcsc designate CARD`"
-        )
+        raise OutOfOrderError(here.settings.lacking)
     return here.settings.other

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from annex.parameters import Party
 from contact_point import disposal, installation, main, peer, provided, queried, querying, service, wire
 from contact_point.client import RefusedError
+from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.nist import jailed
 from contact_point.nist.reading import JAIL
@@ -237,7 +238,7 @@ def make(folder: Path, reader: Reader, databases: Mapping[str, str]) -> None:
     for party in Party:
         with main.opened(folder / party) as here:
             card = (folder / party.other / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
+            designate(here.settings, card, "note verbale of 2019-01-05")
     print_ = reader.print(KNOWN, 0)
     with main.opened(folder / Party.US) as here:
         service.enrol(here, [subject("someone", Impression(write_iso19794_2([print_.template]), print_.png))])

@@ -18,13 +18,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contact_point import installation, main, service, tls, wire
+from contact_point import installation, main, service, wire
 from contact_point.client import Client
+from contact_point.demonstration import designate
+from contact_point.identity import Identity
 from contact_point.installation import Plan
 from contact_point.keys import SigningKey
 from contact_point.prints import Print
 from contact_point.store import Impression
-from contact_point.tls import Pin
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from annex.parameters import Party
+    from contact_point.identity import State
     from contact_point.querying import Justification
     from contact_point.service import Installation
     from contact_point.settings import Settings
@@ -99,7 +101,7 @@ def set_up(folders: Mapping[Party, Path], databases: Mapping[Party, str] | None 
     for party, root in folders.items():
         with main.opened(root) as here:
             card = (folders[party.other] / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
+            designate(here.settings, card, "note verbale of 2019-01-05")
 
 
 @contextmanager
@@ -148,14 +150,7 @@ class Watched(Client):
 
     def __init__(self, found: Settings) -> None:
         """Go to the contact point that ``found`` designates."""
-        assert found.other is not None
-        context = tls.client_context(
-            certificate=found.folder.certificate,
-            key=found.folder.certificate_key,
-            peer_authority=found.folder.other_authority,
-            pin=Pin(found.other.uri, frozenset(found.other.tls_keys)),
-        )
-        super().__init__(found.other, SigningKey.load(found.folder.signing_key), context)
+        super().__init__(Identity(found.folder, main.clock), SigningKey.load(found.folder.signing_key))
         self.said: list[Said] = []
         self._heard = threading.local()
 
@@ -171,8 +166,8 @@ class Watched(Client):
             number, kind = message.control_number, wire.kind_of(message)
             self.said.append(Said(number, kind, begun, seconds, status, retry_after))
 
-    def _send(self, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        status, headers, answer = super()._send(request, body)
+    def _send(self, state: State, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        status, headers, answer = super()._send(state, request, body)
         self._heard.answer = (status, headers.get("retry-after", ""))
         return status, headers, answer
 

@@ -25,6 +25,7 @@ from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
 from benchmarks.proof import Outcome
 from contact_point import installation, main, queried, querying, service, wire
+from contact_point.demonstration import designate
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.installation import Plan
 from contact_point.keys import KeysError, KeySlots, unseal
@@ -207,7 +208,7 @@ def _set_up(folder: Path, stack: ExitStack) -> dict[Party, Installation]:
     for party in Party:
         with main.opened(folder / party) as here:
             card = (folder / party.other / "card.json").read_text(encoding="utf-8")
-            installation.designate(here.settings, card, "note", main.clock())
+            designate(here.settings, card, "note")
     with main.opened(folder / Party.US) as here:
         _enrol(here)
     for party in Party:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from annex.parameters import Party
-from contact_point.cli.terminal import HERE, SETTING_UP, Json, Root, app, now, show
+from contact_point.cli.terminal import HERE, SETTING_UP, Json, Root, app, now, plain, show
+
+if TYPE_CHECKING:
+    from contact_point.settings import Notified
 
 
 @app.command(rich_help_panel=SETTING_UP)
@@ -60,27 +63,73 @@ def init(
         as_json,
         {"dir": str(root), "party": party.value, "address": made.address, "card": str(made.folder.card)},
         f"{made.name} is set up in {root} and will answer at {made.address}.\n"
-        f"Give {made.folder.card} to the other contact point, and enter theirs:\n\n"
-        f"    pcsc designate CARD --note 'NOTE AND DATE' --dir {root}",
+        f"Give {made.folder.card} to the other contact point. One person enters theirs and our own, as they were notified; "
+        f"another one confirms:\n\n"
+        f"    pcsc designate CARD --note 'NOTE AND DATE' --by NAME --dir {root}\n"
+        f"    pcsc designate {made.folder.card} --note 'NOTE AND DATE' --by NAME --dir {root}\n"
+        f"    pcsc designate --confirm --by ANOTHER --dir {root}",
     )
 
 
 @app.command(rich_help_panel=SETTING_UP)
 def designate(
-    card: Annotated[Path, typer.Argument(help="The card.json of the other Party's contact point.")],
-    note: Annotated[str, typer.Option(help="The diplomatic note that notified it, with its date (Article 3(2)).")],
+    card: Annotated[
+        Path | None, typer.Argument(help="The card.json of the other Party's contact point, or our own.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="The diplomatic note that notified it, with its date (Article 3(2)).")] = "",
+    by: Annotated[str, typer.Option(help="Who enters, or confirms: two different persons.")] = "",
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Put what another person entered into effect, after comparing it.")
+    ] = False,
+    fingerprint: Annotated[
+        str, typer.Option(help="With --confirm: the card's fingerprint as the note says it, or how it begins.")
+    ] = "",
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
-    """Enter the other Party's contact point, as notified through diplomatic channels (Article 3(2))."""
-    from contact_point import installation, settings
+    """Enter a contact point, as notified through diplomatic channels; another person confirms it (Article 3(2)).
 
-    other = installation.designate(settings.read(root), card.read_text(encoding="utf-8"), note, now())
-    show(
-        as_json,
-        {"party": other.party.value, "name": other.name, "address": other.address},
-        f"{other.name} at {other.address} is designated.\nEnrol prints with `pcsc enrol`, then answer queries:\n\n"
-        f"    pcsc serve --dir {root}",
+    Without CARD and --confirm, shows what waits for the second person, with the fingerprint to compare.
+    """
+    from contact_point import designation, settings
+
+    here = settings.read(root)
+    if confirm == (card is not None) and (confirm or note or by):
+        raise typer.BadParameter(
+            "one person enters: CARD --note NOTE --by NAME; another one confirms: --confirm --by NAME"
+        )
+    if card is not None:
+        entered = [designation.enter(here, card.read_text(encoding="utf-8"), note, by=by, now=now())]
+    elif confirm:
+        entered = designation.confirm(here, by=by, now=now(), fingerprint=fingerprint)
+    else:
+        entered = designation.waiting(here)
+    lacking = settings.read(root).lacking
+    lines = [
+        *map(_notified, entered),
+        lacking or f"Both designations are in effect. Answer queries: pcsc serve --dir {root}",
+    ]
+    told = [
+        {
+            "party": each.card.party.value,
+            "name": each.card.name,
+            "address": each.card.address,
+            "fingerprint": each.fingerprint,
+            "note": each.note,
+            "entered": each.entered,
+            "confirmed": each.confirmed,
+        }
+        for each in entered
+    ]
+    show(as_json, {"designations": told, "lacking": lacking}, plain("\n".join(lines)))
+
+
+def _notified(each: Notified) -> str:
+    """Return a designation as lines for a person."""
+    said = "waits for another person" if each.confirmed is None else f"confirmed by {each.confirmed.by}"
+    return (
+        f"{each.card.party}: {each.card.name} at {each.card.address}\n    note: {each.note}\n    SHA-256 of the card: "
+        f"{each.fingerprint}\n    entered by {each.entered.by}, {said}"
     )
 
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 import tomllib
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -71,8 +71,10 @@ def show(as_json: bool, value: dict[str, Any] | list[Any], text: str) -> None:
         Console(highlight=False).print(text, soft_wrap=True)
 
 
-def _json(value: object) -> str:
+def _json(value: object) -> str | dict[str, Any]:
     """Return what JSON has no form for: times as ISO 8601, bytes of prints not at all."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     return value.isoformat() if isinstance(value, date) else f"({type(value).__name__})"
 
 

@@ -32,6 +32,7 @@ from contact_point.demonstration import (
     DemonstrationError,
     Side,
     await_start,
+    designate,
     free_port,
     justification,
     log_of,
@@ -182,7 +183,7 @@ def stage(root: Path, beside: Path) -> Iterator[Stage]:
             folder = root / party.value.lower()
             with main.opened(folder) as here:
                 card = (root / party.other.value.lower() / "card.json").read_text(encoding="utf-8")
-                installation.designate(here.settings, card, "drill", main.clock())
+                designate(here.settings, card, "drill")
             temp, work = root / "temp" / party.value.lower(), beside / f"work-{party.value.lower()}"
             temp.mkdir(parents=True)
             work.mkdir()

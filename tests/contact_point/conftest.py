@@ -10,6 +10,7 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import installation, main
+from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.prints import PrintReader
 
@@ -49,7 +50,7 @@ def parties(tmp_path: Path, reader: PrintReader, database: Callable[[], str]) ->
         for party in Party:
             with main.opened(tmp_path / party) as here:
                 card = (tmp_path / party.other / "card.json").read_text(encoding="utf-8")
-                installation.designate(here.settings, card, "note verbale of 2019-01-05", main.clock())
+                designate(here.settings, card, "note verbale of 2019-01-05")
             here = stack.enter_context(main.opened(tmp_path / party))
             opened[party] = replace(here, reader=reader)
         yield Parties(opened[Party.JP], opened[Party.US], reader)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import httpx2
-
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party, rules_in_force
@@ -142,8 +140,8 @@ class Parties:
             assert len(crossed) == len(set(crossed))
 
     @contextmanager
-    def answering(self, party: Party) -> Iterator[None]:
-        """Let one of the two answer, from a thread with a gallery of its own."""
+    def answering(self, party: Party) -> Iterator[Installation]:
+        """Let one of the two answer, from a thread with a gallery of its own; give the installation that answers."""
         with main.opened(self.of(party).settings.folder.root, gallery=True) as here:
             server = main.server(replace(here, reader=self.reader))
             thread = threading.Thread(target=server.run)
@@ -153,7 +151,7 @@ class Parties:
                 time.sleep(0.01)
             assert server.started, "the server did not start"
             try:
-                yield
+                yield here
             finally:
                 _hang_up(self.of(party.other).other)
                 server.should_exit = True
@@ -164,9 +162,7 @@ class Parties:
 def _hang_up(caller: service.Transport | None) -> None:
     """Close idle connections, whose end a server that stops would wait for; the next message makes a new one."""
     assert isinstance(caller, Client)
-    transport = caller._http._transport
-    assert isinstance(transport, httpx2.HTTPTransport)
-    transport._pool.close()
+    caller.hang_up()
 
 
 def held(here: Installation, number: str) -> set[Content]:

@@ -14,7 +14,8 @@ import pytest
 from annex.parameters import Party
 from contact_point import arrangements, cli
 from contact_point.arrangements import DocumentError, parse, survey
-from contact_point.installation import Plan, create, designate, enter_arrangement, sign_arrangement
+from contact_point.demonstration import designate
+from contact_point.installation import Plan, create, enter_arrangement, sign_arrangement
 from contact_point.keys import SigningKey
 from contact_point.settings import Settings, SettingsError, read
 
@@ -311,7 +312,8 @@ def test_4_7_nothing_is_entered_before_the_other_contact_point_is_designated(tmp
     alone = create(tmp_path / "alone", Plan(Party.JP, "alone", "127.0.0.1", 8443), NOW)
     theirs = sign_arrangement(alone, document, NOW)
     with pytest.raises(
-        SettingsError, match=r"^Art\. 4\(7\): an arrangement is between both contact points, and that of the"
+        SettingsError,
+        match=r"^Art\. 4\(7\): an arrangement is between both contact points: Art\. 3\(2\): no contact point of the other",
     ):
         enter_arrangement(alone, document, theirs, NOW)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -48,11 +49,20 @@ def test_two_installations_are_made_and_know_each_other(run: Callable[..., tuple
     assert code == cli.FAILED
     assert "Art. 3(2): no contact point of the other Party is designated" in said
 
-    code, said = run("designate", tmp_path / "jp" / "card.json", "--note", "a note", "--dir", tmp_path / "jp")
-    assert code == cli.FAILED
-    assert "the other Party's card is needed" in said
-    code, said = run("designate", tmp_path / "us" / "card.json", "--note", "a note", "--dir", tmp_path / "jp")
+    jp, who = ("--dir", tmp_path / "jp"), ("--note", "a note", "--by", "A. Officer")
+    code, said = run("designate", tmp_path / "us" / "card.json", *who, *jp)
+    assert (code, "entered by A. Officer, waits for another person" in said) == (0, True)
+    code, said = run("designate", *jp, "--json")
+    (waiting,) = json.loads(said)["designations"]
+    assert waiting["fingerprint"] == hashlib.sha256((tmp_path / "us" / "card.json").read_bytes()).hexdigest()
+    assert waiting["entered"]["by"] == "A. Officer"
+    assert run("designate", "--confirm", *who, *jp)[0] == cli.FAILED
+    code, said = run("designate", "--confirm", "--by", "B. Officer", "--fingerprint", waiting["fingerprint"], *jp)
+    assert (code, "no own contact point is designated" in said) == (0, True)
+    assert run("designate", tmp_path / "jp" / "card.json", *who, *jp)[0] == 0
+    code, said = run("designate", "--confirm", "--by", "B. Officer", *jp)
     assert (code, "pcsc serve" in said) == (0, True)
+    assert run("designate", "--by", "C. Officer", *jp)[0] == 2
 
 
 def test_a_whole_exchange_by_command(

@@ -14,6 +14,7 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import cli, installation, main, settings
+from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.querying import open_query
 from pcsc.agreement import Termination
@@ -43,7 +44,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, reader: PrintReader) -> Itera
         installation.create(root / party, plan, main.clock())
     for party in Party:
         card = (root / party.other / "card.json").read_text(encoding="utf-8")
-        installation.designate(settings.read(root / party), card, "note verbale of 2019-01-05", main.clock())
+        designate(settings.read(root / party), card, "note verbale of 2019-01-05")
     with ExitStack() as stack:
         jp, us = (replace(stack.enter_context(main.opened(root / party)), reader=reader) for party in Party)
         parties = Parties(jp, us, reader)

@@ -24,6 +24,7 @@ from annex.parameters import Party
 from contact_point import delivery, disposal, main, prints, querying, service, tls, wire
 from contact_point.certificates import CertificateAuthority
 from contact_point.client import RefusedError, UnreachableError
+from contact_point.demonstration import designate
 from contact_point.keys import SigningKey
 from contact_point.main import clock
 from contact_point.store.tables import CONTENT
@@ -172,10 +173,9 @@ def test_3_3_our_side_sends_nothing_to_a_server_that_is_not_the_designated_one(
     parties: Parties, fingers: tuple[Finger, ...]
 ) -> None:
     """The US designation is changed to another key: JP refuses in the handshake, and the query stays unsent."""
-    other = parties.jp.settings.folder.other
-    card = json.loads(other.read_text())
+    card = json.loads(parties.jp.settings.folder.other.read_text())
     card["tls_keys"] = ["0" * 64]
-    other.write_text(json.dumps(card))
+    designate(parties.jp.settings, json.dumps(card), "a note")
     with (
         parties.answering(Party.US),
         main.opened(parties.jp.settings.folder.root) as jp,

@@ -10,15 +10,19 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import installation
+from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.settings import (
     Designation,
+    Notified,
     Settings,
     SettingsError,
+    Signed,
     SignedArrangement,
     read,
     read_card,
     write_card,
+    write_notified,
 )
 from pcsc.errors import NoArrangementError
 
@@ -169,16 +173,21 @@ def test_what_is_no_card_is_refused_with_the_place_and_where_to_get_one(text: st
 def test_the_card_of_the_other_contact_point_is_read_with_the_rest(made: Settings, tmp_path: Path) -> None:
     other = installation.create(tmp_path / "us", Plan(Party.US, "FBI CJIS", "127.0.0.1", 8444), NOW)
     card = other.folder.card.read_text(encoding="utf-8")
-    installation.designate(made, card, "a note", NOW)
+    designate(made, card, "a note")
     assert read(made.folder.root).other == read_card(card)
-    made.folder.other.write_text("{}", encoding="utf-8")
-    with pytest.raises(SettingsError, match="this is not the card of a contact point"):
+    made.folder.other_designation.write_text("{}", encoding="utf-8")
+    with pytest.raises(
+        SettingsError, match=r"other-designation\.json: card: .*; enter the card again with `pcsc designate"
+    ):
         read(made.folder.root)
 
 
 def test_4_7_a_card_alone_does_not_make_an_arrangement(made: Settings) -> None:
     """The other Party's signature comes with `pcsc designate`, not with a file that somebody puts there."""
-    made.folder.other.write_text(write_card(CARD), encoding="utf-8")
+    signed = Signed("A. Officer", NOW), Signed("B. Officer", NOW)
+    own = read_card(made.folder.card.read_text(encoding="utf-8"))
+    write_notified(made.folder.own_designation, Notified(own, "a note", *signed))
+    write_notified(made.folder.other_designation, Notified(CARD, "a note", *signed))
     with pytest.raises(
         SettingsError, match=r"expected the signature of US and the key .*; model-1\.US\.sig is missing"
     ):

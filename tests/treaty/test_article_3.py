@@ -4,6 +4,7 @@ directly with one another (3) and in conformity with the agreement (4).
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,22 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from annex.parameters import Party
+from contact_point import designation, main, reachability
 from contact_point.certificates import CertificateAuthority, spki_sha256
-from contact_point.installation import Plan, create, designate
-from contact_point.settings import Designation, Settings, SettingsError, read, read_card, write_card
+from contact_point.demonstration import designate
+from contact_point.installation import Plan, create
+from contact_point.settings import (
+    Designation,
+    Settings,
+    SettingsError,
+    read,
+    read_card,
+    read_notified,
+    write_card,
+    write_notified,
+)
 from contact_point.tls import NotContactPointError, Pin, identify
-from pcsc.errors import TreatyError
+from pcsc.errors import OutOfOrderError, TreatyError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,15 +78,92 @@ def test_3_1_one_of_several_contact_points_is_told_from_the_others(parties: dict
 
 def test_3_1_a_party_designates_its_own_contact_points_and_not_the_other_partys(parties: dict[Party, Settings]) -> None:
     jp = parties[Party.JP]
-    with pytest.raises(SettingsError, match="this is a contact point of JP and the card is of JP"):
-        designate(jp, write_card(card(jp)), NOTE, NOW)
+    another = replace(card(jp), address="https://127.0.0.1:18445")
+    with pytest.raises(
+        SettingsError, match="this is a contact point of JP and the card is of JP, but is not the one in"
+    ):
+        designate(jp, write_card(another), NOTE)
 
 
 def test_3_2_a_contact_point_is_known_by_the_note_that_notified_it(parties: dict[Party, Settings]) -> None:
     jp, us = parties[Party.JP], parties[Party.US]
     assert read(jp.folder.root).other is None
-    designate(jp, write_card(card(us)), NOTE, NOW)
-    assert (read(jp.folder.root).other, jp.folder.note.read_text(encoding="utf-8")) == (card(us), f"{NOTE}\n")
+    designate(jp, write_card(card(us)), NOTE)
+    entered = read_notified(jp.folder.other_designation)
+    assert entered is not None
+    assert (read(jp.folder.root).other, entered.note) == (card(us), NOTE)
+
+
+def test_3_2_a_contact_point_is_usable_only_after_two_persons_entered_it(parties: dict[Party, Settings]) -> None:
+    """The other one, and our own: until both are in effect nothing is sent and nobody is answered."""
+    jp, us = parties[Party.JP], parties[Party.US]
+
+    def lacks(what: str) -> None:
+        with main.opened(jp.folder.root) as here:
+            assert (here.settings.other, here.other) == (None, None)
+            for act in (lambda: main.server(here), lambda: reachability.reach(here, NOW)):
+                with pytest.raises((SettingsError, OutOfOrderError), match=rf"Art\. 3\(2\): {what}"):
+                    act()
+
+    lacks("no contact point of the other Party is designated here")
+    entered = designation.enter(jp, write_card(card(us)), NOTE, by="A. Officer", now=NOW)
+    lacks(
+        "the designation of the contact point of the other Party was entered by A. Officer and waits for a second person"
+    )
+    assert not jp.folder.other.exists()
+    assert not jp.folder.other_authority.exists()
+    for same in ("A. Officer", " a.  OFFICER "):
+        with pytest.raises(
+            SettingsError, match=r"^Art\. 3\(2\): a designation is entered by two persons, and A\. Officer"
+        ):
+            designation.confirm(jp, by=same, now=NOW)
+    with pytest.raises(SettingsError, match=r"no designation waits .* fingerprint abcd: it is not what was entered"):
+        designation.confirm(jp, by="B. Officer", now=NOW, fingerprint="abcd")
+    designation.confirm(jp, by="B. Officer", now=NOW, fingerprint=entered.fingerprint)
+    lacks("no own contact point is designated here")
+    designation.enter(jp, write_card(card(jp)), NOTE, by="A. Officer", now=NOW)
+    lacks("the designation of the own contact point was entered by A. Officer")
+    designation.confirm(jp, by="B. Officer", now=NOW)
+    assert (read(jp.folder.root).other, read(jp.folder.root).lacking) == (card(us), "")
+    with pytest.raises(SettingsError, match=r"^Art\. 3\(2\): no designation waits for confirmation"):
+        designation.confirm(jp, by="B. Officer", now=NOW)
+
+
+def test_3_2_the_fingerprint_to_compare_is_that_of_the_card_as_a_file(parties: dict[Party, Settings]) -> None:
+    jp, us = parties[Party.JP], parties[Party.US]
+    entered = designation.enter(jp, us.folder.card.read_text(encoding="utf-8"), NOTE, by="A. Officer", now=NOW)
+    assert entered.fingerprint == hashlib.sha256(us.folder.card.read_bytes()).hexdigest()
+
+
+def test_3_2_a_designation_stays_until_the_next_one_is_confirmed(parties: dict[Party, Settings]) -> None:
+    jp, us = parties[Party.JP], parties[Party.US]
+    designate(jp, write_card(card(us)), NOTE)
+    moved = replace(card(us), address="https://127.0.0.1:18999")
+    designation.enter(jp, write_card(moved), "another note", by="A. Officer", now=NOW)
+    assert read(jp.folder.root).other == card(us)
+    designation.confirm(jp, by="B. Officer", now=NOW)
+    assert read(jp.folder.root).other == moved
+
+
+def test_3_2_who_wrote_both_names_into_the_file_is_one_person(parties: dict[Party, Settings]) -> None:
+    jp = parties[Party.JP]
+    designate(jp, write_card(card(parties[Party.US])), NOTE)
+    kept = read_notified(jp.folder.other_designation)
+    assert kept is not None
+    write_notified(jp.folder.other_designation, replace(kept, confirmed=kept.entered))
+    assert read(jp.folder.root).other is None
+
+
+def test_3_2_nobody_enters_a_designation_without_a_name(parties: dict[Party, Settings]) -> None:
+    jp = parties[Party.JP]
+    with pytest.raises(
+        SettingsError, match=r"^Art\. 3\(2\): a designation is entered by two persons; say with --by who"
+    ):
+        designation.enter(jp, write_card(card(parties[Party.US])), NOTE, by=" ", now=NOW)
+    with pytest.raises(
+        SettingsError, match=r"^Art\. 3\(2\): a designation is entered by two persons; say with --by who"
+    ):
+        designation.confirm(jp, by="", now=NOW)
 
 
 @pytest.mark.parametrize("note", ["", " \n"])

@@ -13,7 +13,8 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import tls
-from contact_point.installation import Plan, create, designate
+from contact_point.demonstration import designate
+from contact_point.installation import Plan, create
 from contact_point.keys import KeyDestroyedError, KeySlots, SealError, new_key, seal, unseal
 from contact_point.settings import Settings, SettingsError, read_card, write_card
 
