@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -307,6 +307,17 @@ def load_certificate(der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except (ValueError, TypeError) as error:
         raise CertificateError(f"these {len(der)} bytes are not an X.509 certificate in DER") from error
+
+
+def issuer_of(certificate: x509.Certificate, authorities: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    """Return which of these authorities signed a certificate, if one did. A millisecond for each that is tried."""
+    for each in authorities:
+        try:
+            certificate.verify_directly_issued_by(each)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return each
+    return None
 
 
 def spki_sha256(cert_der: bytes) -> str:

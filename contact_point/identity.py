@@ -152,8 +152,7 @@ class Identity:
             found = revocation.read(path, numbers, authorities, self._clock())
             revocation.remember(numbers, found)
         except UnknownStandingError as error:
-            usable = before is not None and before.revocations.authorities == authorities
-            if before is not None and usable and not before.revocations.fault:
+            if before is not None and before.revocations.lists and before.revocations.authorities == authorities:
                 _log.error("a revocation list cannot be used, and the one in use stays: %s", error)
                 return before.revocations
             _log.error("%s", error)

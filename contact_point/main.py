@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import signal
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from contact_point import delivery, disposal, due, installation, settings, tls, witness
+from contact_point import delivery, disposal, due, expiry, installation, settings, tls, witness
 from contact_point.client import Client
 from contact_point.hardening import harden
 from contact_point.holdings import Holdings
@@ -93,7 +95,7 @@ def server(here: Installation) -> uvicorn.Server:
     """Return the server that answers the other contact point; run it with ``run()``.
 
     Raises:
-        SettingsError: a designation is not in effect (Article 3(2)).
+        SettingsError: a designation is not in effect (Article 3(2)), or others reach the socket of a proxy.
 
     """
     import uvicorn  # noqa: PLC0415 - the other commands start without the server
@@ -105,15 +107,23 @@ def server(here: Installation) -> uvicorn.Server:
     identity = here.identity
     if identity is None:
         raise SettingsError(found.lacking)
+    where: dict[str, Any] = {
+        "host": found.host,
+        "port": found.port,
+        "http": tls.protocol(HttpToolsProtocol),
+        "ssl_context_factory": lambda _config, _default: identity.server,
+    }
+    if found.proxy is not None:
+        _check_private(found.proxy.socket.parent)
+        behind = tls.protocol_behind_proxy(HttpToolsProtocol, found.proxy.uid)
+        where = {"uds": str(found.proxy.socket), "http": behind}
     return uvicorn.Server(
         uvicorn.Config(
             peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock),
-            host=found.host,
-            port=found.port,
-            http=tls.protocol(HttpToolsProtocol),
+            **where,
             ws="none",
             loop="uvloop",
-            ssl_context_factory=lambda _config, _default: identity.server,
+            proxy_headers=False,
             log_config=None,
             server_header=False,
             access_log=False,
@@ -121,6 +131,16 @@ def server(here: Installation) -> uvicorn.Server:
             timeout_graceful_shutdown=30,
         )
     )
+
+
+def _check_private(folder: Path) -> None:
+    """Refuse a folder in which anybody could put a socket of the same name, or reach ours."""
+    found = folder.stat() if folder.is_dir() else None
+    if found is None or found.st_uid != os.geteuid() or found.st_mode & 0o027:
+        raise SettingsError(
+            f"Art. 9: the socket of the proxy lies in a folder of our own that its group may enter and nobody else; {folder} "
+            "is none: make it with `install -d -m 0710 -g GROUP_OF_THE_PROXY FOLDER`"
+        )
 
 
 def serve(root: Path) -> None:
@@ -159,19 +179,24 @@ def _remarks(here: Installation) -> list[str]:
     wrapping = installation.wrapping(found.folder.root, found.keys)
     token = wrapping.check() if isinstance(wrapping, TokenWrapping) else []
     trust = [] if here.identity is None else here.identity.remarks()
+    trust += [each.told(clock()) for each in expiry.expiries(found.folder) if each.soon(clock())]
     return [*check_erasure(found.folder.slots, token=found.keys.token is not None), *token, *trust]
 
 
 @contextmanager
 def _ticking(here: Installation) -> Iterator[None]:
-    """Do what is due, renew the wrapping keys, and send again what did not arrive, every minute until the end of the block."""
-    stop = threading.Event()
+    """Do what is due, renew the wrapping keys, and send again what did not arrive, every minute until the end of the block.
+
+    SIGHUP makes it happen at once.
+    """
+    stop, wake = threading.Event(), threading.Event()
     worker = disposal.worker(here, here.guard, name="duties")
     acts = (
         lambda: worker.work(clock, boottime),
         lambda: _rotate(here),
         lambda: _resume(here),
         lambda: _catch_up(here),
+        lambda: _look(here),
     )
 
     def tick() -> None:
@@ -181,15 +206,20 @@ def _ticking(here: Installation) -> Iterator[None]:
                     act()
                 except Exception:  # noqa: BLE001 - the others go on, and the next minute tries again, whatever it was
                     _log.exception("what was due could not be done; it is tried again in %d seconds", TICK)
-            if stop.wait(TICK):
+            wake.wait(TICK)
+            wake.clear()
+            if stop.is_set():
                 return
 
     thread = threading.Thread(target=tick, name="duties", daemon=True)
     thread.start()
+    before = signal.signal(signal.SIGHUP, lambda *_: wake.set())
     try:
         yield
     finally:
+        signal.signal(signal.SIGHUP, before)
         stop.set()
+        wake.set()
         thread.join()
 
 
@@ -207,6 +237,12 @@ def _resume(here: Installation) -> None:
     for outcome in delivery.resume(here, clock):
         if isinstance(outcome, Exception):
             _log.warning("a message waits: %s", outcome)
+
+
+def _look(here: Installation) -> None:
+    """Take up new certificates, designations and lists, or tell why not, also where nobody called."""
+    if here.identity is not None:
+        _ = here.identity.now
 
 
 def _catch_up(here: Installation) -> None:

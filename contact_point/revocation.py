@@ -18,13 +18,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import TypeAdapter, ValidationError
 
 from contact_point.certificates import (
     CLOCK_SKEW,
     CertificateError,
+    issuer_of,
     list_number,
     load_certificate,
     load_lists,
@@ -131,6 +131,38 @@ def read(path: Path, numbers: Path, authorities: tuple[x509.Certificate, ...], n
     return Revocations(authorities, lists, remembered)
 
 
+def enter(
+    path: Path, numbers: Path, authorities: tuple[x509.Certificate, ...], pem: bytes, now: datetime
+) -> Revocations:
+    """Enter lists, beside those there are of other authorities, and return what then counts.
+
+    Raises:
+        UnknownStandingError: with them the lists could not be used; what was there stays.
+        CertificateError: ``pem`` holds no list, or one that cannot be read.
+
+    """
+    new = load_lists(pem)
+    signers = {_signer(each, authorities) for each in new}
+    if signers == {None}:
+        raise UnknownStandingError(
+            f"Art. 9: the file holds no revocation list that an authority on the other Party's card signed; {RENEW}"
+        )
+    try:
+        before = load_lists(path.read_bytes())
+    except (FileNotFoundError, CertificateError):
+        before = ()
+    kept = [each for each in before if _signer(each, authorities) not in {*signers, None}]
+    candidate = path.with_name(f".{path.name}.candidate")
+    put(candidate, b"".join(each.public_bytes(Encoding.PEM) for each in (*new, *kept)))
+    try:
+        found = read(candidate, numbers, authorities, now)
+        candidate.replace(path)
+    finally:
+        candidate.unlink(missing_ok=True)
+    remember(numbers, found)
+    return found
+
+
 def remember(path: Path, found: Revocations) -> None:
     """Write down the numbers of the lists that were taken in; nothing is written where none is new."""
     newer = {digest: list_number(published) for digest, published in found.lists.items()}
@@ -220,12 +252,9 @@ def _issuer(certificate_der: bytes, authorities: tuple[x509.Certificate, ...]) -
         certificate = load_certificate(certificate_der)
     except CertificateError as error:
         raise NotContactPointError(f"Art. 1(1), 3(3): the other end is no contact point: {error}") from error
-    for each in authorities:
-        try:
-            certificate.verify_directly_issued_by(each)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return each
+    found = issuer_of(certificate, authorities)
+    if found is not None:
+        return found
     raise NotContactPointError(
         "Art. 1(1), 3(3): the certificate was not issued by the authority on the other Party's card; only its contact point is "
         "answered"

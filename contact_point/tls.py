@@ -11,20 +11,25 @@ than :data:`LIFE`. Tickets are switched off, since a resumed session would skip 
 A context is made of files once. :class:`Newest` is one that asks, for each connection, for the context that counts then.
 
 uvicorn hides the certificate from the application; :func:`protocol` makes the protocol class that does not, and
-:func:`client_certificate` refuses a request that came without one.
+:func:`client_certificate` refuses a request that came without one. Where a reverse proxy must end TLS,
+:func:`protocol_behind_proxy` believes it, and it alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import socket
 import ssl
-from contextlib import contextmanager
+import struct
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -47,6 +52,9 @@ LAST_ANSWER: Final = 60.0
 
 GROUP: Final = "secp384r1"
 """Key agreement on P-384, an approved curve (NIST SP 800-56A)."""
+
+PROXY_HEADERS: Final = (b"pcsc-client-certificate", b"pcsc-client-verified", b"pcsc-tls-version")
+"""What a proxy says of the caller: the certificate (PEM, percent-encoded), ``SUCCESS``, and ``TLSv1.3``, each once."""
 
 Connection: TypeAlias = ssl.SSLObject | ssl.SSLSocket
 """A connection of an event loop, or of a blocking socket."""
@@ -349,8 +357,8 @@ def _watch(context: ssl.SSLContext, watched: Callable[[Connection], AbstractCont
     context.sslsocket_class = WatchedSocket
 
 
-class _WithCertificate(asyncio.Protocol):
-    """Comes before an HTTP protocol class of uvicorn and wraps its application once per connection."""
+class _Bounded(asyncio.Protocol):
+    """Comes before an HTTP protocol class of uvicorn: says who called to the application, and bounds a connection's life."""
 
     app: Callable[..., Awaitable[None]]
     transport: asyncio.Transport
@@ -363,17 +371,16 @@ class _WithCertificate(asyncio.Protocol):
             loop.call_later(self.life, self.shutdown),
             loop.call_later(self.life + LAST_ANSWER, self.transport.abort),
         )
-        connection = transport.get_extra_info("ssl_object")
-        if connection is None:
-            return
-        app = self.app
-        tls = {"client_certificate": connection.getpeercert(binary_form=True), "version": connection.version()}
+        app, called = self.app, self.called(self.transport)
 
-        async def with_certificate(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-            extensions = {**(scope.get("extensions") or {}), "tls": tls}
-            await app({**scope, "extensions": extensions}, receive, send)
+        async def told(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+            await app(called(scope), receive, send)
 
-        self.app = with_certificate
+        self.app = told
+
+    def called(self, transport: asyncio.Transport) -> Callable[[MutableMapping[str, Any]], MutableMapping[str, Any]]:
+        """Return what adds to a request's scope who called, for one connection."""
+        raise NotImplementedError
 
     def connection_lost(self, error: Exception | None) -> None:
         for end in self._ends:
@@ -387,24 +394,89 @@ class _WithCertificate(asyncio.Protocol):
             asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self.transport.abort)
 
 
+class _WithCertificate(_Bounded):
+    """Who called is who the handshake says."""
+
+    def called(self, transport: asyncio.Transport) -> Callable[[MutableMapping[str, Any]], MutableMapping[str, Any]]:
+        connection = transport.get_extra_info("ssl_object")
+        if connection is None:
+            return lambda scope: scope
+        shown, version = connection.getpeercert(binary_form=True), connection.version()
+        return lambda scope: _with_tls(scope, shown, version)
+
+
+class _BehindProxy(_Bounded):
+    """Who called is who the proxy says, on a unix socket of which it holds the other end: nobody else is heard there."""
+
+    uid: int
+
+    def called(self, transport: asyncio.Transport) -> Callable[[MutableMapping[str, Any]], MutableMapping[str, Any]]:
+        uid = _other_end(transport)
+        if uid == self.uid:
+            return _as_proxy_says
+        _log.warning("Art. 9: refused a connection on the socket of the proxy: user %s is not user %d", uid, self.uid)
+        transport.abort()
+        return lambda scope: _with_tls(scope, None, None)
+
+
+def _other_end(transport: asyncio.Transport) -> int | None:
+    """Return the user who holds the other end of a unix socket, as the kernel knows it; ``None`` for any other socket."""
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as held:
+        if held.family != socket.AF_UNIX:
+            return None
+        said = held.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", said)
+    return int(uid)
+
+
+def _as_proxy_says(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take over the certificate that the proxy verified, and leave its headers to nobody else."""
+    said = [[value for name, value in scope["headers"] if name == each] for each in PROXY_HEADERS]
+    rest = [(name, value) for name, value in scope["headers"] if name not in PROXY_HEADERS]
+    certificate, version = None, None
+    with suppress(ValueError):  # said twice, not at all, or no certificate: nobody's
+        (pem,), (verified,), (spoken,) = said
+        if verified == b"SUCCESS":
+            certificate, version = ssl.PEM_cert_to_DER_cert(unquote(pem.decode("ascii"))), spoken.decode("ascii")
+    return _with_tls({**scope, "headers": rest}, certificate, version)
+
+
+def _with_tls(scope: MutableMapping[str, Any], certificate: bytes | None, version: str | None) -> dict[str, Any]:
+    tls = {"client_certificate": certificate, "version": version}
+    return {**scope, "extensions": {**(scope.get("extensions") or {}), "tls": tls}}
+
+
 def protocol(base: type, life: float = LIFE) -> type:
     """Return uvicorn's HTTP protocol class ``base``, extended to tell the application who called.
 
     A connection ends ``life`` seconds after it was made, with the answer under way.
-
     The application finds ``{"client_certificate": DER bytes or None, "version": "TLSv1.3"}`` in
     ``scope["extensions"]["tls"]``. Use with ``uvicorn.Config(http=..., ws="none")``: WebSockets do not pass here.
     """
     return type(f"{base.__name__}WithCertificate", (_WithCertificate, base), {"life": life})
 
 
+def protocol_behind_proxy(base: type, uid: int, life: float = LIFE) -> type:
+    """Return what :func:`protocol` does, for a unix socket on which a proxy run by the user ``uid`` says who called.
+
+    The proxy ends TLS, verifies the client's certificate, and sets :data:`PROXY_HEADERS`; docs/nginx.md shows one. Whoever
+    else connects is refused. The certificate's authority, standing and pin are checked here all the same.
+    """
+    return type(f"{base.__name__}BehindProxy", (_BehindProxy, base), {"life": life, "uid": uid})
+
+
 def client_certificate(scope: MutableMapping[str, Any]) -> bytes:
     """Return the caller's certificate (DER) from an ASGI scope.
 
     Raises:
-        NotContactPointError: there is none; the request did not come through mutual TLS.
+        NotContactPointError: there is none; the request did not come through mutual TLS, or brings one in a header.
 
     """
+    if any(name in PROXY_HEADERS for name, _ in scope.get("headers") or ()):
+        raise NotContactPointError(
+            "Art. 1(1), 3(3): the request brings a certificate in a header, which anybody can write; a contact point shows its "
+            "certificate in the handshake"
+        )
     tls = (scope.get("extensions") or {}).get("tls") or {}
     certificate = tls.get("client_certificate")
     if not isinstance(certificate, bytes) or tls.get("version") != "TLSv1.3":

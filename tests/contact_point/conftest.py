@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annex.parameters import Party
-from contact_point import installation, main
+from contact_point import cli, installation, main
 from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.prints import PrintReader
@@ -54,3 +55,17 @@ def parties(tmp_path: Path, reader: PrintReader, database: Callable[[], str]) ->
             here = stack.enter_context(main.opened(tmp_path / party))
             opened[party] = replace(here, reader=reader)
         yield Parties(opened[Party.JP], opened[Party.US], reader)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out + printed.err
+
+    return run

@@ -140,9 +140,9 @@ class Parties:
             assert len(crossed) == len(set(crossed))
 
     @contextmanager
-    def answering(self, party: Party) -> Iterator[Installation]:
+    def answering(self, party: Party, *, gallery: bool = True) -> Iterator[Installation]:
         """Let one of the two answer, from a thread with a gallery of its own; give the installation that answers."""
-        with main.opened(self.of(party).settings.folder.root, gallery=True) as here:
+        with main.opened(self.of(party).settings.folder.root, gallery=gallery) as here:
             server = main.server(replace(here, reader=self.reader))
             thread = threading.Thread(target=server.run)
             thread.start()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -150,3 +150,23 @@ def test_bytes_that_are_no_certificate_are_refused(authority: CertificateAuthori
                 CertificateError, match=rf"these {len(wrong)} bytes are not an X\.509 certificate in DER"
             ):
                 read(wrong)
+
+
+def test_a_request_is_for_one_contact_point_and_signed_by_a_key_on_p_384(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create("an authority", NOW)
+    names = [x509.UniformResourceIdentifier("urn:pcsc:ncp:us")]
+
+    def asked(key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]) -> bytes:
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM)
+
+    fine, other = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP256R1())
+    made = x509.load_pem_x509_certificate(authority.sign(asked(fine, [*names]), NOW))
+    assert san_uris(made.public_bytes(serialization.Encoding.DER)) == ("urn:pcsc:ncp:us",)
+    with pytest.raises(CertificateError, match="signed by the key it is for, which is on P-384"):
+        authority.sign(asked(other, [*names]), NOW)
+    with pytest.raises(CertificateError, match=r"^Art\. 3\(1\): a request is for one contact point and names one URI"):
+        authority.sign(asked(fine, [*names, x509.UniformResourceIdentifier("urn:pcsc:ncp:jp")]), NOW)
+    with pytest.raises(CertificateError, match="expected a contact point's request in PEM"):
+        authority.sign(b"no request", NOW)
