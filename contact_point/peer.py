@@ -106,8 +106,8 @@ class _Desk:
             signed = HttpRequest(self._address + request.url.path, dict(request.headers))
             try:
                 caller = self._identity.admit(tls.client_certificate(request.scope))
-                body = await _body(request)
                 with anyio.fail_after(ANSWER_WITHIN):
+                    body = await _body(request)
                     # Given up, the thread may still commit: an answer that was lost, and is given when the query comes again.
                     answer = await anyio.to_thread.run_sync(
                         self._receive, kind, signed, body, caller, abandon_on_cancel=True
@@ -162,6 +162,10 @@ class _Desk:
 
 async def _body(request: Request) -> bytes:
     """Return the body, reading no more than a message may have."""
+    if "upgrade" in request.headers:  # what follows would be no body, and is never read
+        raise WireError(
+            "messages come over HTTP/1.1, and this contact point speaks no other protocol: leave out Upgrade"
+        )
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
