@@ -146,8 +146,8 @@ def renew_key(root: Root = HERE, as_json: Json = False) -> None:
     show(
         as_json,
         {"card": str(here.folder.card), "signing_key": card.signing_key_pem},
-        f"The signing key is new. Give {here.folder.card} to the other contact point, which enters it with `pcsc designate`: "
-        "until then it refuses our messages, and they wait. Start `pcsc serve` again.",
+        f"The signing key is new. Give {here.folder.card} to the other contact point, where two persons enter it with `pcsc "
+        "designate`, as two do here: until then it refuses our messages, and they wait. Start `pcsc serve` again.",
     )
 
 
