@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annex.parameters import Party
-from contact_point import cli, disposal, due, installation, main, querying, settings, verify, witness
+from contact_point import cli, disposal, due, main, querying, settings, verify, witness
 from contact_point.cli import record
 from contact_point.client import UnreachableError
+from contact_point.demonstration import designate
 from pcsc import retention
 from pcsc.errors import RecordError
 
@@ -320,7 +321,7 @@ def test_9_after_a_change_of_signing_keys_both_records_and_what_was_exported_bef
             capsys.readouterr().out.split()
         )
         card = folder.card.read_text(encoding="utf-8")
-        installation.designate(settings.read(folders[party.other].root), card, "a note", main.clock())
+        designate(settings.read(folders[party.other].root), card, "a note", main.clock())
     for options in (jp, us(parties)):
         code, said = run("verify", *options)
         assert (code, "The record verifies" in said) == (0, True), said

@@ -11,6 +11,7 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import correspondence, installation, main, notes, queried, service, settings, wire, witness
+from contact_point.demonstration import designate
 from contact_point.keys import SignatureError, SigningKey, VerifyingKey
 from contact_point.service import Installation
 from contact_point.store.tables import ENTRY, TREE, WITNESSED
@@ -330,7 +331,7 @@ def test_9_a_checkpoint_is_held_to_the_keys_of_its_time(both: tuple[Installation
     consult(jp)
     heads = head(jp), witnessed(jp, us)
     card = installation.renew_signing_key(us.settings, DECEMBER)
-    installation.designate(jp.settings, settings.write_card(card), "a note", DECEMBER)
+    designate(jp.settings, settings.write_card(card), "a note", DECEMBER)
     installation.renew_signing_key(jp.settings, DECEMBER)
     found = settings.read(jp.settings.folder.root)
     with jp.store.transaction() as tx:
