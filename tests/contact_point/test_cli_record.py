@@ -317,7 +317,7 @@ def test_9_after_a_change_of_signing_keys_both_records_and_what_was_exported_bef
         monkeypatch.setattr(sys, "argv", ["pcsc", "renew-key", "--dir", str(folder.root)])
         with pytest.raises(SystemExit, match="0"):
             cli.main()
-        assert "which enters it with `pcsc designate`: until then it refuses" in " ".join(
+        assert "where two persons enter it with `pcsc designate`, as two do here: until then it refuses" in " ".join(
             capsys.readouterr().out.split()
         )
         card = folder.card.read_text(encoding="utf-8")
