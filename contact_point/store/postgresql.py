@@ -86,7 +86,8 @@ FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 
 _READ: Final = """
 SELECT EXISTS (SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid())
+WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+  AND backend_type IS DISTINCT FROM 'autovacuum worker')
 """
 
 _OLDER: Final = """
