@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.proof import handshakes
 from contact_point import tls
 from contact_point.identity import Identity, State
@@ -28,6 +30,7 @@ class Trusting(Identity):
         pass
 
 
+@pytest.mark.long
 def test_a_service_that_looks_at_the_certificate_in_the_handshake_only_is_found() -> None:
     found = handshakes.proved(1, print, Trusting).violations
     for wrong in ("URI of another holder", "key: another key", "socket: expired", "list: ended", "a connection whose"):
