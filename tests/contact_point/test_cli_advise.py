@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from typing import TYPE_CHECKING
-
-import pytest
 
 from contact_point import cli, templates
 
@@ -16,20 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASSISTANCE = ("--by", "prosecuting-authority", "--from", "US", "--to", "JP")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 def test_advice_names_channel_receiver_document_and_reason(run: Callable[..., tuple[int, str]]) -> None:

@@ -351,20 +351,6 @@ def test_9_scripts_run_in_a_transaction_of_the_store_and_in_no_other_way(tmp_pat
 # By command
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
-
-
 def test_a_database_is_migrated_by_command(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     root = tmp_path / "jp"
     assert run("init", root, "--party", "JP", "--port", free_port())[0] == 0
