@@ -175,20 +175,22 @@ class PostgreSQL:
         """
         if monotonic() < self._next_purge:
             return False
-        begun = monotonic()
+        cost = 0.0  # what was not begun is tried with the next look
         try:
             with closing(self.engine.raw_connection()) as pooled:
                 own = cast("_Bounded", pooled.driver_connection)
                 pooled.detach()  # its limits are not those of the others
                 if _is_read(own):
-                    begun = monotonic()  # it has cost nothing, and is tried with the next look
                     left = ["somebody reads them since before"]
                 else:
-                    left = _rewritten(own)
+                    begun = monotonic()
+                    try:
+                        left = _rewritten(own)
+                    finally:
+                        cost = monotonic() - begun
         except (DBAPIError, psycopg.Error, PoolTimeoutError) as error:
             left = [str(error).partition("\n")[0]]
-        finally:
-            self._next_purge = monotonic() + min(_SHARE * (monotonic() - begun), _LONGEST)
+        self._next_purge = monotonic() + min(_SHARE * cost, _LONGEST)
         if left:
             _log.warning("Art. 11(3): the tables could not be written anew, it is tried again: %s", ", ".join(left))
         return not left

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -387,17 +387,9 @@ def test_a_document_that_cannot_be_read_is_shown_as_such(both: tuple[Settings, S
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def run(run: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `pcsc arrangement` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", "arrangement", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
+    return partial(run, "arrangement")
 
 
 def test_4_7_a_version_is_signed_and_entered_by_command(

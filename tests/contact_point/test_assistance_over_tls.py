@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,20 +33,6 @@ if TYPE_CHECKING:
 
 RISK = "A second robbery is announced for tonight, in a shop where people work."
 PARTLY = CapacityAnswer(Capacity.PARTLY, date(2099, 12, 2), (Lack.RESOURCES,), "The archive is on paper.")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 def at(here: Installation) -> tuple[str, object]:

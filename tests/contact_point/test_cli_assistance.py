@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
-
-import pytest
 
 from annex.parameters import Party
 from contact_point import cli, installation, main
@@ -18,20 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 def test_communication_history_is_preserved_for_thirty_days_and_sixty_in_all(run: Run) -> None:

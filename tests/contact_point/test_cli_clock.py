@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +30,9 @@ def here(tmp_path: Path) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def run(
-    here: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs `pcsc clock` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        folder = str(here.settings.folder.root)
-        monkeypatch.setattr(sys, "argv", ["pcsc", "clock", *arguments, "--dir", folder])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
+def run(here: Installation, run: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs `pcsc clock` there with arguments and returns its exit code and what it printed."""
+    return lambda *arguments: run("clock", *arguments, "--dir", here.settings.folder.root)
 
 
 @pytest.fixture

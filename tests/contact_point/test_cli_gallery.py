@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,20 +40,6 @@ SIDE = 192
 KNOWN = {"standing": {"born_on": "1980-05-01", "cases": [{"disposition": "convicted_final"}]}, "items": {"name": "X"}}
 MINUTIAE = Template.of(np.arange(20, 180, 8), np.arange(20, 180, 8), np.zeros(20), width=SIDE, height=SIDE, position=7)
 SAID = "A print was lifted from the till; the suspect is said to live abroad."
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 @pytest.fixture(scope="session")

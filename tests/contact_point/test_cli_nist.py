@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from contact_point import cli
 from contact_point.nist import traditional
 from contact_point.nist.transaction import MAX_BYTES
 
@@ -55,17 +55,9 @@ AMP = [[3, "XX"], [4, "UP"]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def run(run: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `pcsc nist` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", "nist", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
+    return partial(run, "nist")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,17 +34,9 @@ OTHERWISE = "Another print was lifted after another robbery in another town, and
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def run(run: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `pcsc record` with arguments and returns its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pcsc", "record", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out + printed.err
-
-    return run
+    return partial(run, "record")
 
 
 @pytest.fixture
