@@ -33,6 +33,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/treaty.py --check
+	$(BIN)/python docs/openapi.py --check
 
 lock: $(VENV)/.test
 	@set -e; for name in build runtime production test mutation fuzz peers; do \

@@ -61,7 +61,8 @@ class RefusedError(ClientError):
     def __init__(self, problem: Problem, retry_after: int = 0) -> None:
         """Take the problem as it came; ``retry_after`` is in how many seconds it may be sent again, 0 where none are named."""
         article = f"Art. {problem.article}: " if problem.article else ""
-        super().__init__(f"the other contact point refused it ({problem.code}): {article}{problem.detail}")
+        action = f"; {problem.action}" if problem.action else ""
+        super().__init__(f"the other contact point refused it ({problem.code}): {article}{problem.detail}{action}")
         self.problem = problem
         self.retry_after = retry_after
 

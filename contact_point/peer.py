@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from contact_point import queried, tls, wire
 from contact_point.hardening import drain, forget
@@ -43,45 +44,65 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("contact_point.peer")
 
-STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
-    # error, status, article, code; the first that fits
-    (ForkError, 409, "11(1)", "11-1.FORK"),
-    (errors.QuotaError, 429, "", ""),
-    (errors.OutOfOrderError, 409, "", ""),
-    (errors.RecordError, 503, "", ""),
-    (errors.NoAnswerError, 503, "", ""),
-    (errors.WrongPartyError, 403, "", ""),
-    (errors.NotAMatchError, 404, "", ""),
-    (errors.TreatyError, 422, "", ""),
-    (ReplayError, 409, "9", "9.REPLAY"),
-    (UnknownStandingError, 503, "9", "9.REVOCATION_LIST"),
-    (RevokedError, 403, "9", "9.REVOKED"),
-    (NotContactPointError, 403, "3(3)", "3-3.INDIRECT"),
-    (SignatureRefusedError, 401, "9", "9.SIGNATURE"),
-    (WireError, 400, "4(7)", "4-7.FORMAT"),
-    (KilledError, 422, "4(7)", "4-7.KILLED"),
-    (NistError, 422, "4(7)", "4-7.FORMAT"),
-    (DecoderKilledError, 422, "4(7)", "4-7.KILLED"),
-    (ImageError, 422, "4(4)", "4-4.QUALITY"),
-    (ExtractionError, 422, "4(4)", "4-4.QUALITY"),
-    (ProbeError, 422, "4(4)", "4-4.QUALITY"),
-    (JailError, 503, "4(4)", "4-4.TECH"),
-    (KeysError, 503, "4(4)", "4-4.TECH"),
-    (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH"),
-    (StoreError, 503, "4(4)", "4-4.TECH"),
-    (TimeoutError, 503, "4(4)", "4-4.TECH"),
+AGAIN: Final = "send the same message again, signed anew, after the seconds of Retry-After"
+_READABLE: Final = "make a new query, with prints that keep to the interface and can be read"
+_BETTER: Final = "make a new query with a better print of the finger"
+_STANDING: Final = "do not send it again: look where the exchange stands on both sides"
+NO_SUCH_RESOURCE: Final = "3-3.NO_SUCH_RESOURCE"
+USE_A_RESOURCE: Final = "post the message to the resource that docs/openapi.json names for its kind"
+TELL_US: Final = "send the same message again, signed anew; where it fails again, tell us the trace"
+_NEW: Final = "make a new message, with a number of its own, that keeps to the article"
+
+STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
+    # error, status, article, code, what to do; the first that fits
+    (ForkError, 409, "11(1)", "11-1.FORK", "compare both records before anything else, and consult (Article 14)"),
+    (errors.QuotaError, 429, "", "", "send the same message again, signed anew, on a later day (UTC)"),
+    (errors.OutOfOrderError, 409, "", "", _STANDING),
+    (errors.RecordError, 503, "", "", AGAIN),
+    (errors.NoAnswerError, 503, "", "", AGAIN),
+    (errors.WrongPartyError, 403, "", "", "send it to the contact point of the Party that it is meant for"),
+    (errors.NotAMatchError, 404, "", "", "make a new message with the reference number that came with the match"),
+    (errors.TreatyError, 422, "", "", _NEW),
+    (ReplayError, 409, "9", "9.REPLAY", "sign the message again, with another nonce"),
+    (
+        UnknownStandingError,
+        503,
+        "9",
+        "9.REVOCATION_LIST",
+        "publish a revocation list that is in force, then send it again",
+    ),
+    (RevokedError, 403, "9", "9.REVOKED", "call with a certificate that is not revoked"),
+    (NotContactPointError, 403, "3(3)", "3-3.INDIRECT", "call with the certificate of the card that was notified"),
+    (SignatureRefusedError, 401, "9", "9.SIGNATURE", "sign it again with the key of the card; compare both clocks"),
+    (WireError, 400, "4(7)", "4-7.FORMAT", "correct the message as docs/openapi.json describes it, and send it"),
+    (ClientDisconnect, 400, "4(7)", "4-7.FORMAT", "send the whole message, signed anew"),
+    (KilledError, 422, "4(7)", "4-7.KILLED", _READABLE),
+    (NistError, 422, "4(7)", "4-7.FORMAT", _READABLE),
+    (DecoderKilledError, 422, "4(7)", "4-7.KILLED", _READABLE),
+    (ImageError, 422, "4(4)", "4-4.QUALITY", _READABLE),
+    (ExtractionError, 422, "4(4)", "4-4.QUALITY", _BETTER),
+    (ProbeError, 422, "4(4)", "4-4.QUALITY", _BETTER),
+    (JailError, 503, "4(4)", "4-4.TECH", AGAIN),
+    (KeysError, 503, "4(4)", "4-4.TECH", AGAIN),
+    (UnknownExchangeError, 404, "5(1)", "5-1.NO_MATCH", "make a new message with the number of an exchange"),
+    (StoreError, 503, "4(4)", "4-4.TECH", AGAIN),
+    (TimeoutError, 503, "4(4)", "4-4.TECH", AGAIN),
 )
+"""What the other contact point is told of an error, and what it is to do. Every row is one of ``docs/openapi.json``."""
 
 ANSWER_WITHIN: Final = 45.0
 """Seconds until a message that is still worked on is answered with 503: before the other contact point stops listening."""
 
 
-TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match; send the same message again"
+TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match"
+
+RETRY_AFTER: Final = 5
+"""Seconds after which a message that was answered with 503 may be sent again."""
 
 
 def build(here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> FastAPI:
     """Return the application that answers whom ``identity`` admits for the installation ``here``, signing with ``key``."""
-    app = FastAPI(title="PCSC contact point", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     desk = _Desk(here, key, identity, clock)
     for kind, path in wire.PATHS.items():
         app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
@@ -103,7 +124,7 @@ class _Desk:
         """Return the route for one kind of message."""
 
         async def take(request: Request) -> Response:
-            signed = HttpRequest(self._address + request.url.path, dict(request.headers))
+            signed = self._as_signed(request)
             try:
                 caller = self._identity.admit(tls.client_certificate(request.scope))
                 with anyio.fail_after(ANSWER_WITHIN):
@@ -129,18 +150,27 @@ class _Desk:
     def _taken_in(self, kind: type[Message], signed: HttpRequest, body: bytes, caller: State) -> bytes:
         now = self._clock()
         nonce = wire.verify_request(signed, body, caller.verifying, now=now)
+        if signed.headers["content-type"].partition(";")[0].strip().lower() != wire.CONTENT_TYPE:
+            raise WireError(f"a message comes as {wire.CONTENT_TYPE}; its Content-Type says otherwise: send it as that")
         message = wire.decode(body, kind)
         with self._here.store.transaction() as tx:
             # A signature is fresh for MAX_AGE either way, so its nonce is remembered for twice that.
             tx.use_nonce(nonce, until=now + 2 * wire.MAX_AGE, now=now)
         return queried.receive(self._here, message, body, now)
 
+    def _as_signed(self, request: Request) -> HttpRequest:
+        """Return the request as its sender signed it: at our address, whatever its Host says."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return HttpRequest(self._address + request.url.path + query, dict(request.headers), request.method)
+
     async def not_a_route(self, request: Request, error: Exception) -> Response:
         """Answer a request for what is not there, as a problem like any other."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        problem = Problem(status, "3(3)", "3-3.NO_SUCH_RESOURCE", f"there is nothing at {request.url.path}", _trace())
-        signed = HttpRequest(self._address + request.url.path, dict(request.headers))
-        return self._respond(status, wire.PROBLEM_TYPE, problem.encode(), signed)
+        detail = f"expected a POST to one of the resources under /v1; got {request.method} {request.url.path}"
+        problem = Problem(status, "3(3)", NO_SUCH_RESOURCE, detail, USE_A_RESOURCE, _trace())
+        response = self._respond(status, wire.PROBLEM_TYPE, problem.encode(), self._as_signed(request))
+        response.headers.update(getattr(error, "headers", None) or {})  # 405 says what is allowed (RFC 9110, 15.5.6)
+        return response
 
     def _problem(self, error: Exception, signed: HttpRequest) -> Response:
         problem = problem_of(error)
@@ -156,7 +186,7 @@ class _Desk:
         nonce = secrets.token_hex(16)
         response = wire.sign_response(status, content_type, body, signed, self._key, nonce=nonce, now=self._clock())
         if status == 503:
-            response.headers["Retry-After"] = "5"
+            response.headers["Retry-After"] = str(RETRY_AFTER)
         return Response(body, status_code=status, headers=response.headers)
 
 
@@ -176,15 +206,15 @@ async def _body(request: Request) -> bytes:
 
 def problem_of(error: Exception) -> Problem:
     """Return the problem that tells the other contact point about ``error``."""
-    for kind, status, article, code in STATUS:
+    for kind, status, article, code, action in STATUS:
         if isinstance(error, kind):
             # What is wrong with a message is told; what is wrong here is for our log, but for a list that the caller publishes.
             if isinstance(error, errors.TreatyError):
                 detail = error.args[0] if status < 500 else TECHNICAL
-                return Problem(status, error.article, error.code, detail, _trace())
+                return Problem(status, error.article, error.code, detail, action, _trace())
             told = status < 500 or isinstance(error, UnknownStandingError)
-            return Problem(status, article, code, str(error) if told else TECHNICAL, _trace())
-    return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, _trace())
+            return Problem(status, article, code, str(error) if told else TECHNICAL, action, _trace())
+    return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, TELL_US, _trace())
 
 
 def _trace() -> str:

@@ -29,7 +29,14 @@ from contact_point import (
 from contact_point.holdings import read_particulars
 from contact_point.nist.reading import JAIL
 from contact_point.nist.transaction import NistError
-from contact_point.store import ContentGoneError, Received, StoreError, SubjectError, UnknownExchangeError
+from contact_point.store import (
+    AlreadyReceivedError,
+    ContentGoneError,
+    Received,
+    StoreError,
+    SubjectError,
+    UnknownExchangeError,
+)
 from matcher import images
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
@@ -88,7 +95,7 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
     """Take in a message from the other contact point and return the body of the answer to it.
 
     The same control number and bytes bring the same answer, however often and however many at once; with other bytes they
-    are refused.
+    are refused. A message that was not accepted and recorded so is not accepted later: its number is used up.
 
     Raises:
         TreatyError: the agreement does not allow the message now.
@@ -96,21 +103,34 @@ def receive(here: Installation, message: Message, body: bytes, now: datetime) ->
 
     """
     committed = records.commitment(message.salt, body)
-    if (before := _received(here, message)) is None:
+    before = _received(here, message)
+    if before is None or before == _refused(before.exchange, committed):
         try:
             return _act_on(here, message, body, committed, now)
         except (StoreError, *FINAL) as error:
             # The same message may have come twice at once, and the other one been quicker.
-            if (before := _received(here, message)) is None:
+            before = _received(here, message)
+            if before is None or before == _refused(before.exchange, committed):
+                if isinstance(error, AlreadyReceivedError):
+                    raise _used_up(message) from None
                 if isinstance(error, FINAL) and not isinstance(error, UNRECORDED):
                     _record_refusal(here, message, body, error, now)
                 raise
-    if before.commitment != committed:
-        raise IdempotencyError(
-            f"control number {message.control_number} came before with another content; a number names one message: give "
-            "the new message a new number"
-        )
-    return _again(here, message, before)
+    if before.commitment != committed or before.answer is None:
+        raise _used_up(message)
+    return _again(here, message, before, before.answer)
+
+
+def _refused(exchange: str, committed: str) -> Received:
+    """Return what is known of a message that was not accepted."""
+    return Received(exchange, committed, None)
+
+
+def _used_up(message: Message) -> IdempotencyError:
+    return IdempotencyError(
+        f"control number {message.control_number} came before with another content, or was not accepted; a number names one "
+        "message: give the new message a new number"
+    )
 
 
 _NO_ANSWER: Final = "the answer could not be made; this says nothing about whether there is a match"
@@ -125,6 +145,8 @@ UNRECORDED: Final = (QuotaError, NoAnswerError, NoArrangementError, RecordError,
 def _record_refusal(here: Installation, message: Message, body: bytes, error: Exception, now: datetime) -> None:
     """Record that a message was received and not accepted: Article 11(1) is about receipt, not about what came of it."""
     with here.store.transaction() as tx:
+        if tx.received(message.control_number) is not None:
+            return  # it came before, or twice at once: it is recorded once
         if isinstance(message, Query | ProvisionWithoutRequest):
             exchange = life.turned_away(message, here.settings.arrangement(now), now)
             if tx.has_exchange(message.control_number) or exchange is None:
@@ -135,6 +157,8 @@ def _record_refusal(here: Installation, message: Message, body: bytes, error: Ex
                 exchange = tx.exchange_of(getattr(message, "reference", ""))
             except UnknownExchangeError:
                 return  # it belongs to no exchange of ours
+        committed = records.commitment(message.salt, body)
+        tx.receive(message.control_number, _refused(exchange.control_number, committed))
         service.record(tx, exchange, message, body, Direction.RECEIVED, now)
         article, code = getattr(error, "article", "4(4)"), getattr(error, "code", "4-4.QUALITY")
         kind = wire.kind_of(message)
@@ -149,7 +173,7 @@ def _received(here: Installation, message: Message) -> Received | None:
         return tx.received(message.control_number)
 
 
-def _again(here: Installation, message: Message, before: Received) -> bytes:
+def _again(here: Installation, message: Message, before: Received, answer: Content) -> bytes:
     """Return the answer that a message had before.
 
     Raises:
@@ -166,8 +190,8 @@ def _again(here: Installation, message: Message, before: Received) -> bytes:
                     f"query {message.control_number} was answered, and the prints of the answer are incorrect or unreliable: "
                     "they are not given again; make a new query"
                 )
-            if before.answer in duties.permitted(exchange):
-                return tx.content(before.exchange, before.answer, number=message.control_number)
+            if answer in duties.permitted(exchange):
+                return tx.content(before.exchange, answer, number=message.control_number)
     except ContentGoneError:
         pass
     raise OutOfOrderError(

@@ -67,6 +67,9 @@ MAX_BODY: Final = 16 * 1024 * 1024
 MAX_AGE: Final = timedelta(minutes=5)
 """How far a signature's time may lie from ours, either way."""
 
+MAX_NONCE: Final = 128
+"""Characters of a signature's nonce: it is kept until the signature is stale."""
+
 KINDS: Final[dict[str, type[Message]]] = {
     **{event.replace(" ", "-"): kind for kind, (event, _) in records.KINDS.items()},
     "reachability": Reachability,
@@ -109,7 +112,7 @@ ANSWERS: Final[dict[type[Message], tuple[type[Message], ...]]] = {
 # Strict: a Party's declaration is true or false, never "no" or 0, and reads the same whoever wrote the reader.
 _CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid", strict=True)
 # `| None` because pydantic takes a configuration for a union only; `decode` never passes it a null.
-_ADAPTERS: Final[dict[type[Message], TypeAdapter[Any]]] = {
+ADAPTERS: Final[dict[type[Message], TypeAdapter[Any]]] = {
     kind: TypeAdapter(cast("Any", kind | None), config=_CONFIG) for kind in KINDS.values()
 }
 
@@ -135,7 +138,7 @@ def kind_of(message: Message) -> str:
 
 def encode(message: Message) -> bytes:
     """Return the body of a message."""
-    content = _ADAPTERS[type(message)].dump_python(message, mode="json")
+    content = ADAPTERS[type(message)].dump_python(message, mode="json")
     return json.dumps({"message": kind_of(message), **content}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -158,8 +161,11 @@ def decode(body: bytes, *expected: type[M]) -> M:
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind not in expected:
         raise WireError(f"expected the message {names}; got {_shown(name)}")
+    text = json.dumps(content)
+    if "\\u0000" in text and _NUL.search(text):
+        raise WireError(f"the {name} holds the character U+0000, which no database keeps; correct it and send it again")
     try:
-        message: M = _ADAPTERS[kind].validate_json(json.dumps(content))
+        message: M = ADAPTERS[kind].validate_json(text)
     except ValidationError as error:
         raise WireError(f"the {name} is malformed at {first_fault(error)}; correct it and send it again") from None
     _check_head(message)
@@ -181,15 +187,16 @@ def _shown(value: object) -> str:
     return repr(value[:40]) if isinstance(value, str) else "none" if value is None else f"a {type(value).__name__}"
 
 
-_CONTROL_NUMBER: Final = re.compile(r"[A-Za-z0-9-]{8,40}")
-_SALT: Final = re.compile(r"[0-9a-f]{64}")
+CONTROL_NUMBER: Final = re.compile(r"[A-Za-z0-9-]{8,40}")
+SALT: Final = re.compile(r"[0-9a-f]{64}")
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _check_head(message: Message) -> None:
     """Refuse a message whose number, salt or time could not be recorded (Article 11)."""
-    if not _CONTROL_NUMBER.fullmatch(message.control_number):
+    if not CONTROL_NUMBER.fullmatch(message.control_number):
         raise WireError(f"a control number is 8-40 letters, digits and hyphens; got {_shown(message.control_number)}")
-    if not _SALT.fullmatch(message.salt):
+    if not SALT.fullmatch(message.salt):
         raise WireError(
             "a message carries a salt of 64 lower-case hexadecimal digits, for the commitment in the record"
         )
@@ -215,15 +222,15 @@ class HttpResponse:
     request: HttpRequest
 
 
-_REQUEST_COVERS: Final = ("@method", "@target-uri", "content-type", "content-digest")
+REQUEST_COVERS: Final = ("@method", "@target-uri", "content-type", "content-digest")
 # Response: its own status and content, and the request's signature, which covers the whole request.
-_RESPONSE_COVERS: Final = ("@status", "content-type", "content-digest", '"signature";req')
+RESPONSE_COVERS: Final = ("@status", "content-type", "content-digest", '"signature";req')
 
 
 def sign_request(url: str, body: bytes, key: SigningKey, *, nonce: str, now: datetime) -> HttpRequest:
     """Return a POST request for ``body`` with its signature."""
     message = HttpRequest(url, {"Content-Type": CONTENT_TYPE})
-    _sign(message, body, key, _REQUEST_COVERS, nonce, now)
+    _sign(message, body, key, REQUEST_COVERS, nonce, now)
     return message
 
 
@@ -232,7 +239,9 @@ def sign_response(
 ) -> HttpResponse:
     """Return the response to ``request`` with its signature."""
     message = HttpResponse(status, {"Content-Type": content_type}, request)
-    covers = _RESPONSE_COVERS if "signature" in {name.lower() for name in request.headers} else _RESPONSE_COVERS[:3]
+    asked = next((value for name, value in request.headers.items() if name.lower() == "signature"), None)
+    # No signature, or bytes that are none and that none could cover: the answer is signed, and answers nobody.
+    covers = RESPONSE_COVERS[:3] if asked is None or not asked.isascii() else RESPONSE_COVERS
     _sign(message, body, key, covers, nonce, now)
     return message
 
@@ -249,20 +258,26 @@ def _sign(
         signature_algorithm=algorithms.ECDSA_P384_SHA384,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={key.key_id: key.private}),
     )
-    signer.sign(message, key_id=key.key_id, created=now, nonce=nonce, tag=_TAG, covered_component_ids=covers, body=body)
+    signer.sign(message, key_id=key.key_id, created=now, nonce=nonce, tag=TAG, covered_component_ids=covers, body=body)
 
 
-_TAG: Final = "pcsc"
+TAG: Final = "pcsc"
 
 
 def verify_request(message: HttpRequest, body: bytes, key: VerifyingKey, *, now: datetime) -> str:
-    """Check that ``key`` signed this request with this body just now, and return the nonce.
+    """Check that ``key`` signed this request with this body just now, and return the nonce: 1 to 128 characters.
 
     Raises:
-        SignatureRefusedError: it did not, or a part that must be covered is not.
+        SignatureRefusedError: it did not, a part that must be covered is not, or the nonce is too short or too long.
 
     """
-    return _verify(message, body, key, _REQUEST_COVERS, now)
+    nonce = _verify(message, body, key, REQUEST_COVERS, now)
+    if not 1 <= len(nonce) <= MAX_NONCE:
+        raise SignatureRefusedError(
+            f"a signature's nonce has 1 to {MAX_NONCE} characters (RFC 9421, 2.3) and is used once; {len(nonce)} came: sign "
+            "the message again with a random one"
+        )
+    return nonce
 
 
 def verify_response(message: HttpResponse, body: bytes, key: VerifyingKey, *, now: datetime) -> None:
@@ -272,7 +287,7 @@ def verify_response(message: HttpResponse, body: bytes, key: VerifyingKey, *, no
         SignatureRefusedError: it did not, or a part that must be covered is not.
 
     """
-    _verify(message, body, key, _RESPONSE_COVERS, now)
+    _verify(message, body, key, RESPONSE_COVERS, now)
 
 
 class _Verifier(HTTPMessageVerifier):
@@ -290,7 +305,7 @@ def _verify(
         key_resolver=MappingKeyResolver(public_keys={key.key_id: key.public}, private_keys={}),
     )
     try:
-        (result,) = verifier.verify(message, max_age=None, expect_tag=_TAG, require_components=covers, body=body)
+        (result,) = verifier.verify(message, max_age=None, expect_tag=TAG, require_components=covers, body=body)
         created, nonce = int(result.parameters["created"]), str(result.parameters["nonce"])
         signed_at = datetime.fromtimestamp(created, UTC)
         expires = datetime.fromtimestamp(int(result.parameters.get("expires", created + MAX_AGE.seconds)), UTC)
@@ -309,18 +324,27 @@ def _verify(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a message was not accepted, as problem+json (RFC 9457); ``trace`` finds the line of our log."""
+    """Why a message was not accepted, as problem+json (RFC 9457).
+
+    ``action`` says what to do, and ``trace`` finds the line of our log.
+    """
 
     status: int
     article: str
     code: str
     detail: str
+    action: str
     trace: str
 
     def encode(self) -> bytes:
         """Return the body of the problem."""
-        fields = {"type": f"urn:pcsc:problem:{self.code}", "title": self.code, "status": self.status}
-        fields |= {"article": self.article, "detail": self.detail, "trace": self.trace}
+        fields = {
+            "type": f"urn:pcsc:problem:{self.code}",
+            "status": self.status,
+            "code": self.code,
+            "article": self.article,
+        }
+        fields |= {"detail": self.detail[:_MAX_SAID], "action": self.action, "trace": self.trace}
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -332,9 +356,11 @@ def read_problem(body: bytes, status: int) -> Problem:
     """Return the problem in ``body``; what is not one is described as far as it can be."""
     try:
         fields: Mapping[str, object] = json.loads(body)
-        said = (str(fields[name]) for name in ("article", "title", "detail", "trace"))
+        said = (str(fields[name]) for name in ("article", "code", "detail", "action", "trace"))
         # It goes into our record and onto our terminals: bounded, and in one line of printable characters.
-        article, code, detail, trace = ("".join(c for c in each if c.isprintable())[:_MAX_SAID] for each in said)
-        return Problem(status, article[:_MAX_CODE], code[:_MAX_CODE], detail, trace[:_MAX_CODE])
+        article, code, detail, action, trace = (
+            "".join(c for c in each if c.isprintable())[:_MAX_SAID] for each in said
+        )
+        return Problem(status, article[:_MAX_CODE], code[:_MAX_CODE], detail, action, trace[:_MAX_CODE])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Problem(status, "", "UNKNOWN", f"the other contact point answered {status} and did not say why", "")
+        return Problem(status, "", "UNKNOWN", f"the other contact point answered {status} and did not say why", "", "")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from contact_point import notes, service, wire
 from contact_point.keys import SignatureError, SigningKey, VerifyingKey
 from pcsc import checkpoints, merkle, receipts, records
-from pcsc.checkpoints import Head
+from pcsc.checkpoints import CheckpointError, Head
 from pcsc.duties import Content
 from pcsc.errors import OutOfOrderError, RecordError
 from pcsc.merkle import Frontier, Growth, MerkleError
@@ -110,6 +110,7 @@ def answer(here: Installation, message: Checkpoints, now: datetime) -> bytes:
 
     Raises:
         ForkError: one of the two records is not what was witnessed of it.
+        WireError: what it says was witnessed is no note of a checkpoint.
 
     """
     _hear(here, message, now)
@@ -334,13 +335,17 @@ def _take_witnessed(here: Installation, note: str) -> Checkpoint | None:
 
     Raises:
         ForkError: our record does not lead there.
+        WireError: it is no note of a checkpoint.
 
     """
     if not note:
         return None
     other, uri = _other(here), here.settings.uri
     ours = SigningKey.load(here.settings.folder.signing_key).verifying
-    checkpoint = _checkpoint(note)
+    try:
+        checkpoint = _checkpoint(note)
+    except CheckpointError as error:  # a fault of theirs, and not one of our record
+        raise wire.WireError(f"what is said to be witnessed last is no note of a checkpoint: {error}") from None
     head = checkpoint.head
     with here.store.reading() as tx:
         if note == tx.note_of(checkpoint.origin, head.size):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -31,7 +32,10 @@ from matcher.formats import write_iso19794_2
 from matcher.images import Image
 from matcher.quality import measure
 from matcher.template import ImpressionType, Origin
-from pcsc.messages import Search
+from pcsc import records
+from pcsc.errors import RecordError
+from pcsc.messages import Query, Search
+from pcsc.records import Direction
 from tests.contact_point.parties import free_port, justification, subject
 
 if TYPE_CHECKING:
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
     from annex.parameters import Party
     from contact_point.identity import State
     from contact_point.querying import Justification
-    from contact_point.service import Installation
+    from contact_point.service import Installation, Transport
     from contact_point.settings import Settings
     from contact_point.wire import HttpRequest
     from pcsc.messages import Message
@@ -53,7 +57,7 @@ ENROLLED, STRANGER = 1, 2
 
 _SEED: Final = 7
 _WIDTH, _HEIGHT = 160, 192  # pixels: 25 minutiae, and 26 kB as PNG
-_STARTS: Final = 120.0  # seconds
+_STARTS: Final = 600.0  # seconds
 _STOPS: Final = 60.0
 _QUOTA: Final = 100_000  # a day: as many as an arrangement can say
 
@@ -179,3 +183,43 @@ def asking(root: Path) -> Iterator[tuple[Installation, Watched]]:
         here = stack.enter_context(main.opened(root))
         way = stack.enter_context(Watched(here.settings))
         yield replace(here, other=way), way
+
+
+class Numbered:
+    """A way that remembers the number of the query that went by it."""
+
+    def __init__(self, way: Transport | None) -> None:
+        """Go by this way."""
+        assert way is not None
+        self._way = way
+        self.number = ""
+
+    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+        """Send a message."""
+        if isinstance(message, Query):
+            self.number = message.control_number
+        return self._way.post(message, body, now)
+
+
+def messages_in_the_record(here: Installation) -> dict[str, Counter[str]]:
+    """Return how often each message is in a record, by exchange and kind."""
+    found: dict[str, Counter[str]] = {}
+    with here.store.transaction() as tx:
+        for entry in tx.entries():
+            if entry.direction is not Direction.ACT:
+                found.setdefault(entry.exchange, Counter())[entry.event] += 1
+    return found
+
+
+def faults_of_the_records(*both: Installation) -> Iterator[str]:
+    """Say where a record does not verify, and where the two disagree."""
+    entries = []
+    for here in both:
+        with here.store.transaction() as tx:
+            entries.append(list(tx.entries()))
+            try:
+                records.verify(tx.record())
+            except RecordError as error:
+                yield f"the record of {here.settings.party}: {error}"
+    for each in records.reconcile(*entries):
+        yield f"{each.event} {each.message}: {each.what}"

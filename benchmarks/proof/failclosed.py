@@ -41,16 +41,14 @@ from contact_point import delivery, main, peer, querying, wire
 from contact_point.client import ClientError
 from contact_point.settings import Settings
 from contact_point.store.database import PATIENCE
-from pcsc import records
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.messages import Query
-from pcsc.records import Direction
 from tests.contact_point import faults
 from tests.contact_point.faults import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from benchmarks.proof._serving import Said, Watched
@@ -455,7 +453,7 @@ class _Asker:
     def hold_the_records(self, us: Installation) -> None:
         """Hold both records to the queries that were made, and to each other."""
         for here in (self._here, us):
-            found = _found(here)
+            found = serving.messages_in_the_record(here)
             for number, answer in self._answers.items():
                 says = found.get(number, Counter())
                 if says == {"query": 1, answer: 1}:
@@ -466,29 +464,5 @@ class _Asker:
                     self._account.lost += 1
                 party, got = here.settings.party, dict(says) or "neither"
                 self._violation(f"query {number}: expected it and a {answer} in the record of {party}; got {got}")
-        self._account.violations += _faults_of_the_records(self._here, us)
+        self._account.violations += serving.faults_of_the_records(self._here, us)
         self._account.stray_keys += us.store.recover()
-
-
-def _found(here: Installation) -> dict[str, Counter[str]]:
-    """Return how often each message is in a record, by exchange and kind."""
-    found: dict[str, Counter[str]] = {}
-    with here.store.transaction() as tx:
-        for entry in tx.entries():
-            if entry.direction is not Direction.ACT:
-                found.setdefault(entry.exchange, Counter())[entry.event] += 1
-    return found
-
-
-def _faults_of_the_records(*both: Installation) -> Iterable[str]:
-    """Say where a record does not verify, and where the two disagree."""
-    entries = []
-    for here in both:
-        with here.store.transaction() as tx:
-            entries.append(list(tx.entries()))
-            try:
-                records.verify(tx.record())
-            except RecordError as error:
-                yield f"the record of {here.settings.party}: {error}"
-    for each in records.reconcile(*entries):
-        yield f"{each.event} {each.message}: {each.what}"

@@ -47,15 +47,14 @@ from contact_point.client import ClientError
 from contact_point.store import StoreError
 from pcsc.duties import Content
 from pcsc.errors import RecordError
-from pcsc.messages import Conclusion, Query
+from pcsc.messages import Conclusion
 from pcsc.records import Direction
 from tests.contact_point.parties import notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from contact_point.service import Installation, Transport
-    from pcsc.messages import Message
+    from contact_point.service import Installation
     from pcsc.records import Entry
 
 FULL: Final = 1000
@@ -155,7 +154,7 @@ def _play(
 
 def _live(jp: Installation, us: Installation, life: Life) -> Played:
     """Play one exchange to where its prints are gone."""
-    begun, way = main.clock(), _Numbered(jp.other)
+    begun, way = main.clock(), serving.Numbered(jp.other)
     try:
         _act(replace(jp, other=way), us, life)
     except (ClientError, RecordError, StoreError):
@@ -175,21 +174,6 @@ def _act(jp: Installation, us: Installation, life: Life) -> None:
     if requests:
         querying.request(jp, number, notification(_ITEM, party=Party.JP), clock())
         queried.answer_request(us, number, give=[_ITEM], by="officer", now=clock())
-
-
-class _Numbered:
-    """A way that remembers the number of the query that went by it."""
-
-    def __init__(self, way: Transport | None) -> None:
-        assert way is not None
-        self._way = way
-        self.number = ""
-
-    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
-        """Send a message."""
-        if isinstance(message, Query):
-            self.number = message.control_number
-        return self._way.post(message, body, now)
 
 
 @dataclass(slots=True)

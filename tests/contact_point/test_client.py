@@ -53,7 +53,7 @@ class Refusing:
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
         del body, now
         self.sent.append(message.control_number)
-        raise RefusedError(Problem(503, "4(4)", "4-4.TECH", "later", "0"), self.retry_after)
+        raise RefusedError(Problem(503, "4(4)", "4-4.TECH", "later", "", "0"), self.retry_after)
 
 
 @pytest.fixture

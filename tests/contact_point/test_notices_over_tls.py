@@ -195,7 +195,7 @@ class Refusing:
 
     def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
         del message, body, now
-        raise RefusedError(wire.Problem(409, "10(1)", "10-1.CORRECTION", "it is right.", "0"))
+        raise RefusedError(wire.Problem(409, "10(1)", "10-1.CORRECTION", "it is right.", "", "0"))
 
 
 def test_10_2_a_notice_of_ours_that_the_other_side_refuses_still_owes_our_own_measure(

@@ -21,26 +21,26 @@ import httpx2
 import pytest
 
 from annex.parameters import Party
-from contact_point import delivery, disposal, main, prints, querying, service, tls, wire
+from contact_point import delivery, disposal, main, peer, prints, querying, service, tls, wire
 from contact_point.certificates import CertificateAuthority
 from contact_point.client import RefusedError, UnreachableError
 from contact_point.demonstration import designate
-from contact_point.keys import SigningKey
+from contact_point.keys import SigningKey, VerifyingKey
 from contact_point.main import clock
 from contact_point.store.tables import CONTENT
 from contact_point.tls import Pin
-from pcsc import records
+from contact_point.wire import HttpRequest, HttpResponse
+from pcsc import errors, records
 from pcsc.duties import Content
 from pcsc.exchange import State
-from pcsc.messages import Determination, Item, Query, Reply, Search
+from pcsc.messages import Checkpoints, Determination, Item, Query, Reply, Search
 
 from .parties import Listening, justification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from contact_point.service import Installation
-    from contact_point.wire import HttpRequest
 
     from .parties import Finger, Parties
 
@@ -109,7 +109,7 @@ def _context(parties: Parties, certificate: Path | None = None, key: Path | None
 
 def problem(response: httpx2.Response) -> tuple[int, str]:
     assert response.headers["content-type"] == wire.PROBLEM_TYPE
-    return response.status_code, json.loads(response.content)["title"]
+    return response.status_code, json.loads(response.content)["code"]
 
 
 def nothing_happened(here: Installation) -> bool:
@@ -231,10 +231,123 @@ def test_9_a_message_for_another_resource_is_refused(us_answers: Parties, finger
         assert problem(caller.ask(body)) == (404, "3-3.NO_SUCH_RESOURCE")
 
 
+def test_11_checkpoints_that_name_no_checkpoint_are_told_as_a_fault_of_theirs(us_answers: Parties) -> None:
+    """A technical failure would be sent again for ever."""
+    number, salt = service.new_number(us_answers.jp, clock()), service.new_salt()
+    message = Checkpoints(number, clock(), salt, "", (), "no note", ())
+    with Caller(us_answers) as caller:
+        caller.url = us_answers.us.settings.address + wire.PATHS[Checkpoints]
+        response = caller.ask(wire.encode(message))
+    assert problem(response) == (400, "4-7.FORMAT")
+    assert "what is said to be witnessed last is no note of a checkpoint" in response.json()["detail"]
+
+
 def test_9_a_message_too_large_is_refused(us_answers: Parties) -> None:
     body = b"x" * (wire.MAX_BODY + 1)
     with Caller(us_answers) as caller:
         assert problem(caller.ask(body)) == (400, "4-7.FORMAT")
+
+
+def signed_by_us(parties: Parties, request: HttpRequest, response: httpx2.Response) -> bool:
+    """Whether an answer is signed by the US contact point, as the answer to this request where that has a signature."""
+    assert parties.jp.settings.other is not None
+    key = VerifyingKey.from_pem(parties.jp.settings.other.signing_key_pem.encode())
+    told = HttpResponse(response.status_code, dict(response.headers), request)
+    if "Signature" in request.headers:
+        wire.verify_response(told, response.content, key, now=clock())
+    else:
+        covers = wire.RESPONSE_COVERS[:3]
+        wire._verify(told, response.content, key, covers, clock())
+    return True
+
+
+def _otherwise(**changes: object) -> Callable[[HttpRequest], HttpRequest]:
+    return lambda request: replace(request, **changes)  # type: ignore[arg-type]
+
+
+def _with(name: str, value: str) -> Callable[[HttpRequest], HttpRequest]:
+    return lambda request: replace(request, headers={**request.headers, name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_otherwise(headers={"Content-Type": wire.CONTENT_TYPE}), (401, "9.SIGNATURE")),
+        (_with("Signature", "("), (401, "9.SIGNATURE")),
+        (_with("Signature", ""), (401, "9.SIGNATURE")),
+        (_with("Signature", "pyhms=:AAAA:"), (401, "9.SIGNATURE")),
+        (_with("Signature-Input", "x" * 30_000), (401, "9.SIGNATURE")),
+        (_with("Content-Digest", "sha-256=:AAAA:"), (401, "9.SIGNATURE")),
+        (lambda each: replace(each, url=each.url + "?again=1"), (401, "9.SIGNATURE")),
+        (lambda each: replace(each, url=each.url + "/"), (404, "3-3.NO_SUCH_RESOURCE")),
+        (lambda each: replace(each, url=each.url.replace("/v1/", "/v2/")), (404, "3-3.NO_SUCH_RESOURCE")),
+        (_otherwise(method="GET"), (405, "3-3.NO_SUCH_RESOURCE")),
+    ],
+    ids=["unsigned", "no field", "empty", "garbled", "no input", "digest", "query", "slash", "version", "method"],
+)
+def test_9_every_refusal_is_signed_and_says_article_code_and_what_to_do(
+    us_answers: Parties,
+    fingers: tuple[Finger, ...],
+    change: Callable[[HttpRequest], HttpRequest],
+    expected: tuple[int, str],
+) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        request = change(caller.signed(body))
+        response = caller.http.request(request.method, request.url, content=body, headers=request.headers)
+    assert problem(response) == expected
+    assert signed_by_us(us_answers, request, response)
+    told = json.loads(response.content)
+    assert all(told[name] for name in ("type", "status", "code", "article", "detail", "action", "trace"))
+    assert response.headers.get("allow") == ("POST" if expected[0] == 405 else None)
+    assert nothing_happened(us_answers.us)
+
+
+def test_9_a_signature_that_no_answer_could_cover_is_refused_like_any_other(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        headers = {name: value.encode() for name, value in caller.signed(body).headers.items()}
+        response = caller.http.post(caller.url, content=body, headers={**headers, "Signature": b"\xe9"})
+    assert problem(response) == (401, "9.SIGNATURE")
+    assert signed_by_us(us_answers, HttpRequest(caller.url, {}), response)
+
+
+@pytest.mark.parametrize(("nonce", "came"), [("", "0 came"), ("n" * 129, "129 came")])
+def test_9_a_nonce_is_bounded(us_answers: Parties, fingers: tuple[Finger, ...], nonce: str, came: str) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[0]))
+    with Caller(us_answers) as caller:
+        response = caller.send(wire.sign_request(caller.url, body, caller.key, nonce=nonce, now=clock()), body)
+    assert problem(response) == (401, "9.SIGNATURE")
+    assert f"nonce has 1 to 128 characters (RFC 9421, 2.3) and is used once; {came}" in response.json()["detail"]
+
+
+def test_4_7_a_message_comes_as_json(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:
+    body = wire.encode(query(us_answers.jp, fingers[1]))
+    with Caller(us_answers) as caller:
+        for said, expected in (("text/plain", 400), ("application/json; charset=utf-8", 200)):
+            request = HttpRequest(caller.url, {"Content-Type": said})
+            wire._sign(request, body, caller.key, wire.REQUEST_COVERS, secrets.token_hex(16), clock())
+            response = caller.send(request, body)
+            assert response.status_code == expected
+            assert ("a message comes as application/json" in response.text) is (expected == 400)
+
+
+def _rules(kind: type[errors.TreatyError] = errors.TreatyError) -> Iterator[type[errors.TreatyError]]:
+    for each in kind.__subclasses__():
+        yield from (each, *_rules(each))
+
+
+@pytest.mark.parametrize("rule", [*_rules()], ids=lambda rule: rule.__name__)
+def test_every_rule_is_told_with_its_article_its_code_and_what_to_do(rule: type[errors.TreatyError]) -> None:
+    error = rule.__new__(rule)
+    error.args = ("expected this; got that",)
+    told = peer.problem_of(error)
+    assert (told.article, told.code) == (rule.article, rule.code)
+    assert told.detail == ("expected this; got that" if told.status < 500 else peer.TECHNICAL)
+    assert told.action
+    assert 400 <= told.status < 500 or told.status == 503
 
 
 # Asked again: exactly one answer
@@ -249,6 +362,71 @@ def test_the_same_query_signed_again_brings_the_same_bytes_and_one_record(
     assert first.status_code == 200
     assert first.content == second.content
     assert _events(us_answers.us) == ["query", "match"]
+
+
+def test_after_a_restart_the_same_query_brings_the_same_bytes_and_its_signature_is_still_used_up(
+    parties: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    parties.enrol(Party.US, "someone", fingers[0])
+    body = wire.encode(query(parties.jp, fingers[0]))
+    with Caller(parties) as caller:
+        request = caller.signed(body)
+        with parties.answering(Party.US):
+            first = caller.send(request, body)
+            caller.http.close()
+    with Caller(parties) as caller, parties.answering(Party.US):
+        assert problem(caller.send(request, body)) == (409, "9.REPLAY")
+        again = caller.ask(body)
+        caller.http.close()
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.content == again.content
+    assert _events(parties.us) == ["query", "match"]
+
+
+def test_of_two_contents_under_one_number_at_once_one_is_answered_and_the_other_refused(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    one = query(us_answers.jp, fingers[0])
+    bodies = [wire.encode(one), wire.encode(query(us_answers.jp, fingers[1], number=one.control_number))]
+    with Caller(us_answers) as caller, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(caller.ask, bodies * 2))
+    answered = {answer.content for answer in answers if answer.status_code == 200}
+    assert len(answered) == 1
+    assert {problem(each) for each in answers if each.status_code != 200} == {(422, "3-4.NUMBER_REUSED")}
+    assert sum(answer.status_code == 200 for answer in answers) == 2
+    assert _events(us_answers.us).count("query") == 1
+
+
+def test_11_1_a_message_that_was_not_accepted_is_recorded_once_however_often_it_comes(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    """The answer that says so may be lost like any other."""
+    exchange = querying.open_query(us_answers.jp, [fingers[0].later_print], justification(Party.JP), clock())
+    numbers = (service.new_number(us_answers.jp, clock()) for _ in range(2))
+    first, second = (
+        Determination(number, clock(), service.new_salt(), exchange.reference or "", will_request=True)
+        for number in numbers
+    )
+    with Caller(us_answers) as caller, ThreadPoolExecutor(3) as pool:
+        caller.url = us_answers.us.settings.address + wire.PATHS[Determination]
+        assert caller.ask(wire.encode(first)).status_code == 200
+        late = [wire.encode(replace(second, will_request=False))] * 3
+        assert {problem(each)[0] for each in pool.map(caller.ask, late)} == {409}
+        assert problem(caller.ask(wire.encode(second))) == (422, "3-4.NUMBER_REUSED")
+    told = [event for event in _events(us_answers.us) if event != "deletion"]
+    assert told == ["query", "match", "determination", "determination", "not accepted"]
+
+
+def test_the_number_of_a_query_that_was_refused_is_not_taken_for_another_content(
+    us_answers: Parties, fingers: tuple[Finger, ...]
+) -> None:
+    one = query(us_answers.jp, fingers[0])
+    with Caller(us_answers) as caller:
+        refused = wire.encode(replace(one, prints=b"no transaction"))
+        for _ in range(2):
+            assert problem(caller.ask(refused)) == (422, "4-7.FORMAT")
+        assert problem(caller.ask(wire.encode(one))) == (422, "3-4.NUMBER_REUSED")
+    assert _events(us_answers.us) == ["query", "not accepted"]
 
 
 def test_a_control_number_with_another_content_is_refused(us_answers: Parties, fingers: tuple[Finger, ...]) -> None:

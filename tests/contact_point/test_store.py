@@ -7,7 +7,7 @@ import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +18,7 @@ from annex.parameters import Party
 from contact_point.keys import KeyDestroyedError, SealError, unseal
 from contact_point.store import (
     AlreadyReceivedError,
+    Clock,
     ContentGoneError,
     Enrolled,
     Held,
@@ -553,12 +554,27 @@ def test_a_nonce_is_used_once_while_its_signature_is_fresh(place: Place) -> None
 
 def test_nonces_of_stale_signatures_are_not_kept(place: Place) -> None:
     with place.store.transaction() as tx:
+        tx.keep_clock(Clock(NOW + timedelta(hours=1)))
         for number in range(10):
             tx.use_nonce(str(number), until=NOW + timedelta(minutes=10), now=NOW)
     later = NOW + timedelta(minutes=10, microseconds=1)
     with place.store.transaction() as tx:
         tx.use_nonce("one more", until=later + timedelta(minutes=10), now=later)
     assert place.rows(text("SELECT nonce FROM nonce")) == [("one more",)]
+
+
+@pytest.mark.parametrize("believed", [None, NOW, NOW + timedelta(minutes=10)])
+def test_9_no_nonce_is_forgotten_by_a_clock_that_is_not_believed(place: Place, believed: datetime | None) -> None:
+    """Set ahead by a year and back: the signature would be fresh again."""
+    with place.store.transaction() as tx:
+        if believed is not None:
+            tx.keep_clock(Clock(believed, alarmed=True, reason="jump: by a year"))
+        tx.use_nonce("one", until=NOW + timedelta(minutes=10), now=NOW)
+    ahead = NOW + timedelta(days=365)
+    with place.store.transaction() as tx:
+        tx.use_nonce("another", until=ahead + timedelta(minutes=10), now=ahead)
+    with pytest.raises(ReplayError, match="this signed request came before"), place.store.transaction() as tx:
+        tx.use_nonce("one", until=NOW + timedelta(minutes=11), now=NOW + timedelta(minutes=1))
 
 
 # The gallery

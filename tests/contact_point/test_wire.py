@@ -165,7 +165,7 @@ def test_every_kind_of_message_has_its_name_and_a_test() -> None:
 
 @given(
     st.binary(min_size=1, max_size=2000),
-    st.text(min_size=1).filter(lambda text: text.strip()),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip),
     st.datetimes(min_value=datetime(2019, 1, 5), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis adds the zone
 )
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -300,6 +300,15 @@ def test_a_time_names_its_offset() -> None:
     with pytest.raises(WireError, match=r"^the time a message was made at names its offset from UTC"):
         decode(altered("made_at", "2026-11-22T03:04:05"), Query)
     assert decode(altered("made_at", "2026-11-22T12:04:05+09:00"), Query).made_at == NOW
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\\\0", "\\\\\0"])
+def test_the_character_that_no_database_keeps_is_refused_wherever_it_stands(text: str) -> None:
+    for path in ("authority.name", "control_number", "basis.offences.0.citation", text):
+        with pytest.raises(WireError, match=r"^the query holds the character U\+0000, which no database keeps"):
+            decode(altered(path, text), Query)
+    backslash = query(authority=replace(query().authority, name="C:\\u0000"))
+    assert decode(encode(backslash), Query) == backslash
 
 
 def test_an_error_does_not_repeat_a_long_text() -> None:
@@ -539,7 +548,7 @@ def test_a_signature_covers_every_component_that_counts(missing: str, jp: Signin
         signature_algorithm=algorithms.ECDSA_P384_SHA384,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={jp.key_id: jp.private}),
     )
-    covers = [each for each in wire._REQUEST_COVERS if each != missing]
+    covers = [each for each in wire.REQUEST_COVERS if each != missing]
     signer.sign(
         partly,
         key_id=jp.key_id,
@@ -623,8 +632,8 @@ def test_an_answer_that_comes_late_is_stale(told: HttpResponse, us: SigningKey) 
 # Problems
 
 
-def test_a_problem_tells_article_code_detail_and_trace() -> None:
-    problem = Problem(422, "1(3)", "1-3.NOT_SERIOUS", "the conduct is not serious crime", "ab12")
+def test_a_problem_tells_article_code_detail_what_to_do_and_trace() -> None:
+    problem = Problem(422, "1(3)", "1-3.NOT_SERIOUS", "the conduct is not serious crime", "make a new query", "ab12")
     assert read_problem(problem.encode(), 422) == problem
     assert json.loads(problem.encode())["type"] == "urn:pcsc:problem:1-3.NOT_SERIOUS"
 
