@@ -247,6 +247,11 @@ class Worker:
         """The doubt about the time at the last look; `pcsc clock` shows it to whoever watches over this installation."""
         return self._alarm
 
+    @property
+    def failing(self) -> int:
+        """How many things that are due failed and wait to be tried again."""
+        return len(self._failures)
+
     def work(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> int:
         """Do all that is due and return how many rows were done; what fails is put off and told in the log.
 

@@ -21,14 +21,14 @@ import resource
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Final
 
 from contact_point.keys import unencrypted_swap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
 OURS: Final = ("annex", "contact_point", "matcher", "pcsc")
@@ -262,6 +262,18 @@ def _unraisable(unraisable: Any) -> None:
     _report(f"while something was taken apart:\n{told(unraisable.exc_value)}")
 
 
+_TOLD_BY: list[Callable[[str], None]] = []  # one, or none
+
+
+def tell_by(report: Callable[[str], None] | None) -> None:
+    """Let what nobody caught be told by a function, which is given the discreet text; by standard error where it is None."""
+    _TOLD_BY[:] = [] if report is None else [report]
+
+
 def _report(text: str | None) -> None:
-    if text is not None and sys.stderr is not None:
+    if text is None:
+        return
+    if _TOLD_BY:
+        _TOLD_BY[0](text)
+    elif sys.stderr is not None:
         sys.stderr.write(text + "\n")

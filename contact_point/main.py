@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from contact_point import delivery, disposal, due, expiry, installation, settings, tls, witness
+from contact_point import delivery, disposal, due, expiry, installation, operation, settings, tls, witness
 from contact_point.client import Client
 from contact_point.hardening import harden
 from contact_point.holdings import Holdings
@@ -39,11 +39,16 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+    from contact_point.due import Worker
+    from contact_point.operation import Application, Watch
     from contact_point.settings import Settings
     from contact_point.store import Transaction
     from pcsc.exchange import Exchange
 
 _log = logging.getLogger("contact_point")
+
+ALIVE: Final = 15
+"""Seconds between two signs of life of the loop that answers."""
 
 TICK: Final = 60.0
 """Seconds between two looks at what is due by the clock alone."""
@@ -91,8 +96,8 @@ def _plan(found: Settings, tx: Transaction, exchange: Exchange) -> None:
         due.plan(tx, exchange, found.arrangement(clock()))
 
 
-def server(here: Installation) -> uvicorn.Server:
-    """Return the server that answers the other contact point; run it with ``run()``.
+def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:
+    """Return the server that answers the other contact point; run it with ``run()``. A ``watch`` counts what it answers.
 
     Raises:
         SettingsError: a designation is not in effect (Article 3(2)), or others reach the socket of a proxy.
@@ -117,9 +122,10 @@ def server(here: Installation) -> uvicorn.Server:
         _check_private(found.proxy.socket.parent)
         behind = tls.protocol_behind_proxy(HttpToolsProtocol, found.proxy.uid)
         where = {"uds": str(found.proxy.socket), "http": behind}
+    application: Application = peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock)
     return uvicorn.Server(
         uvicorn.Config(
-            peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock),
+            application if watch is None else watch.measured(application),
             **where,
             ws="none",
             loop="uvloop",
@@ -129,6 +135,8 @@ def server(here: Installation) -> uvicorn.Server:
             access_log=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=30,
+            callback_notify=_answering,
+            timeout_notify=ALIVE,
         )
     )
 
@@ -143,6 +151,11 @@ def _check_private(folder: Path) -> None:
         )
 
 
+async def _answering() -> None:
+    """Say that the service has begun to answer, and that its loop still turns: WatchdogSec is to be longer than that takes."""
+    operation.notify("READY=1\nWATCHDOG=1")
+
+
 def serve(root: Path) -> None:
     """Answer the other contact point until told to stop.
 
@@ -155,7 +168,9 @@ def serve(root: Path) -> None:
         disposal.worker(here, here.guard, name="start").work(clock, boottime)
     with opened(root, gallery=True) as here:
         found = here.settings
-        answering = server(here)
+        worker = disposal.worker(here, here.guard, name="duties")
+        watch = operation.Watch(here, lambda: worker.failing) if found.operation.port else None
+        answering = server(here, watch)
         remarks = _remarks(here)
         ready = warm.warm()  # before anybody waits for an answer
         for remark in (*harden(), *remarks, *here.store.warnings(), *ready.remarks):
@@ -164,7 +179,7 @@ def serve(root: Path) -> None:
         # Started now rather than at the first query, and said aloud: without a system call filter it holds less.
         _log.info("what others send is read in a jail: %s", JAIL.confinement)
         _log.info("%s holds %d persons and will answer at %s", found.name, len(here.holdings or ()), found.address)
-        with _ticking(here):
+        with _telling(here, watch), _ticking(here, worker):
             try:
                 answering.run()
             except SystemExit:  # the server's own way to say that it could not start, after logging why
@@ -184,13 +199,23 @@ def _remarks(here: Installation) -> list[str]:
 
 
 @contextmanager
-def _ticking(here: Installation) -> Iterator[None]:
+def _telling(here: Installation, watch: Watch | None) -> Iterator[None]:
+    """Tell of health and figures on the loopback port until the end of the block, where one is named."""
+    if watch is None:
+        yield
+        return
+    with operation.told(here.settings.operation, watch, clock) as address:
+        _log.info("health and metrics are told at %s, and to nobody else", address)
+        yield
+
+
+@contextmanager
+def _ticking(here: Installation, worker: Worker) -> Iterator[None]:
     """Do what is due, renew the wrapping keys, and send again what did not arrive, every minute until the end of the block.
 
     SIGHUP makes it happen at once.
     """
     stop, wake = threading.Event(), threading.Event()
-    worker = disposal.worker(here, here.guard, name="duties")
     acts = (
         lambda: worker.work(clock, boottime),
         lambda: _rotate(here),

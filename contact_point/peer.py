@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from fastapi.telemetry import TelemetryConfig
+
     from contact_point.identity import Identity, State
     from contact_point.keys import SigningKey
     from contact_point.service import Installation
@@ -100,9 +102,19 @@ RETRY_AFTER: Final = 5
 """Seconds after which a message that was answered with 503 may be sent again."""
 
 
+_TELLS_NOBODY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""By itself the framework would export exceptions with their words wherever a variable of the environment says: Article 9."""
+
+
 def build(here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> FastAPI:
     """Return the application that answers whom ``identity`` admits for the installation ``here``, signing with ``key``."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_TELLS_NOBODY)
     desk = _Desk(here, key, identity, clock)
     for kind, path in wire.PATHS.items():
         app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])

@@ -9,8 +9,9 @@ import hashlib
 import tomllib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -175,6 +176,38 @@ class Keys:
     rotate_hours: Annotated[int, Field(ge=1, le=24)] = 24
     token: Token | None = None
     """The one that keeps the wrapping keys; a ``pin_file`` without a folder lies beside ``installation.toml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How the service writes its log."""
+
+    format: Literal["text", "json"] = "text"
+    """Lines for a person, or a JSON object a line (:mod:`contact_point.logs`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Where the service tells of its health: in plain HTTP, and to this machine alone (Articles 4(4), 9)."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """0 where it tells nobody."""
+    host: str = "127.0.0.1"
+    """A loopback address."""
+
+    def __post_init__(self) -> None:
+        if not _is_loopback(self.host):
+            raise SettingsError(
+                f"[operation] host: expected a loopback address, 127.0.0.1 or ::1; got {self.host!r}: how many queries matched "
+                "is told to nobody but this machine (Art. 4(4), 9), so let what collects it run here"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may be anybody's tomorrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +382,8 @@ class Settings:
     proxy: Proxy | None = None
     lacking: str = ""
     """What a designation lacks, with what to do, where ``other`` is ``None``."""
+    log: Log = field(default_factory=Log)
+    operation: Operation = field(default_factory=Operation)
 
     @property
     def address(self) -> str:
@@ -378,6 +413,8 @@ class _Installation:
     database: Annotated[str, Field(pattern=r"^postgresql\+psycopg://")] = ""
     keys: Keys = field(default_factory=Keys)
     proxy: Proxy | None = None
+    log: Log = field(default_factory=Log)
+    operation: Operation = field(default_factory=Operation)
 
 
 _INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
@@ -422,6 +459,8 @@ def read(root: Path) -> Settings:
         proxy=None if proxy is None else replace(proxy, socket=root / proxy.socket),
         lacking=lacking,
         former=_former(folder),
+        log=installation.log,
+        operation=installation.operation,
     )
 
 

@@ -105,6 +105,26 @@ def catch_up(here: Installation, now: datetime) -> None:
         exchange(here, now)
 
 
+class Standing(NamedTuple):
+    """How far the other contact point has witnessed our record."""
+
+    behind: int
+    """Entries that it has not witnessed."""
+    last: datetime | None
+    """The time of the last checkpoint that both signed."""
+    forks: int
+    """Checkpoints kept here that contradict what was witnessed of theirs."""
+
+
+def standing(here: Installation, tx: Transaction) -> Standing:
+    """Return how far our record is witnessed. Costs a few rows, whatever stands in it."""
+    last, entries = _witnessed(tx, here.settings.uri), tx.next_entry()
+    forks = 0 if here.settings.other is None else len(tx.notes(_FORK + here.settings.other.uri))
+    if last is None:
+        return Standing(entries, None, forks)
+    return Standing(entries - tx.first_of(last.head.tree) - last.head.size, last.at, forks)
+
+
 def answer(here: Installation, message: Checkpoints, now: datetime) -> bytes:
     """Witness the other contact point's record and return the body that says how far ours has come.
 

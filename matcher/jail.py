@@ -221,6 +221,16 @@ class Jail:
                 raise JailError(f"the jail does not answer: {error}") from error
         return float(seconds)
 
+    def children(self) -> int:
+        """Return how many processes wait or work in the jail: none before it starts, or where the system does not tell."""
+        process = self._process
+        if process is None:
+            return 0
+        try:
+            return len(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split())
+        except OSError:
+            return 0
+
     def close(self) -> None:
         """End the jail's process; a later call starts a new one."""
         with self._lock:

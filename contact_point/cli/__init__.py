@@ -21,6 +21,7 @@ from contact_point.cli import setting_up  # noqa: F401 - imported for its comman
 from contact_point.cli import clock  # noqa: F401
 from contact_point.cli import migrating  # noqa: F401
 from contact_point.cli import keys  # noqa: F401
+from contact_point.cli import doctor  # noqa: F401
 from contact_point.cli import arrangement  # noqa: F401
 from contact_point.cli import gallery  # noqa: F401
 from contact_point.cli import querying  # noqa: F401

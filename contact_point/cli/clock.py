@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,14 +25,16 @@ def clock(context: typer.Context, root: Root = HERE, as_json: Json = False) -> N
     """
     if context.invoked_subcommand is not None:
         return
+    from contact_point import health
+
     at = now()
     with opened(root) as here:
         seen, lines = _seen(here, at)
-        wrapped = _wrapped(here)
-        hours = here.settings.keys.rotate_hours
+        wrapped = health.wrapped(here.settings)
+    hours = here.settings.keys.rotate_hours
     for name, made in wrapped.items():
         when = "never" if made is None else f"on {made:%Y-%m-%d %H:%M} UTC"
-        late = made is None or at - made > timedelta(hours=hours + 1)
+        late = health.is_overdue(made, here.settings, at)
         lines.append(f"The wrapping key of {name} was made {when}" + (f"; {hours} hours are over." if late else "."))
     show(as_json, {"now": at, **seen, "wrapping_keys": wrapped}, plain("\n".join(lines)))
 
@@ -61,16 +62,6 @@ def _seen(here: Installation, at: datetime) -> tuple[dict[str, Any], list[str]]:
     if kept.reason:
         lines.append(f"It was in doubt before: {kept.reason}.")
     return {"believed": True, "since": kept.seen, "cause": None, "why": kept.reason}, lines
-
-
-def _wrapped(here: Installation) -> dict[str, datetime | None]:
-    """Return when the wrapping key of each file of keys was made: no copy of the file from before opens anything."""
-    from contact_point import installation
-    from contact_point.keys import KeySlots
-
-    folder = here.settings.folder
-    wrapping = installation.wrapping(folder.root, here.settings.keys)
-    return {path.name: KeySlots.open(path, wrapping=wrapping).rotated_at() for path in folder.slots}
 
 
 @clock_app.command("confirm")

@@ -154,11 +154,10 @@ def renew_key(root: Root = HERE, as_json: Json = False) -> None:
 @app.command(rich_help_panel=SETTING_UP)
 def serve(root: Root = HERE) -> None:
     """Answer the other contact point until interrupted (Article 4(4): automatically, with nobody in the path)."""
-    import logging
-
+    from contact_point import logs, settings
     from contact_point import main as service
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logs.configure(settings.read(root).log.format)
     service.serve(root)
 
 

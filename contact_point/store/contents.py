@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from contact_point.keys import KeyDestroyedError, new_key, seal, unseal
 from contact_point.store.errors import ContentGoneError, StoreError
@@ -72,11 +72,18 @@ class Contents(Part):
             raise gone from None
         return unseal(key, row.sealed, bound_to=_place(exchange, kind, number))
 
-    def held(self, exchange: str | None = None) -> list[Held]:
-        """Return what is held, for one exchange or for all."""
+    def kinds_held(self) -> dict[Content, int]:
+        """Return how many pieces of each kind of content are held."""
+        rows = select(CONTENT.c.kind, func.count()).group_by(CONTENT.c.kind)
+        return {Content(kind): count for kind, count in self._connection.execute(rows)}
+
+    def held(self, exchange: str | None = None, kind: Content | None = None) -> list[Held]:
+        """Return what is held, for one exchange or for all; with ``kind``, of this kind alone."""
         rows = select(*(CONTENT.c[name] for name in ("id", "exchange", "kind", "number", "slot", "condemned")))
         if exchange is not None:
             rows = rows.where(CONTENT.c.exchange == exchange)
+        if kind is not None:
+            rows = rows.where(CONTENT.c.kind == kind.value)
         found = self._connection.execute(rows.order_by(CONTENT.c.id))
         return [Held(row.id, row.exchange, Content(row.kind), row.number, row.slot, row.condemned) for row in found]
 

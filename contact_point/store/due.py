@@ -55,6 +55,11 @@ class Dues(Part):
         rows = self._connection.execute(DUE.select().where(DUE.c.exchange == exchange).order_by(DUE.c.at, DUE.c.what))
         return {row.what: datetime.fromisoformat(row.at) for row in rows}
 
+    def due_before(self, at: datetime) -> list[Due]:
+        """Return what is due before a time, longest first; nothing is claimed."""
+        rows = DUE.select().where(DUE.c.at < moment(at)).order_by(DUE.c.at, DUE.c.exchange, DUE.c.what)
+        return [Due(row.exchange, row.what, datetime.fromisoformat(row.at)) for row in self._connection.execute(rows)]
+
     def claim(self, now: datetime, *, skip: Collection[str] = ()) -> Due | None:
         """Return what has been due longest, for this transaction alone, or None; ``skip`` names what is left alone now."""
         rows = select(DUE).where(DUE.c.at <= moment(now)).order_by(DUE.c.at, DUE.c.exchange, DUE.c.what).limit(1)

@@ -62,6 +62,11 @@ class Exchanges(Part):
         """Return the control number of every exchange; none is opened."""
         return frozenset(self._connection.execute(select(EXCHANGE.c.control_number)).scalars())
 
+    def counted(self) -> dict[tuple[Side, State], int]:
+        """Return how many exchanges there are on each side, in each state; none is opened."""
+        rows = select(EXCHANGE.c.side, EXCHANGE.c.state, func.count()).group_by(EXCHANGE.c.side, EXCHANGE.c.state)
+        return {(Side(side), State(state)): count for side, state, count in self._connection.execute(rows)}
+
     def exchanges(self) -> list[Exchange]:
         """Return every exchange, oldest first; of a snapshot, those whose key was not destroyed a moment ago."""
         rows = select(EXCHANGE).order_by(EXCHANGE.c.opened_on, EXCHANGE.c.control_number)

@@ -99,12 +99,12 @@ class Record(Part):
             raise StoreError(f"the record has {self.next_entry()} entries, counted from 0; there is no entry {number}")
         return self._place(row)
 
-    def entries(self, exchange: str | None = None) -> Iterator[Entry]:
+    def entries(self, exchange: str | None = None, *, since: int = 0) -> Iterator[Entry]:
         """Yield the entries whose term has not ended, of one exchange or of all; ``trace`` is the commitment to one.
 
-        :meth:`trace` returns the trace itself.
+        :meth:`trace` returns the trace itself. Those before the number ``since`` are left out, and cost nothing.
         """
-        rows = _places().where(ENTRY.c.sealed.is_not(None))
+        rows = _places().where(ENTRY.c.sealed.is_not(None) & (ENTRY.c.number >= since))
         if exchange is not None:
             rows = rows.where(ENTRY.c.exchange == exchange)
         for row in self._in_order(rows):

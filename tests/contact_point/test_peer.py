@@ -560,3 +560,13 @@ def _await_port(here: Installation) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("the server did not start")
+
+
+def test_9_the_framework_exports_nothing_whatever_the_environment_says(
+    parties: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    here, other = parties.us, parties.us.settings.other
+    assert other is not None
+    app = peer.build(here, SigningKey.load(here.settings.folder.signing_key), other, main.clock)
+    assert not any(app._telemetry[name] for name in ("tracing", "metrics", "logs", "operation_spans", "auto_configure"))

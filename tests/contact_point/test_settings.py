@@ -192,3 +192,26 @@ def test_4_7_a_card_alone_does_not_make_an_arrangement(made: Settings) -> None:
         SettingsError, match=r"expected the signature of US and the key .*; model-1\.US\.sig is missing"
     ):
         read(made.folder.root)
+
+
+def test_how_the_log_is_written_and_where_health_is_told(made: Settings) -> None:
+    assert (read(made.folder.root).log.format, read(made.folder.root).operation.port) == ("text", 0)
+    file = made.folder.installation
+    text = file.read_text()
+    file.write_text(text + '\n[log]\nformat = "json"\n\n[operation]\nport = 9464\nhost = "::1"\n')
+    found = read(made.folder.root)
+    assert (found.log.format, found.operation.port, found.operation.host) == ("json", 9464, "::1")
+    file.write_text(text + '\n[log]\nformat = "xml"\n')
+    with pytest.raises(SettingsError, match=r"log\.format: Input should be 'text' or 'json'"):
+        read(made.folder.root)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "localhost", ""])  # noqa: S104 - refused
+def test_4_4_health_is_told_to_this_machine_alone(made: Settings, host: str) -> None:
+    file = made.folder.installation
+    file.write_text(file.read_text() + f'\n[operation]\nport = 9464\nhost = "{host}"\n')
+    with pytest.raises(
+        SettingsError, match=f"expected a loopback address, 127[.]0[.]0[.]1 or ::1; got '{host}'"
+    ) as refused:
+        read(made.folder.root)
+    assert "(Art. 4(4), 9)" in str(refused.value)
