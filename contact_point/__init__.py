@@ -8,7 +8,7 @@ it holds) and :mod:`~contact_point.holdings` (the gallery), which :mod:`~contact
 Prints come in through :mod:`~contact_point.prints`, which makes them of whatever file :mod:`~contact_point.files` can read:
 transactions (:mod:`~contact_point.nist`), identity cards (:mod:`~contact_point.cbeff`, signed as :mod:`~contact_point.cms`
 reads it), records and images (:mod:`matcher.formats`, :mod:`matcher.images`). Messages are bytes in
-:mod:`~contact_point.wire`, and travel by :mod:`~contact_point.client` and :mod:`~contact_point.tls`, with the keys of
+:mod:`~contact_point.wire`, and travel by :mod:`~contact_point.transport` and :mod:`~contact_point.tls`, with the keys of
 :mod:`~contact_point.certificates` and :mod:`~contact_point.keys`. :mod:`~contact_point.settings` says what this installation
 is; :mod:`~contact_point.main` puts it together and reads the clock.
 """

@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from contact_point import disposal, due, service, wire, witness
-from contact_point.client import LONGEST_WAIT, ClientError, RefusedError, WaitingError
 from contact_point.keys import KeysError
 from contact_point.nist import agreed
 from contact_point.nist.reading import JAIL
 from contact_point.nist.transaction import NistError
 from contact_point.store import StoreError
 from contact_point.tls import TlsError
+from contact_point.transport import LONGEST_WAIT, ClientError, RefusedError, WaitingError
 from contact_point.wire import WireError
 from matcher import images
 from matcher.images import ImageError
@@ -140,15 +140,20 @@ def _put_off(here: Installation, control_number: str, message: Message, seconds:
         tx.plan(control_number, due.RETRY + message.control_number, now + timedelta(seconds=seconds))
 
 
+def put_off_until(tx: Transaction, held: Held, now: datetime) -> datetime | None:
+    """Return when a message may be sent again, or None for now; a time too far off was written down by a clock set ahead."""
+    until = tx.planned(held.exchange).get(due.RETRY + held.number)
+    return until if until is not None and now < until <= now + timedelta(seconds=LONGEST_WAIT) else None
+
+
 def _check_turn(tx: Transaction, held: Held, now: datetime) -> None:
-    """Refuse to send a message before the time that was asked for; one that is too far off was set by a clock set ahead.
+    """Refuse to send a message before the time that was asked for.
 
     Raises:
         WaitingError: it waits.
 
     """
-    until = tx.planned(held.exchange).get(due.RETRY + held.number)
-    if until is not None and now < until <= now + timedelta(seconds=LONGEST_WAIT):
+    if (until := put_off_until(tx, held, now)) is not None:
         raise WaitingError(
             f"the other contact point asked that {held.number} be not sent again before {until:%Y-%m-%d %H:%M:%S} UTC "
             "(Retry-After): it is kept, and a running service sends it then"
@@ -217,13 +222,20 @@ def _take_provision(tx: Transaction, exchange: Exchange, provision: Provision, b
     tx.hold(exchange.control_number, Content.INFORMATION, information, number=provision.reply)
 
 
-def resume(here: Installation, clock: Callable[[], datetime]) -> list[Exchange | Exception]:
+def outbox(tx: Transaction, exchange: str | None = None) -> list[Held]:
+    """Return the messages that are committed and not delivered, of one exchange or of all, oldest first."""
+    return [held for held in tx.held(exchange) if held.kind is Content.MESSAGE]
+
+
+def resume(
+    here: Installation, clock: Callable[[], datetime], exchange: str | None = None
+) -> list[Exchange | Exception]:
     """Send every message again that was committed and not delivered; return the exchange, or what went wrong, of each.
 
-    One that the other contact point does not want yet is left waiting.
+    With ``exchange``, the messages of that one alone. One that the other contact point does not want yet is left waiting.
     """
     with here.store.transaction() as tx:
-        waiting = [held for held in tx.held() if held.kind is Content.MESSAGE]
+        waiting = outbox(tx, exchange)
     outcomes: list[Exchange | Exception] = []
     for held in waiting:
         try:

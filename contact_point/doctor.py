@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contact_point import hardening, health, reachability
-from contact_point.client import ClientError
 from contact_point.health import Finding, Level
 from contact_point.keys import KeysError, check_erasure, unencrypted_swap
 from contact_point.store import Store, StoreError
 from contact_point.tls import TlsError
+from contact_point.transport import ClientError
 from contact_point.wire import MAX_AGE, WireError
 from pcsc.errors import TreatyError
 

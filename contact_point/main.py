@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from contact_point import delivery, disposal, due, expiry, installation, operation, settings, tls, witness
-from contact_point.client import Client
 from contact_point.hardening import harden
 from contact_point.holdings import Holdings
 from contact_point.identity import Identity
@@ -30,6 +29,7 @@ from contact_point.service import Installation
 from contact_point.settings import SettingsError
 from contact_point.store import Store
 from contact_point.timekeeping import Guard
+from contact_point.transport import Client
 from matcher import warm
 from pcsc.errors import NoArrangementError
 

@@ -252,6 +252,27 @@ class PrintReader:
         return self._seen(picture, image.position, ImpressionType(image.impression), image.marked)
 
 
+def probe_of(found: Sequence[PrintFile], *, latent: bool) -> list[Print]:
+    """Return what a search of this type is made with, of the files of one individual.
+
+    A finger that two files show is there twice, since it may be two persons': :func:`check_individual` refuses that.
+
+    Raises:
+        PrintQualityError: none of their prints can be compared; the message says why each was left out.
+        SearchKindError: all prints of a file were taken in the other way.
+
+    """
+    probe = [
+        each
+        for file in found
+        for each in file.probe(latent=latent) or [each.searched(latent=latent) for each in file.prints]
+    ]
+    left_out = [reason for file in found for reason in file.left_out]
+    if left_out and not probe:
+        raise PrintQualityError("; ".join(left_out))
+    return probe
+
+
 def check_individual(positions: Sequence[int]) -> None:
     """Refuse prints that may be of several persons: Article 4(3), querying is on the data of *an* individual.
 

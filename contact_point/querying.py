@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from contact_point import delivery, disposal, prints, service
 from contact_point.examination import Examination, Panel
+from contact_point.parsing import toml
 from matcher.comparison import compare
 from pcsc import life, traces
 from pcsc.duties import Content, permitted
@@ -28,6 +29,7 @@ from pcsc.messages import (
     Reply,
     Request,
     Search,
+    WrittenNotification,
 )
 from pcsc.records import Direction
 
@@ -40,10 +42,7 @@ if TYPE_CHECKING:
     from contact_point.service import Installation
     from contact_point.store import Transaction
     from pcsc.exchange import Exchange
-    from pcsc.messages import (
-        Conclusion,
-        WrittenNotification,
-    )
+    from pcsc.messages import Conclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +58,50 @@ class Justification:
     search: Search = Search.TENPRINT
 
 
-def open_query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Exchange:
+def read_justification(path: Path) -> Justification:
+    """Return the justification that a TOML document states; `pcsc example basis` prints one.
+
+    Raises:
+        ValueError: it does not state one; the message says where.
+
+    """
+    why: Justification = toml(path, Justification, "the document says why the query may be made", "pcsc example basis")
+    return why
+
+
+def read_notification(path: Path) -> WrittenNotification:
+    """Return the written notification that a TOML document is; `pcsc example notification` prints one.
+
+    Raises:
+        ValueError: it is none; the message says where.
+
+    """
+    example = "pcsc example notification"
+    written: WrittenNotification = toml(path, WrittenNotification, "the document is the written notification", example)
+    return written
+
+
+def open_query(
+    here: Installation, probe: Sequence[Print], justification: Justification, now: datetime, *, number: str = ""
+) -> Exchange:
     """Query the other Party's prints for one individual: Articles 4(3)-(5).
 
     Whether the query may be made is decided before anything of the print is stored or sent. If no answer comes the query
-    is kept and :func:`~contact_point.delivery.resume` sends it again.
+    is kept and :func:`~contact_point.delivery.resume` sends it again. ``number`` is a fresh one of
+    :func:`~contact_point.service.new_number`, for a caller that is to know it before the query is made.
 
     Raises:
         TreatyError: the query may not be made, or the other contact point did not admit it.
+        AlreadyReceivedError: there is an exchange of this number.
+        ValueError: it is no number of ours.
         ClientError: no answer came, or the query was refused.
 
     """
+    if number:
+        service.check_number(here, number)
     prints.check_individual([each.template.position for each in probe])
     probe = [each.searched(latent=justification.search is Search.LATENT) for each in probe]
-    query = _query(here, probe, justification, now)
+    query = _query(here, probe, justification, number or service.new_number(here, now), now)
     why = {"circumstances": justification.circumstances, "case": justification.case_reference}
     reason = service.reason_digest(here, justification.circumstances, justification.case_reference)
     arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
@@ -113,8 +142,9 @@ def ours(tx: Transaction, control_number: str) -> Exchange:
     return exchange
 
 
-def _query(here: Installation, probe: Sequence[Print], justification: Justification, now: datetime) -> Query:
-    number = service.new_number(here, now)
+def _query(
+    here: Installation, probe: Sequence[Print], justification: Justification, number: str, now: datetime
+) -> Query:
     return Query(
         control_number=number,
         made_at=now,

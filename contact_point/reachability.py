@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from contact_point import delivery, service, wire
-from contact_point.client import UnreachableError
+from contact_point.transport import UnreachableError
 from pcsc.messages import Reachability, Receipt
 
 if TYPE_CHECKING:

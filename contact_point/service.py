@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -77,6 +78,21 @@ def new_number(here: Installation, now: datetime) -> str:
     """Return a fresh transaction control number: the Party, the day, and 80 random bits."""
     token = base64.b32encode(secrets.token_bytes(10)).decode()
     return f"{here.settings.party}{now:%y%m%d}-{token}"
+
+
+def check_number(here: Installation, number: str) -> None:
+    """Refuse a transaction control number that was not made by :func:`new_number`: it is told to the other Party (Article 9).
+
+    Raises:
+        ValueError: it has another form.
+
+    """
+    party = here.settings.party
+    if not re.fullmatch(rf"{party}[0-9]{{6}}-[A-Z2-7]{{16}}", number):
+        raise ValueError(
+            f"expected a control number such as {party}261122- and 16 random characters; got {len(number)} characters in "
+            "another form: it goes to the other Party, which is to learn nothing from it (Art. 9); take a new one"
+        )
 
 
 def new_salt() -> str:

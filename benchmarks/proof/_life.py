@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from annex.parameters import Party
 from contact_point import disposal, installation, main, peer, provided, queried, querying, service, wire
-from contact_point.client import RefusedError
 from contact_point.demonstration import designate
 from contact_point.installation import Plan
 from contact_point.nist import jailed
@@ -34,6 +33,7 @@ from contact_point.prints import Print, PrintReader
 from contact_point.provided import Wanted
 from contact_point.store import Impression
 from contact_point.timekeeping import Guard
+from contact_point.transport import RefusedError
 from matcher import _decoding, synthesis
 from matcher.formats import read_iso19794_2, write_iso19794_2
 from matcher.images import Image

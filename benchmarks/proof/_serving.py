@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from contact_point import installation, main, service, wire
-from contact_point.client import Client
 from contact_point.demonstration import designate
 from contact_point.identity import Identity
 from contact_point.installation import Plan
 from contact_point.keys import SigningKey
 from contact_point.prints import Print
 from contact_point.store import Impression
+from contact_point.transport import Client
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image

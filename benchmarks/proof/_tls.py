@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from annex.parameters import Party
 from benchmarks.proof import _life
 from contact_point import main, settings
-from contact_point.client import ClientError
+from contact_point.transport import ClientError
 
 if TYPE_CHECKING:
     from datetime import datetime

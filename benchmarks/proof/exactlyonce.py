@@ -40,7 +40,7 @@ from annex.parameters import Party
 from benchmarks.proof import Outcome
 from benchmarks.proof import _serving as serving
 from contact_point import delivery, main, querying, wire
-from contact_point.client import UnreachableError
+from contact_point.transport import UnreachableError
 from pcsc.duties import Content
 from pcsc.exchange import State
 from pcsc.messages import Query

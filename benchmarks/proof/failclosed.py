@@ -38,9 +38,9 @@ from annex.parameters import Party
 from benchmarks.proof import Outcome
 from benchmarks.proof import _serving as serving
 from contact_point import delivery, main, peer, querying, wire
-from contact_point.client import ClientError
 from contact_point.settings import Settings
 from contact_point.store.database import PATIENCE
+from contact_point.transport import ClientError
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.messages import Query

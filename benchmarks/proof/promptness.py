@@ -43,8 +43,8 @@ from annex.parameters import Party
 from benchmarks.proof import Outcome
 from benchmarks.proof import _serving as serving
 from contact_point import main, queried, querying
-from contact_point.client import ClientError
 from contact_point.store import StoreError
+from contact_point.transport import ClientError
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 from pcsc.messages import Conclusion

@@ -59,11 +59,11 @@ def main() -> None:
 def _exit_code(error: Exception) -> int | None:
     """Return the exit code for what is expected to go wrong, or None for what is not."""
     from contact_point.certificates import CertificateError
-    from contact_point.client import ClientError, RefusedError
     from contact_point.keys import KeysError
     from contact_point.settings import SettingsError
     from contact_point.store import StoreError
     from contact_point.tls import TlsError
+    from contact_point.transport import ClientError, RefusedError
     from contact_point.wire import WireError
     from matcher.extraction import WeightsError
     from matcher.jail import JailError

@@ -382,7 +382,7 @@ def _right(given: Sequence[str]) -> tuple[Item, ...]:
 def _correct_all(here: Installation, subject: str, correction: Correction, as_json: bool) -> None:
     """Notify in every exchange in which a person matched; what could not be done is said, and decides the exit code."""
     from contact_point import correspondence
-    from contact_point.client import UnreachableError
+    from contact_point.transport import UnreachableError
 
     outcomes = correspondence.notify_about(here, subject, correction, now())
     errors = [each for each in outcomes if isinstance(each, Exception)]

@@ -78,7 +78,7 @@ def _undelivered(exchange: Exchange, unsent: set[str]) -> tuple[Duty, ...]:
 def resume(root: Root = HERE, as_json: Json = False) -> None:
     """Send every message again that was committed and not delivered; each is answered once."""
     from contact_point import delivery
-    from contact_point.client import UnreachableError
+    from contact_point.transport import UnreachableError
 
     with opened(root) as here, busy("sending", quiet=as_json):
         outcomes = delivery.resume(here, clock())

@@ -24,8 +24,8 @@ from contact_point.cli.terminal import (
     plain,
     show,
     show_exchange,
-    toml,
 )
+from contact_point.parsing import toml
 from pcsc.messages import RecipientKind
 from pcsc.use import Purpose
 

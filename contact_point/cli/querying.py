@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,13 +24,8 @@ from contact_point.cli.terminal import (
     opened,
     positioned,
     show_exchange,
-    toml,
 )
-from pcsc.errors import PrintQualityError
 from pcsc.messages import Conclusion, Search
-
-if TYPE_CHECKING:
-    from contact_point.prints import Print, PrintFile
 
 
 class Document(StrEnum):
@@ -73,30 +68,18 @@ def query(
 ) -> None:
     """Ask the other contact point whether a print is there (Article 4): match with a reference number, or no match."""
     from contact_point import files, querying
+    from contact_point.prints import probe_of
 
-    why = toml(basis, querying.Justification, "the document says why the query may be made", "pcsc example basis")
+    why = querying.read_justification(basis)
     why = replace(why, search=Search.LATENT) if latent else why
     with opened(root) as here, busy("extracting minutiae and asking", quiet=as_json):
         found = [
             here.reader.read_file(files.load(path), at=now(), position=position, dpi=dpi)
             for path, position in map(positioned, prints)
         ]
-        probe = [each for file in found for each in _fitting(file, latent=why.search is Search.LATENT)]
-        left_out = [reason for file in found for reason in file.left_out]
-        if left_out and not probe:
-            raise PrintQualityError("; ".join(left_out))
-        exchange = querying.open_query(here, probe, why, now())
-    show_exchange(exchange, as_json, "".join(f"Left out: {reason}\n" for reason in left_out))
-
-
-def _fitting(file: PrintFile, *, latent: bool) -> list[Print]:
-    """Return what a search of this type is made with, of one file: a finger that two files show may be two persons'.
-
-    Raises:
-        SearchKindError: all prints of the file were taken in the other way.
-
-    """
-    return file.probe(latent=latent) or [each.searched(latent=latent) for each in file.prints]
+        exchange = querying.open_query(here, probe_of(found, latent=why.search is Search.LATENT), why, now())
+    left_out = "".join(f"Left out: {reason}\n" for file in found for reason in file.left_out)
+    show_exchange(exchange, as_json, left_out)
 
 
 @app.command(rich_help_panel=QUERYING)
@@ -157,11 +140,8 @@ def request(
 ) -> None:
     """Request further information on the individual whose prints matched, with its written notification (Article 5(1))."""
     from contact_point import querying
-    from pcsc.messages import WrittenNotification
 
-    written = toml(
-        notification, WrittenNotification, "the document is the written notification", "pcsc example notification"
-    )
+    written = querying.read_notification(notification)
     with opened(root) as here, busy("sending", quiet=as_json):
         exchange = querying.request(here, number, written, now(), risk=risk)
     show_exchange(exchange, as_json)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import tomllib
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -16,10 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rich.console import Console
-
-from contact_point.parsing import first_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,24 +99,6 @@ def busy(what: str, *, quiet: bool = False) -> Iterator[None]:
     console = Console(stderr=True, quiet=quiet)
     with console.status(what):
         yield
-
-
-def toml(path: Path, kind: Any, what: str, example: str) -> Any:
-    """Return what a TOML document says, as ``kind``.
-
-    Raises:
-        ValueError: it is not TOML, does not say it, or says anything else, such as a misspelt condition; the message names the
-            file and `pcsc example`, which prints one.
-
-    """
-    # `| None` because pydantic takes a configuration for a union only; no TOML document is a null.
-    adapter: TypeAdapter[Any] = TypeAdapter(kind | None, config=ConfigDict(extra="forbid"))
-    try:
-        return adapter.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise ValueError(f"{path}: {first_fault(error)}; {what}: `{example}` prints one") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not TOML: {error}; {what}: `{example}` prints one") from None
 
 
 def positioned(argument: str) -> tuple[Path, int]:

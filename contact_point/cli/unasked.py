@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from contact_point.cli.terminal import BOTH, HERE, Json, Root, app, busy, now, opened, show_exchange, toml
+from contact_point.cli.terminal import BOTH, HERE, Json, Root, app, busy, now, opened, show_exchange
+from contact_point.parsing import toml
 
 
 @app.command(rich_help_panel=BOTH)

@@ -27,7 +27,6 @@ import numpy as np
 from annex.eligibility import Case, Disposition
 from annex.parameters import Party
 from contact_point import delivery, installation, main, prints, queried, querying, service, wire
-from contact_point.client import ClientError, RefusedError
 from contact_point.demonstration import (
     DemonstrationError,
     Side,
@@ -44,6 +43,7 @@ from contact_point.installation import Plan
 from contact_point.keys import SLOT_BYTES, KeysError, KeySlots
 from contact_point.prints import Print
 from contact_point.store import Impression, Subject
+from contact_point.transport import ClientError, RefusedError
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image

@@ -14,13 +14,13 @@ from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party, rules_in_force
 from contact_point import arrangements, main, queried, querying, service
-from contact_point.client import Client, UnreachableError
 from contact_point.holdings import Particulars, write_particulars
 from contact_point.keys import SigningKey
 from contact_point.prints import Print, PrintReader
 from contact_point.querying import Justification
 from contact_point.service import Installation
 from contact_point.store import Impression, Subject
+from contact_point.transport import Client, UnreachableError
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image

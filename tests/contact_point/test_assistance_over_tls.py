@@ -11,8 +11,8 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import cli, correspondence, delivery, queried, querying, reachability
-from contact_point.client import UnreachableError
 from contact_point.main import clock
+from contact_point.transport import UnreachableError
 from contact_point.wire import StaleError
 from pcsc.assistance import AssistanceError, Capacity, CapacityAnswer, Lack, Outcome
 from pcsc.duties import Content

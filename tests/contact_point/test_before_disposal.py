@@ -13,9 +13,9 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import disposal, provided, querying
-from contact_point.client import RefusedError
 from contact_point.main import clock
 from contact_point.provided import Wanted
+from contact_point.transport import RefusedError
 from pcsc import life
 from pcsc.duties import Content
 from pcsc.errors import ConditionsError, OutOfOrderError

@@ -16,8 +16,8 @@ import pytest
 from annex.parameters import Party
 from contact_point import cli, disposal, due, main, querying, settings, verify, witness
 from contact_point.cli import record
-from contact_point.client import UnreachableError
 from contact_point.demonstration import designate
+from contact_point.transport import UnreachableError
 from pcsc import retention
 from pcsc.errors import RecordError
 

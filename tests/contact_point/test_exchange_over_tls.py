@@ -29,7 +29,6 @@ from contact_point import (
     service,
     wire,
 )
-from contact_point.client import RefusedError, UnreachableError, WaitingError
 from contact_point.correspondence import Correction
 from contact_point.holdings import read_particulars
 from contact_point.main import clock
@@ -37,6 +36,7 @@ from contact_point.nist import agreed, traditional
 from contact_point.provided import Wanted
 from contact_point.settings import write_termination
 from contact_point.store import ContentGoneError, Impression
+from contact_point.transport import RefusedError, UnreachableError, WaitingError
 from matcher import synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import DecodeError, Image
@@ -645,7 +645,7 @@ def test_4_7_a_latent_search_with_the_print_of_a_known_finger_is_refused_on_both
         querying.open_query(parties.jp, [taken], latent, clock())
     assert exchanges(parties.jp) == 0
     # One that our side did not hold back: the other side looks for itself.
-    query = querying._query(parties.jp, [taken], latent, clock())
+    query = querying._query(parties.jp, [taken], latent, service.new_number(parties.jp, clock()), clock())
     assert parties.jp.other is not None
     with parties.answering(Party.US), pytest.raises(RefusedError, match=r"the transaction has Type-14: send what was"):
         parties.jp.other.post(query, wire.encode(query), clock())

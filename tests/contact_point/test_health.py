@@ -12,13 +12,13 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import disposal, due, health, installation, main
-from contact_point.client import UnreachableError
 from contact_point.health import LATE, STALE, Finding, Level
 from contact_point.holdings import Holdings
 from contact_point.installation import Plan
 from contact_point.keys import KeySlots
 from contact_point.store import Clock
 from contact_point.timekeeping import Guard
+from contact_point.transport import UnreachableError
 
 from .parties import Down
 

@@ -24,13 +24,13 @@ from contact_point import (
     unasked,
     wire,
 )
-from contact_point.client import RefusedError, UnreachableError
 from contact_point.correspondence import Correction
 from contact_point.keys import KeyDestroyedError
 from contact_point.main import clock
 from contact_point.provided import Wanted
 from contact_point.settings import write_termination
 from contact_point.store.tables import CONTENT
+from contact_point.transport import RefusedError, UnreachableError
 from contact_point.unasked import CaseInformation
 from pcsc.agreement import Termination
 from pcsc.duties import Content

@@ -25,12 +25,12 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import delivery, main, operation, querying, service, wire
-from contact_point.client import ClientError, RefusedError
 from contact_point.drill.marks import LENGTH, Chunk, Mark, Marks, What, of_image, of_template
 from contact_point.keys import KeySlots
 from contact_point.prints import SEARCH, finger_image
 from contact_point.settings import Operation, SettingsError
 from contact_point.store import Impression
+from contact_point.transport import ClientError, RefusedError
 from matcher.formats import write_iso19794_2
 from pcsc.errors import PoliticalOffenceError
 from pcsc.messages import Conclusion, Query

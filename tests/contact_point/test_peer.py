@@ -23,12 +23,12 @@ import pytest
 from annex.parameters import Party
 from contact_point import delivery, disposal, main, peer, prints, querying, service, tls, wire
 from contact_point.certificates import CertificateAuthority
-from contact_point.client import RefusedError, UnreachableError
 from contact_point.demonstration import designate
 from contact_point.keys import SigningKey, VerifyingKey
 from contact_point.main import clock
 from contact_point.store.tables import CONTENT
 from contact_point.tls import Pin
+from contact_point.transport import RefusedError, UnreachableError
 from contact_point.wire import HttpRequest, HttpResponse
 from pcsc import errors, records
 from pcsc.duties import Content

@@ -10,9 +10,9 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import correspondence, delivery, disposal, provided, queried, querying, service, wire
-from contact_point.client import RefusedError, UnreachableError
 from contact_point.main import clock
 from contact_point.provided import Wanted
+from contact_point.transport import RefusedError, UnreachableError
 from pcsc.duties import Content
 from pcsc.errors import (
     ConsentError,
