@@ -26,7 +26,7 @@ from contact_point.installation import Plan
 from contact_point.keys import SigningKey
 from contact_point.prints import Print
 from contact_point.store import Impression
-from contact_point.transport import Client
+from contact_point.transport import LONGEST_ANSWER, Client
 from matcher import images, synthesis
 from matcher.formats import write_iso19794_2
 from matcher.images import Image
@@ -158,20 +158,24 @@ class Watched(Client):
         self.said: list[Said] = []
         self._heard = threading.local()
 
-    def post(self, message: Message, body: bytes, now: datetime) -> tuple[Message, bytes]:
+    def post(
+        self, message: Message, body: bytes, now: datetime, *, within: float = LONGEST_ANSWER
+    ) -> tuple[Message, bytes]:
         """Send a message, as :meth:`Client.post` does."""
         self._heard.answer = (0, "")
         begun = time.monotonic()
         try:
-            return super().post(message, body, now)
+            return super().post(message, body, now, within=within)
         finally:
             seconds = time.monotonic() - begun
             status, retry_after = self._heard.answer
             number, kind = message.control_number, wire.kind_of(message)
             self.said.append(Said(number, kind, begun, seconds, status, retry_after))
 
-    def _send(self, state: State, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        status, headers, answer = super()._send(state, request, body)
+    def _send(
+        self, state: State, request: HttpRequest, body: bytes, within: float
+    ) -> tuple[int, dict[str, str], bytes]:
+        status, headers, answer = super()._send(state, request, body, within)
         self._heard.answer = (status, headers.get("retry-after", ""))
         return status, headers, answer
 
