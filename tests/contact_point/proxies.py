@@ -1,21 +1,87 @@
-"""A reverse proxy as docs/nginx.md has it: ends TLS, says who called, and passes each request on over a unix socket."""
+"""Reverse proxies that end TLS, say who called, and pass each request on over a unix socket: nginx, and one like it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import resource
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+import pytest
 
 from contact_point.tls import PROXY_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from contact_point.settings import Folder
+
+NGINX: Final = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+GUIDE: Final = Path(__file__).parents[2] / "docs" / "nginx.md"
 
 _OURS: Final = {name.decode() for name in PROXY_HEADERS}
+
+
+@contextlib.contextmanager
+def nginx(folder: Folder, behind: Path, port: int, *, without: str = "") -> Iterator[None]:
+    """Let nginx, as docs/nginx.md sets it up, answer for a contact point; it can write nothing to a file but its number.
+
+    ``without`` is what is left out of the guide.
+    """
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+    (server,) = re.findall(r"^    server \{\n.*?^    \}$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert without in server
+    server = server.replace(without, "")
+    server = server.replace("8443", f"127.0.0.1:{port}").replace("/srv/pcsc", str(folder.root))
+    server = server.replace("/run/pcsc/peer.sock", str(behind))
+    if not folder.other_revoked.exists():
+        server = re.sub(r"^ *ssl_crl .*\n", "", server, flags=re.MULTILINE)
+    user = "user root;" if os.geteuid() == 0 else ""  # of its workers
+    paths = "".join(f"{each}_temp_path {behind.parent};" for each in _WRITES)
+    config = behind.parent / "nginx.conf"
+    config.write_text(
+        f"{user} daemon off; pid /dev/null; error_log stderr; events {{}}\nhttp {{ {paths}\n{server}\n}}\n",
+        encoding="utf-8",
+    )
+    command = [NGINX, "-p", str(behind.parent), "-c", str(config), "-e", "stderr"]
+    # A write that goes too far is refused, and does not kill: Python ignores that signal, and nginx goes on to.
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        restore_signals=False,
+        preexec_fn=_hardly_writing,  # noqa: PLW1509 - no thread holds a lock
+    ) as process:
+        try:
+            _await_port(port, process)
+            yield
+        finally:
+            process.terminate()
+
+
+_WRITES: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def _hardly_writing() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))  # its process number, and nothing else
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+    assert process.stderr is not None
+    raise RuntimeError(f"nginx ended with {process.returncode}: {process.stderr.read().decode()}")
 
 
 @contextlib.contextmanager

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contact_point import main, reachability, tls
+from annex.parameters import Party
+from contact_point import main, querying, reachability, tls
 from contact_point.demonstration import designate
 from contact_point.settings import Proxy, SettingsError, read, read_card, write_card
+from contact_point.wire import SignatureRefusedError
+from pcsc.exchange import State
 
-from .proxies import proxying
+from .parties import justification
+from .proxies import nginx, proxying
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .parties import Parties
+    from contact_point.service import Installation
+
+    from .parties import Finger, Parties
 
 
 def asked_through_proxy(parties: Parties, private: Path, uid: int) -> None:
@@ -54,6 +60,36 @@ def private(tmp_path: Path) -> Path:
 
 def test_9_a_contact_point_behind_a_proxy_answers_the_designated_one(parties: Parties, private: Path) -> None:
     asked_through_proxy(parties, private, os.geteuid())
+
+
+@pytest.fixture
+def behind_nginx(parties: Parties, fingers: tuple[Finger, ...], private: Path) -> Installation:
+    """Return JP, while US, where the person of the first finger is enrolled, is set up to answer behind a proxy."""
+    parties.enrol(Party.US, "someone", fingers[0])
+    with parties.us.settings.folder.installation.open("a") as file:
+        file.write(f'\n[proxy]\nsocket = "{private}/peer.sock"\nuid = {os.geteuid()}\n')
+    return parties.jp
+
+
+def test_9_behind_nginx_as_the_guide_sets_it_up_nothing_is_written_of_what_passes(
+    parties: Parties, fingers: tuple[Finger, ...], private: Path, behind_nginx: Installation
+) -> None:
+    us = parties.us.settings
+    with nginx(us.folder, private / "peer.sock", us.port), parties.answering(Party.US):
+        exchange = querying.open_query(behind_nginx, [fingers[0].later_print], justification(Party.JP), main.clock())
+    assert exchange.state is State.MATCH
+
+
+def test_9_nginx_without_what_the_guide_says_of_buffering_would_write_the_prints_to_a_file(
+    parties: Parties, fingers: tuple[Finger, ...], private: Path, behind_nginx: Installation
+) -> None:
+    us = parties.us.settings
+    with (
+        nginx(us.folder, private / "peer.sock", us.port, without="proxy_request_buffering off;"),
+        parties.answering(Party.US),
+        pytest.raises(SignatureRefusedError, match="what came does not verify"),
+    ):
+        querying.open_query(behind_nginx, [fingers[0].later_print], justification(Party.JP), main.clock())
 
 
 def test_9_nobody_but_the_user_of_the_proxy_is_heard_on_its_socket(
