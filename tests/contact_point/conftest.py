@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,25 @@ def parties(tmp_path: Path, reader: PrintReader, database: Callable[[], str]) ->
         yield Parties(opened[Party.JP], opened[Party.US], reader)
 
 
+@contextmanager
+def _log_as_it_was() -> Iterator[None]:
+    """Let a command set up the log of its process, which here goes on."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `pcsc` with arguments and returns its exit code and what it printed."""
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["pcsc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        with _log_as_it_was(), pytest.raises(SystemExit) as ended:
             cli.main()
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out + printed.err
