@@ -101,8 +101,7 @@ def _store(here: Installation) -> Iterator[Finding]:
 
 def _arrangement(found: Settings, now: datetime) -> Iterator[Finding]:
     if found.other is None:
-        said = "no contact point of the other Party is designated (Art. 3(2)): enter its card with `pcsc designate`"
-        yield Finding("arrangement", Level.FAILING, said)
+        yield Finding("arrangement", Level.FAILING, found.lacking)
         return
     try:
         yield Finding("arrangement", Level.OK, f"arrangement {found.arrangement(now).version} is in force")

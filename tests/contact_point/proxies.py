@@ -50,7 +50,7 @@ def nginx(folder: Folder, behind: Path, port: int, *, without: str = "") -> Iter
     paths = "".join(f"{each}_temp_path {behind.parent};" for each in _WRITES)
     config = behind.parent / "nginx.conf"
     config.write_text(
-        f"{user} daemon off; pid /dev/null; error_log stderr; events {{}}\nhttp {{ {paths}\n{server}\n}}\n",
+        f"{user} daemon off; pid nginx.pid; error_log stderr; events {{}}\nhttp {{ {paths}\n{server}\n}}\n",
         encoding="utf-8",
     )
     command = [NGINX, "-p", str(behind.parent), "-c", str(config), "-e", "stderr"]

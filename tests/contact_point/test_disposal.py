@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -268,6 +271,26 @@ def test_8_1_what_is_to_go_goes_also_where_the_service_cannot_start(
     with pytest.raises(TokenError, match="no print of the gallery"):
         main.serve(desk.here.settings.folder.root)
     assert (desk.held(), desk.entered()) == ([], ["deletion: candidate"])
+
+
+def test_8_2_what_is_due_is_done_within_the_minute_and_at_once_when_the_service_is_told_to(
+    desk: WatchedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "clock", lambda: NOW)
+    desk.open(exchange(state=State.NO_REQUEST), Content.CANDIDATE)
+    with main._ticking(desk.here, desk.worker):
+        until_deleted(desk, "JP-1")
+        desk.open(exchange("JP-2", State.NO_REQUEST), Content.CANDIDATE)
+        os.kill(os.getpid(), signal.SIGHUP)
+        until_deleted(desk, "JP-2")
+
+
+def until_deleted(desk: WatchedDesk, number: str) -> None:
+    """Wait less than the minute in which a service looks again by itself."""
+    end = time.monotonic() + main.TICK / 2
+    while desk.entered(number) != ["deletion: candidate"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 # Recovery

@@ -170,7 +170,8 @@ def test_3_2_a_contact_point_that_nobody_is_designated_at_answers_nobody(tmp_pat
     installation.create(tmp_path / "JP", Plan(Party.JP, "JP", "127.0.0.1", 8443), main.clock())
     with main.opened(tmp_path / "JP") as alone:
         found = look(alone)
-        assert (found["arrangement"].level, "(Art. 3(2))" in found["arrangement"].said) == (Level.FAILING, True)
+        assert found["arrangement"] == Finding("arrangement", Level.FAILING, alone.settings.lacking)
+        assert alone.settings.lacking.startswith("Art. 3(2): no contact point of the other Party is designated")
         assert "record" not in found
         assert found["clock"].said == "nothing has looked at the clock yet: `pcsc serve` does so every minute"
 
