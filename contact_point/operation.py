@@ -19,15 +19,26 @@ import os
 import socket
 import threading
 import time
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter as Counts
 from contextlib import contextmanager
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Final
+
+from anyio.to_thread import current_default_thread_limiter
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from contact_point import due, hardening, health, wire, witness
 from contact_point.health import Finding, Level
@@ -39,10 +50,11 @@ from pcsc.errors import RecordError
 from pcsc.records import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
     from datetime import datetime
 
     import anyio
+    from prometheus_client.core import Metric
 
     from contact_point.service import Installation
     from contact_point.settings import Operation
@@ -54,6 +66,8 @@ if TYPE_CHECKING:
     ]
 
 _log = logging.getLogger("contact_point.operation")
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # when a figure was first counted is the time of an act
 
 ROUTES: Final = {path: path.rsplit("/", 1)[-1] for path in wire.PATHS.values()}
 """What a request is counted as, by its path; anything else is "other"."""
@@ -71,30 +85,6 @@ _AT_ONCE: Final = 8  # requests served at a time; whoever may open a local port 
 _PATIENCE: Final = 5.0  # seconds for one request to come
 
 
-class _Histogram:
-    """How often something took how long, by labels; cumulative, as Prometheus has it."""
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self._counts: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * (len(bounds) + 1))
-        self._sums: dict[tuple[str, ...], float] = defaultdict(float)
-
-    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
-        """Count one more."""
-        self._counts[labels][bisect_left(self._bounds, seconds)] += 1
-        self._sums[labels] += seconds
-
-    def samples(self, names: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str], float]]:
-        """Yield the suffix, labels and value of every line."""
-        for values, counts in sorted(self._counts.items()):
-            labels, total = dict(zip(names, values, strict=True)), 0
-            for bound, count in zip((*map(_number, self._bounds), "+Inf"), counts, strict=True):
-                total += count
-                yield "_bucket", labels | {"le": bound}, total
-            yield "_sum", labels, self._sums[values]
-            yield "_count", labels, total
-
-
 class Watch:
     """What is counted and looked at in one running service. Thread-safe."""
 
@@ -102,15 +92,22 @@ class Watch:
         """Begin to count; ``failing`` says how much of what is due the worker puts off."""
         self._here = here
         self._failing = failing
-        self._lock = threading.Lock()  # never held for longer than a count: the loop that answers takes it
         self._reading = threading.Lock()
         self._looking = threading.Lock()
         self._found: tuple[float, list[Finding]] | None = None
         self._limiter: anyio.CapacityLimiter | None = None
-        self._under_way = 0
-        self._requests = _Histogram(BUCKETS)
-        self._recorded: Counter[tuple[str, str]] = Counter()
-        self._deletions = _Histogram(DELAYS)
+        self._figures = figures = CollectorRegistry()
+        told = "Requests of the other contact point, by how they ended."
+        self._requests = Histogram(
+            "pcsc_request_seconds", told, ("route", "outcome"), buckets=BUCKETS, registry=figures
+        )
+        told = "Requests that are being answered."
+        self._under_way = Gauge("pcsc_requests_under_way", told, registry=figures)
+        told = "Messages that were recorded since the start."
+        self._recorded = Counter("pcsc_messages", told, ("event", "direction"), registry=figures)
+        told = "From what ended the need for content to the destruction of its key, since the start."
+        self._deletions = Histogram("pcsc_deletion_delay_seconds", told, ("clause",), buckets=DELAYS, registry=figures)
+        ProcessCollector(registry=figures)
         with here.store.reading() as tx:
             self._next = tx.next_entry()
 
@@ -130,26 +127,16 @@ class Watch:
                 status = message.get("status", status)
                 await send(message)
 
-            self._began()
+            self._limiter = current_default_thread_limiter()
+            self._under_way.inc()
             try:
                 await application(scope, receive, sent)
             finally:
+                self._under_way.dec()
                 route = ROUTES.get(scope["path"], "other")
-                self._ended((route, _outcome(status)), time.monotonic() - begun)
+                self._requests.labels(route, _outcome(status)).observe(time.monotonic() - begun)
 
         return counting
-
-    def _began(self) -> None:
-        from anyio.to_thread import current_default_thread_limiter  # noqa: PLC0415 - asked in the loop that has it
-
-        with self._lock:
-            self._limiter = current_default_thread_limiter()
-            self._under_way += 1
-
-    def _ended(self, labels: tuple[str, str], seconds: float) -> None:
-        with self._lock:
-            self._under_way -= 1
-            self._requests.observe(labels, seconds)
 
     # Health
 
@@ -165,30 +152,23 @@ class Watch:
 
     def metrics(self, now: datetime) -> str:
         """Return every figure in the Prometheus text format."""
-        lines: list[str] = []
-        for name, kind, told, samples in self._families(now):
-            lines += [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
-            lines += [f"{name}{suffix}{_labels(labels)} {_number(value)}" for suffix, labels, value in samples]
-        return "\n".join(lines) + "\n"
+        looked = CollectorRegistry()
+        looked.register(_Looked(list(self._gauges(now))))
+        return (generate_latest(looked) + generate_latest(self._figures)).decode()
 
-    def _families(self, now: datetime) -> Iterator[tuple[str, str, str, Iterable[tuple[str, dict[str, str], float]]]]:
+    def _gauges(self, now: datetime) -> Iterator[Metric]:
         found = self.health(now)
-        yield "pcsc_health", "gauge", "1 where a look finds all well, 0 where it warns or fails.", _levels(found)
+        well = {each.what: all(other.level is Level.OK for other in found if other.what == each.what) for each in found}
+        told = "1 where a look finds all well, 0 where it warns or fails."
+        yield _gauge("pcsc_health", told, ("what",), {(what,): float(value) for what, value in well.items()})
         with contextlib.suppress(RecordError, StoreError, KeysError):  # the store or a token is away: health says so
             yield from self._stored(now)
-        with self._lock:
-            requests = list(self._requests.samples(("route", "outcome")))
-            under_way, limiter = self._under_way, self._limiter
-        yield "pcsc_request_seconds", "histogram", "Requests of the other contact point, by how they ended.", requests
-        yield "pcsc_requests_under_way", "gauge", "Requests that are being answered.", [("", {}, under_way)]
-        waiting = 0 if limiter is None else limiter.statistics().tasks_waiting
-        yield "pcsc_requests_queued", "gauge", "Requests that wait for a thread.", [("", {}, waiting)]
-        children = JAIL.children()
-        yield "pcsc_jail_children", "gauge", "Processes in which what others sent is read.", [("", {}, children)]
-        yield "process_resident_memory_bytes", "gauge", "Memory of this process.", [("", {}, _resident())]
-        yield "process_open_fds", "gauge", "Open files of this process.", [("", {}, len(os.listdir("/proc/self/fd")))]  # noqa: PTH208 - names alone
+        waiting = 0 if self._limiter is None else self._limiter.statistics().tasks_waiting
+        yield _gauge("pcsc_requests_queued", "Requests that wait for a thread.", (), {(): waiting})
+        told = "Processes in which what others sent is read."
+        yield _gauge("pcsc_jail_children", told, (), {(): JAIL.children()})
 
-    def _stored(self, now: datetime) -> Iterator[tuple[str, str, str, Iterable[tuple[str, dict[str, str], float]]]]:
+    def _stored(self, now: datetime) -> Iterator[Metric]:
         """Yield what the store tells, all of it at one moment."""
         with self._here.store.reading() as tx:
             self._count(tx)
@@ -196,23 +176,19 @@ class Watch:
             standing = witness.standing(self._here, tx)
         waiting, age = health.outbox(self._here, now)
         told = "Exchanges of which there is a record, by side and state."
-        states = sorted((side.value, state.value, count) for (side, state), count in exchanges.items())
-        yield "pcsc_exchanges", "gauge", told, [("", {"side": a, "state": b}, count) for a, b, count in states]
+        counts: dict[tuple[str, ...], int] = {
+            (side.value, state.value): count for (side, state), count in exchanges.items()
+        }
+        yield _gauge("pcsc_exchanges", told, ("side", "state"), counts)
         told = "Pieces of content that are held, each under a key of its own."
-        yield "pcsc_content", "gauge", told, [("", {"kind": k.value}, n) for k, n in sorted(kinds.items())]
-        rows = [("", {"what": what}, n) for what, n in sorted(Counter(_word(each.what) for each in late).items())]
-        yield "pcsc_due_late", "gauge", "What is due for more than five minutes.", rows
-        yield "pcsc_due_failing", "gauge", "What is due, failed, and is tried again.", [("", {}, self._failing())]
-        yield "pcsc_outbox_messages", "gauge", "Messages that wait to be delivered.", [("", {}, waiting)]
-        yield "pcsc_outbox_age_seconds", "gauge", "For how long, at most.", [("", {}, age.total_seconds())]
-        yield "pcsc_record_unwitnessed", "gauge", "Entries that are not witnessed yet.", [("", {}, standing.behind)]
-        yield "pcsc_record_forks", "gauge", "Contradicting checkpoints that are kept.", [("", {}, standing.forks)]
-        with self._reading:
-            recorded = [("", {"event": a, "direction": b}, n) for (a, b), n in sorted(self._recorded.items())]
-            deletions = list(self._deletions.samples(("clause",)))
-        yield "pcsc_messages_total", "counter", "Messages that were recorded since the start.", recorded
-        told = "From what ended the need for content to the destruction of its key, since the start."
-        yield "pcsc_deletion_delay_seconds", "histogram", told, deletions
+        yield _gauge("pcsc_content", told, ("kind",), {(kind.value,): count for kind, count in kinds.items()})
+        told = "What is due for more than five minutes."
+        yield _gauge("pcsc_due_late", told, ("what",), Counts((_word(each.what),) for each in late))
+        yield _gauge("pcsc_due_failing", "What is due, failed, and is tried again.", (), {(): self._failing()})
+        yield _gauge("pcsc_outbox_messages", "Messages that wait to be delivered.", (), {(): waiting})
+        yield _gauge("pcsc_outbox_age_seconds", "For how long, at most.", (), {(): age.total_seconds()})
+        yield _gauge("pcsc_record_unwitnessed", "Entries that are not witnessed yet.", (), {(): standing.behind})
+        yield _gauge("pcsc_record_forks", "Contradicting checkpoints that are kept.", (), {(): standing.forks})
 
     def _count(self, tx: Transaction) -> None:
         """Count what was recorded since the last time, by whatever process; costs that, and nothing before."""
@@ -220,7 +196,7 @@ class Watch:
             for entry in tx.entries(since=self._next):
                 self._next = entry.number + 1
                 if entry.direction is not Direction.ACT:
-                    self._recorded[entry.event, entry.direction.value] += 1
+                    self._recorded.labels(entry.event, entry.direction.value).inc()
                 elif entry.event == "deletion":
                     before = [
                         each.at
@@ -228,7 +204,7 @@ class Watch:
                         if each.event != "deletion" and each.at <= entry.at
                     ]
                     delay = entry.at - max(before, default=entry.at)
-                    self._deletions.observe((entry.article,), delay.total_seconds())
+                    self._deletions.labels(entry.article).observe(delay.total_seconds())
 
 
 def _outcome(status: int) -> str:
@@ -242,24 +218,22 @@ def _word(what: str) -> str:
     return what if what in {due.LAPSE_BELIEVED, due.EXPIRE_BELIEVED} else what.partition(" ")[0]
 
 
-def _levels(found: list[Finding]) -> list[tuple[str, dict[str, str], float]]:
-    wells = {each.what: True for each in found}
-    for each in found:
-        wells[each.what] &= each.level is Level.OK
-    return [("", {"what": what}, float(well)) for what, well in sorted(wells.items())]
+class _Looked(Collector):
+    """Figures that were looked at once."""
+
+    def __init__(self, gauges: list[Metric]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> list[Metric]:
+        """Return them."""
+        return self._gauges
 
 
-def _labels(labels: dict[str, str]) -> str:
-    return "" if not labels else "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.9g}"
-
-
-def _resident() -> int:
-    """Return the bytes of memory that this process has (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _gauge(name: str, told: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> Metric:
+    gauge = GaugeMetricFamily(name, told, labels=labels)
+    for each, value in sorted(values.items()):
+        gauge.add_metric(each, value)
+    return gauge
 
 
 # The loopback port

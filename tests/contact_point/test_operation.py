@@ -316,9 +316,9 @@ def _lives(served: Service, words: dict[str, str], fingers: tuple[Finger, ...]) 
 
 def _figures_are_right(figures: dict[str, float]) -> None:
     for outcome, count in (("answered", 2), ("refused", 1), ("unavailable", 1)):
-        assert figures[f'pcsc_request_seconds_count{{route="queries",outcome="{outcome}"}}'] == count
+        assert figures[f'pcsc_request_seconds_count{{outcome="{outcome}",route="queries"}}'] == count
     for event in ("match", "no match"):
-        assert figures[f'pcsc_messages_total{{event="{event}",direction="provided"}}'] == 1
+        assert figures[f'pcsc_messages_total{{direction="provided",event="{event}"}}'] == 1
     assert figures['pcsc_exchanges{side="queried",state="requested"}'] == 1
     assert figures['pcsc_content{kind="probe"}'] == 1
     assert figures['pcsc_deletion_delay_seconds_count{clause="8(1)"}'] == 1
