@@ -10,6 +10,7 @@ the ends that it has: a list that runs out trusts nobody, whatever lies in the f
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import threading
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class Identity:
         self._folder = folder
         self._clock = clock
         self._lock = threading.Lock()
+        self._paths = tuple(map(str, self._files()))
         self._stamps = self._look()
         self._state = self._read(None)
         self.server = tls.newest("server", lambda: self.now.server)
@@ -104,7 +106,7 @@ class Identity:
         )  # fmt: skip
 
     def _look(self) -> _Stamps:
-        return tuple(map(_stamp, self._files()))
+        return tuple(map(_stamp, self._paths))
 
     def _renew(self) -> None:
         try:
@@ -170,9 +172,9 @@ class Identity:
             return
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - asked at every request: a Path is made into this string each time
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -99,14 +99,16 @@ def _plan(found: Settings, tx: Transaction, exchange: Exchange) -> None:
 def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:
     """Return the server that answers the other contact point; run it with ``run()``. A ``watch`` counts what it answers.
 
+    Told to stop, it accepts nobody any more, finishes what is at work, hands the rest back (503) and ends, within
+    :data:`contact_point.reception.STOPPED` seconds.
+
     Raises:
         SettingsError: a designation is not in effect (Article 3(2)), or others reach the socket of a proxy.
 
     """
     import uvicorn  # noqa: PLC0415 - the other commands start without the server
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415
 
-    from contact_point import peer  # noqa: PLC0415
+    from contact_point import peer, reception  # noqa: PLC0415
 
     found = here.settings
     identity = here.identity
@@ -115,29 +117,31 @@ def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:
     where: dict[str, Any] = {
         "host": found.host,
         "port": found.port,
-        "http": tls.protocol(HttpToolsProtocol),
+        "http": tls.protocol(reception.Patient),
         "ssl_context_factory": lambda _config, _default: identity.server,
     }
     if found.proxy is not None:
         _check_private(found.proxy.socket.parent)
-        behind = tls.protocol_behind_proxy(HttpToolsProtocol, found.proxy.uid)
+        behind = tls.protocol_behind_proxy(reception.Patient, found.proxy.uid)
         where = {"uds": str(found.proxy.socket), "http": behind}
-    application: Application = peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock)
-    return uvicorn.Server(
+    lanes = peer.lanes()
+    application: Application = peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock, lanes)
+    return reception.Server(
         uvicorn.Config(
-            application if watch is None else watch.measured(application),
+            application if watch is None else watch.measured(application, lanes),
             **where,
             ws="none",
-            loop="uvloop",
+            loop=f"{reception.__name__}:Loop",
             proxy_headers=False,
             log_config=None,
             server_header=False,
             access_log=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=30,
+            timeout_keep_alive=reception.KEPT,
+            timeout_graceful_shutdown=reception.STOPPED,
             callback_notify=_answering,
             timeout_notify=ALIVE,
-        )
+        ),
+        lanes,
     )
 
 

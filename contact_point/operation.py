@@ -27,7 +27,6 @@ from ipaddress import ip_address
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio.to_thread import current_default_thread_limiter
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -53,9 +52,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
     from datetime import datetime
 
-    import anyio
     from prometheus_client.core import Metric
 
+    from contact_point.admission import Lanes
     from contact_point.service import Installation
     from contact_point.settings import Operation
     from contact_point.store import Transaction
@@ -95,7 +94,7 @@ class Watch:
         self._reading = threading.Lock()
         self._looking = threading.Lock()
         self._found: tuple[float, list[Finding]] | None = None
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._lanes: Lanes | None = None
         self._figures = figures = CollectorRegistry()
         told = "Requests of the other contact point, by how they ended."
         self._requests = Histogram(
@@ -111,8 +110,12 @@ class Watch:
         with here.store.reading() as tx:
             self._next = tx.next_entry()
 
-    def measured(self, application: Application) -> Application:
-        """Return the application, every request of which is counted by route, class of outcome and time."""
+    def measured(self, application: Application, lanes: Lanes | None = None) -> Application:
+        """Return the application, every request of which is counted by route, class of outcome and time.
+
+        ``lanes`` are where its messages wait.
+        """
+        self._lanes = lanes
 
         async def counting(
             scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -127,7 +130,6 @@ class Watch:
                 status = message.get("status", status)
                 await send(message)
 
-            self._limiter = current_default_thread_limiter()
             self._under_way.inc()
             try:
                 await application(scope, receive, sent)
@@ -163,8 +165,8 @@ class Watch:
         yield _gauge("pcsc_health", told, ("what",), {(what,): float(value) for what, value in well.items()})
         with contextlib.suppress(RecordError, StoreError, KeysError):  # the store or a token is away: health says so
             yield from self._stored(now)
-        waiting = 0 if self._limiter is None else self._limiter.statistics().tasks_waiting
-        yield _gauge("pcsc_requests_queued", "Requests that wait for a thread.", (), {(): waiting})
+        waiting = 0 if self._lanes is None else self._lanes.waiting()
+        yield _gauge("pcsc_requests_queued", "Requests that wait for a place.", (), {(): waiting})
         told = "Processes in which what others sent is read."
         yield _gauge("pcsc_jail_children", told, (), {(): JAIL.children()})
 

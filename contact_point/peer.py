@@ -1,24 +1,28 @@
 """The API for the other contact point: HTTPS, TLS 1.3, client certificate, signed messages in and out.
 
 For every request, in this order: who calls (the certificate against the designation and its authority's revocation list, as
-they are at that moment: :mod:`contact_point.identity`), how much
-comes (a bound on the body), who signed it (RFC 9421, with content digest, time and nonce), what it is (one message), and only
-then what it asks. An error tells the article, a stable code and what to do; unexpected ones tell only a trace id.
+they are at that moment: :mod:`contact_point.identity`), whether there is a place for it (:mod:`contact_point.admission`), how
+much comes and how fast (bounds on the body), who signed it (RFC 9421, with content digest, time and nonce), what it is (one
+message), and only then what it asks. An error tells the article, a stable code and what to do; unexpected ones tell only a
+trace id.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import secrets
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from contact_point import queried, tls, wire
+from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, SlowError, UnavailableError
 from contact_point.hardening import drain, forget
 from contact_point.keys import KeysError
 from contact_point.nist.reading import KilledError
@@ -32,6 +36,7 @@ from matcher.gallery import ProbeError
 from matcher.images import DecoderKilledError, ImageError
 from matcher.jail import JailError
 from pcsc import errors
+from pcsc.messages import Checkpoints, Query, Reachability
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
     from fastapi.telemetry import TelemetryConfig
 
+    from contact_point.admission import Admission
     from contact_point.identity import Identity, State
     from contact_point.keys import SigningKey
     from contact_point.service import Installation
@@ -77,7 +83,10 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
     (NotContactPointError, 403, "3(3)", "3-3.INDIRECT", "call with the certificate of the card that was notified"),
     (SignatureRefusedError, 401, "9", "9.SIGNATURE", "sign it again with the key of the card; compare both clocks"),
     (WireError, 400, "4(7)", "4-7.FORMAT", "correct the message as docs/openapi.json describes it, and send it"),
+    (UnavailableError, 503, "4(1)", "4-1.UNAVAILABLE", AGAIN),
+    (SlowError, 408, "4(7)", "4-7.SLOW", "send the whole message, signed anew, without a pause"),
     (ClientDisconnect, 400, "4(7)", "4-7.FORMAT", "send the whole message, signed anew"),
+    (GoneError, 400, "4(7)", "4-7.FORMAT", "send the whole message, signed anew"),
     (KilledError, 422, "4(7)", "4-7.KILLED", _READABLE),
     (NistError, 422, "4(7)", "4-7.FORMAT", _READABLE),
     (DecoderKilledError, 422, "4(7)", "4-7.KILLED", _READABLE),
@@ -92,14 +101,33 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
 )
 """What the other contact point is told of an error, and what it is to do. Every row is one of ``docs/openapi.json``."""
 
-ANSWER_WITHIN: Final = 45.0
-"""Seconds until a message that is still worked on is answered with 503: before the other contact point stops listening."""
-
-
 TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match"
 
-RETRY_AFTER: Final = 5
-"""Seconds after which a message that was answered with 503 may be sent again."""
+_TOLD: Final = (UnknownStandingError, UnavailableError)
+"""Of what is wrong here, this much is told: a list that the caller publishes, and that there is no place now."""
+
+QUERIES, ACTS, NOTES = "queries", "acts", "notes"
+LANES: Final[dict[type[Message], str]] = {
+    **dict.fromkeys(wire.PATHS, ACTS),
+    Query: QUERIES,
+    Reachability: NOTES,
+    Checkpoints: NOTES,
+}
+"""Which lane each message goes in. Acts never wait for a query: among them are those that end a hold (Articles 8(1), 8(2))."""
+
+_AT_WORK: Final = {ACTS: 4, NOTES: 2}  # each a signature and a transaction or two
+_LINE: Final = {ACTS: 32, NOTES: 16}
+_MOST_HELD: Final = 4 * wire.MAX_BODY
+
+
+def lanes() -> Lanes:
+    """Return the lanes of one service: a query is worked on by a core, and as many wait as are worked on.
+
+    Two at least, so that a core is not idle while the disk commits.
+    """
+    places = max(2, len(os.sched_getaffinity(0)))
+    queries = Lane(QUERIES, places, places)
+    return Lanes({QUERIES: queries} | {name: Lane(name, _AT_WORK[name], _LINE[name]) for name in _AT_WORK}, _MOST_HELD)
 
 
 _TELLS_NOBODY: Final[TelemetryConfig] = {
@@ -112,10 +140,19 @@ _TELLS_NOBODY: Final[TelemetryConfig] = {
 """By itself the framework would export exceptions with their words wherever a variable of the environment says: Article 9."""
 
 
-def build(here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> FastAPI:
-    """Return the application that answers whom ``identity`` admits for the installation ``here``, signing with ``key``."""
+def build(
+    here: Installation,
+    key: SigningKey,
+    identity: Identity,
+    clock: Callable[[], datetime],
+    admission: Lanes | None = None,
+) -> FastAPI:
+    """Return the application that answers whom ``identity`` admits for the installation ``here``, signing with ``key``.
+
+    ``admission`` are its lanes, by default :func:`lanes`.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_TELLS_NOBODY)
-    desk = _Desk(here, key, identity, clock)
+    desk = _Desk(here, key, identity, clock, lanes() if admission is None else admission)
     for kind, path in wire.PATHS.items():
         app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
     app.add_exception_handler(HTTPException, desk.not_a_route)
@@ -125,8 +162,16 @@ def build(here: Installation, key: SigningKey, identity: Identity, clock: Callab
 class _Desk:
     """What every route does with a request."""
 
-    def __init__(self, here: Installation, key: SigningKey, identity: Identity, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        here: Installation,
+        key: SigningKey,
+        identity: Identity,
+        clock: Callable[[], datetime],
+        admission: Lanes,
+    ) -> None:
         self._here = here
+        self._lanes = admission
         self._key = key
         self._identity = identity
         self._address = here.settings.address
@@ -139,13 +184,13 @@ class _Desk:
             signed = self._as_signed(request)
             try:
                 caller = self._identity.admit(tls.client_certificate(request.scope))
-                with anyio.fail_after(ANSWER_WITHIN):
-                    body = await _body(request)
-                    # Given up, the thread may still commit: an answer that was lost, and is given when the query comes again.
-                    answer = await anyio.to_thread.run_sync(
-                        self._receive, kind, signed, body, caller, abandon_on_cancel=True
-                    )
+                with self._lanes.admitted(LANES[kind]) as admission:
+                    body = await _body(request, admission)
+                    act = partial(self._receive, kind, signed, body, caller)
+                    answer = await admission.run(act, request.is_disconnected)
             except Exception as error:  # noqa: BLE001 - the last resort: whatever went wrong is answered, and tells nothing
+                if self._lanes.stopping:
+                    await _rest(request)
                 problem = self._problem(error, signed)
                 forget(error)  # Art. 8(1): with the print that was refused
                 return problem
@@ -186,34 +231,50 @@ class _Desk:
 
     def _problem(self, error: Exception, signed: HttpRequest) -> Response:
         problem = problem_of(error)
-        if isinstance(error, NotContactPointError):
+        if isinstance(error, UnavailableError):
+            _log.debug("trace %s: %s %s", problem.trace, problem.status, problem.code)  # its lane counts them
+        elif isinstance(error, NotContactPointError):
             _log.warning("trace %s: refused %s %s: %s", problem.trace, problem.status, problem.code, error)
         elif problem.status >= 500:
             _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
         else:
             _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
-        return self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
+        response = self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
+        if problem.status == 503:
+            response.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_AFTER))
+        elif isinstance(error, SlowError):
+            response.headers["Connection"] = "close"  # the rest of the body would be waited for (RFC 9110, 15.5.9)
+        return response
 
     def _respond(self, status: int, content_type: str, body: bytes, signed: HttpRequest) -> Response:
         nonce = secrets.token_hex(16)
         response = wire.sign_response(status, content_type, body, signed, self._key, nonce=nonce, now=self._clock())
-        if status == 503:
-            response.headers["Retry-After"] = str(RETRY_AFTER)
+        if self._lanes.stopping:
+            response.headers["Connection"] = "close"
         return Response(body, status_code=status, headers=response.headers)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, admission: Admission) -> bytes:
     """Return the body, reading no more than a message may have."""
     if "upgrade" in request.headers:  # what follows would be no body, and is never read
         raise WireError(
             "messages come over HTTP/1.1, and this contact point speaks no other protocol: leave out Upgrade"
         )
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > wire.MAX_BODY:
-            raise WireError(f"a message has at most {wire.MAX_BODY} bytes; more came: send smaller images")
-    return bytes(body)
+    body = await admission.body(request.stream(), wire.MAX_BODY)
+    if len(body) > wire.MAX_BODY:
+        raise WireError(f"a message has at most {wire.MAX_BODY} bytes; more came: send smaller images")
+    return body
+
+
+async def _rest(request: Request) -> None:
+    """Let the rest of a body come, for a moment: a connection closed before it had would take the answer with it (TCP)."""
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last where all of it was read before
+        async with asyncio.timeout(_REST):
+            async for _ in request.stream():
+                pass
+
+
+_REST: Final = 1.0  # seconds
 
 
 def problem_of(error: Exception) -> Problem:
@@ -224,7 +285,7 @@ def problem_of(error: Exception) -> Problem:
             if isinstance(error, errors.TreatyError):
                 detail = error.args[0] if status < 500 else TECHNICAL
                 return Problem(status, error.article, error.code, detail, action, _trace())
-            told = status < 500 or isinstance(error, UnknownStandingError)
+            told = status < 500 or isinstance(error, _TOLD)
             return Problem(status, article, code, str(error) if told else TECHNICAL, action, _trace())
     return Problem(500, errors.NoAnswerError.article, errors.NoAnswerError.code, TECHNICAL, TELL_US, _trace())
 

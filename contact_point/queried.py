@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from contact_point import (
+    admission,
     correspondence,
     delivery,
     disposal,
@@ -224,7 +225,9 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     if here.holdings is None:
         raise NoAnswerError("this process has no gallery, so it cannot say whether there is a match")
     latent = query.search is Search.LATENT
+    admission.in_time()
     probe = [each.template for each in here.reader.of_transaction(query.prints, latent=latent)]
+    admission.in_time()
     found, view = here.holdings.search(
         probe, identified=query.identified, search=query.search, arrangement=arrangement, on=now.date()
     )
@@ -232,6 +235,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
         NoMatch(query.control_number, now, service.new_salt()) if found is None else _match(here, query, found, now)
     )
     with here.store.transaction() as tx:
+        admission.in_time()  # Art. 11(1): an answer that nobody waits for is not provided, and not recorded as if it were
         at = service.moment(here, now)  # Art. 11(2)(2): the answer is provided now, whenever the query came
         made = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERIED, query.search)
         admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=agreement)

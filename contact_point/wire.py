@@ -10,12 +10,15 @@ to nothing else.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from http_message_signatures import (
     HTTPMessageSigner,
     HTTPMessageVerifier,
@@ -237,25 +240,42 @@ def sign_request(url: str, body: bytes, key: SigningKey, *, nonce: str, now: dat
 def sign_response(
     status: int, content_type: str, body: bytes, request: HttpRequest, key: SigningKey, *, nonce: str, now: datetime
 ) -> HttpResponse:
-    """Return the response to ``request`` with its signature."""
-    message = HttpResponse(status, {"Content-Type": content_type}, request)
+    """Return the response to ``request`` with its signature. 0.3 ms of CPU time, most of it the key's.
+
+    Written out, where a request's signature is the library's: under load most answers are refusals, which are to cost little.
+    """
+    digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+    covered = {'"@status"': str(status), '"content-type"': content_type, '"content-digest"': digest}
     asked = next((value for name, value in request.headers.items() if name.lower() == "signature"), None)
     # No signature, or bytes that are none and that none could cover: the answer is signed, and answers nobody.
-    covers = RESPONSE_COVERS[:3] if asked is None or not asked.isascii() else RESPONSE_COVERS
-    _sign(message, body, key, covers, nonce, now)
-    return message
+    if asked is not None and asked.isascii() and asked.replace("\t", " ").isprintable():
+        covered[RESPONSE_COVERS[-1]] = asked.strip()
+    said = (
+        f'({" ".join(covered)});created={int(now.timestamp())};keyid="{key.key_id}";alg="{_ALGORITHM.algorithm_id}"'
+        f';nonce="{nonce}";tag="{TAG}"'
+    )
+    base = "".join(f"{name}: {value}\n" for name, value in covered.items()) + f'"@signature-params": {said}'
+    numbers = decode_dss_signature(key.sign(base.encode("ascii")))
+    signature = b"".join(each.to_bytes(_COORDINATE) for each in numbers)  # RFC 9421, 3.3.4
+    headers = {
+        "Content-Type": content_type,
+        "Content-Digest": digest,
+        "Signature-Input": f"{_LABEL}={said}",
+        "Signature": f"{_LABEL}=:{base64.b64encode(signature).decode()}:",
+    }
+    return HttpResponse(status, headers, request)
+
+
+_ALGORITHM: Final = algorithms.ECDSA_P384_SHA384
+_COORDINATE: Final = 48  # bytes
+_LABEL: Final = "pcsc"  # of the one signature
 
 
 def _sign(
-    message: HttpRequest | HttpResponse,
-    body: bytes,
-    key: SigningKey,
-    covers: tuple[str, ...],
-    nonce: str,
-    now: datetime,
+    message: HttpRequest, body: bytes, key: SigningKey, covers: tuple[str, ...], nonce: str, now: datetime
 ) -> None:
     signer = HTTPMessageSigner(
-        signature_algorithm=algorithms.ECDSA_P384_SHA384,
+        signature_algorithm=_ALGORITHM,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={key.key_id: key.private}),
     )
     signer.sign(message, key_id=key.key_id, created=now, nonce=nonce, tag=TAG, covered_component_ids=covers, body=body)
@@ -301,7 +321,7 @@ def _verify(
     message: HttpRequest | HttpResponse, body: bytes, key: VerifyingKey, covers: tuple[str, ...], now: datetime
 ) -> str:
     verifier = _Verifier(
-        signature_algorithm=algorithms.ECDSA_P384_SHA384,
+        signature_algorithm=_ALGORITHM,
         key_resolver=MappingKeyResolver(public_keys={key.key_id: key.public}, private_keys={}),
     )
     try:

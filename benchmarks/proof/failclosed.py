@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from annex.parameters import Party
 from benchmarks.proof import Outcome
 from benchmarks.proof import _serving as serving
-from contact_point import delivery, main, peer, querying, wire
+from contact_point import admission, delivery, main, querying, wire
 from contact_point.settings import Settings
 from contact_point.store.database import PATIENCE
 from contact_point.transport import ClientError
@@ -162,11 +162,11 @@ ON_SQLITE: Final = (
     Fault("EIO in the slots", lambda at: faults.failing(at.pid, at.slots, (*faults.WRITES, *faults.SYNCS), "EIO")),
     Fault("EROFS", lambda at: faults.failing(at.pid, at.database, (*faults.WRITES, "openat"), "EROFS")),
     Fault("lock held", lambda at: faults.write_lock(at.settings.folder.database)),
-    Fault("hanging write", lambda at: faults.hanging(at.pid, at.log, faults.WRITES), peer.ANSWER_WITHIN),
+    Fault("hanging write", lambda at: faults.hanging(at.pid, at.log, faults.WRITES), admission.ANSWER_WITHIN),
     Fault(
         "hanging sync at the answer",
         lambda at: faults.hanging(at.pid, at.log, faults.SYNCS, after=1),
-        peer.ANSWER_WITHIN,
+        admission.ANSWER_WITHIN,
     ),
 )
 

@@ -11,6 +11,7 @@ import hashlib
 import stat
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -61,7 +62,7 @@ def _refused(what: str, allowed: Collection[Algorithm]) -> SigningKeyError:
     return SigningKeyError(f"messages are signed with {kinds}; {what} is another kind")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VerifyingKey:
     """The public half of a signing key."""
 
@@ -93,7 +94,7 @@ class VerifyingKey:
         """The key as SubjectPublicKeyInfo in PEM."""
         return self.public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         """The first 16 hexadecimal digits of SHA-256 over the DER SubjectPublicKeyInfo."""
         return hashlib.sha256(self._der).hexdigest()[:16]
@@ -125,7 +126,7 @@ class VerifyingKey:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SigningKey:
     """The private half: signs messages to the other contact point and checkpoints of the record."""
 
@@ -177,7 +178,7 @@ class SigningKey:
             )
         return cls(private)
 
-    @property
+    @cached_property
     def verifying(self) -> VerifyingKey:
         """The public half."""
         return VerifyingKey(self.private.public_key())
