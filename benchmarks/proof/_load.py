@@ -9,14 +9,16 @@ becomes of those before, and the time of each counts from when it was due.
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import os
 import secrets
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import uvloop
@@ -30,9 +32,8 @@ from pcsc.messages import Query, Search
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from contact_point.settings import Settings
 
@@ -58,6 +59,7 @@ class Phase:
     seconds: float
     connections: int
     rate: float = 0.0
+    path: str = wire.PATHS[Query]
 
 
 class Bodies:
@@ -125,20 +127,21 @@ class Requests:
             )
             fields = {"Host": f"{self.host}:{self.port}", "Content-Length": str(len(body)), **signed.headers}
             head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            self._ready.append((f"POST {wire.PATHS[Query]} HTTP/1.1\r\n{head}\r\n".encode(), number, salt))
+            self._ready.append((f" HTTP/1.1\r\n{head}\r\n".encode(), number, salt))
 
-    def next(self) -> tuple[str, bytes]:
+    def next(self, path: str = wire.PATHS[Query]) -> tuple[str, bytes]:
         """Return the number of the next request, and its bytes; one is signed now where none waits."""
         self.prepare(1)
         head, number, salt = self._ready.pop()
-        return number, head + self._bodies.body(number, salt)
+        return number, f"POST {path}".encode() + head + self._bodies.body(number, salt)
 
 
 class _Line:
     """One kept connection; opened again where the contact point closed it."""
 
-    def __init__(self, requests: Requests, context: ssl.SSLContext) -> None:
+    def __init__(self, requests: Requests, context: ssl.SSLContext, path: str) -> None:
         self._requests = requests
+        self._path = path
         self._context = context
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -160,7 +163,7 @@ class _Line:
         status, retry_after = 0, ""
         try:
             reader, writer = await self.open()
-            writer.write(self._requests.next()[1])
+            writer.write(self._requests.next(self._path)[1])
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
             await reader.readexactly(int(fields["content-length"]))
@@ -212,7 +215,7 @@ async def _open(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
 
 async def _phase(requests: Requests, phase: Phase) -> list[Heard]:
     context = requests.identity.now.client
-    lines = [_Line(requests, context) for _ in range(phase.connections)]
+    lines = [_Line(requests, context, phase.path) for _ in range(phase.connections)]
     try:
         for line in lines:
             with suppress(OSError, TimeoutError):
@@ -270,21 +273,92 @@ class Callers:
             end.send(what)
         return [end.recv() for end in self._ends]
 
-    def closed(self, seconds: float, connections: int) -> list[Heard]:
-        """Ask in a closed loop over so many connections in all, at most; return how each request was answered."""
+    def closed(self, seconds: float, connections: int, path: str = wire.PATHS[Query]) -> list[Heard]:
+        """Ask in a closed loop over so many connections in all; return how each request was answered."""
         each = -(-connections // len(self._ends))
-        self._said(int(seconds * 20) + 10)
-        return self._heard(Phase(time.monotonic() + 1.0, seconds, each), self._ends[: -(-connections // each)])
+        self._said(int(seconds * _MOST_CLOSED / len(self._ends)))
+        phase = Phase(time.monotonic() + _SOON, seconds, each, path=path)
+        return self._heard(phase, self._ends[: -(-connections // each)])
 
     def open(self, seconds: float, rate: float, connections: int) -> list[Heard]:
         """Ask at a steady rate in all; return how each request was answered."""
         processes = len(self._ends)
-        self._said(int(seconds * rate / processes) + 10)
-        begins = time.monotonic() + 1.0
-        return self._heard(Phase(begins, seconds, -(-connections // processes), rate / processes), self._ends)
+        self._said(int(seconds * rate / processes) + 1)
+        phase = Phase(time.monotonic() + _SOON, seconds, -(-connections // processes), rate / processes)
+        return self._heard(phase, self._ends)
 
     @staticmethod
     def _heard(phase: Phase, ends: Sequence[Connection]) -> list[Heard]:
         for end in ends:
             end.send(phase)
         return [Heard(*each) for end in ends for each in end.recv()]
+
+
+_MOST_CLOSED: Final = (
+    100  # requests a second for which a closed loop is prepared; beyond, they are signed when they are due
+)
+_SOON: Final = 1.0  # seconds for connections to be made before a phase begins
+
+
+# What a service took
+
+
+class Taken(NamedTuple):
+    """CPU seconds of a process, and of all that it started, since their start."""
+
+    own: float
+    children: float
+
+
+def taken(pid: int) -> Taken:
+    """Return what a process and its descendants took so far (proc(5), stat)."""
+    own, *others = (_ticks(each) for each in _tree(pid))
+    tick = os.sysconf("SC_CLK_TCK")
+    return Taken(own[0] / tick, sum(map(sum, others), own[1]) / tick)
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process has, without its descendants (proc(5), statm)."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
+def _ticks(pid: int) -> tuple[int, int]:
+    """Return the ticks of a process, and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0, 0
+    user, system, children_user, children_system = map(int, fields[11:15])
+    return user + system, children_user + children_system
+
+
+def halves() -> tuple[set[int], set[int]]:
+    """Return the cores for the service and those for its callers: the same where there is one only."""
+    cores = sorted(os.sched_getaffinity(0))
+    return set(cores[: max(1, len(cores) // 2)]), set(cores[len(cores) // 2 :])
+
+
+@contextmanager
+def on(cores: Collection[int]) -> Iterator[None]:
+    """Let what is started in the block run on these cores alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def quantile(heard: Iterable[Heard], share: float) -> float:
+    """Return the least time that so many of a hundred are at or below; seconds."""
+    ordered = sorted(each.seconds for each in heard)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
