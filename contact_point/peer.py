@@ -29,7 +29,7 @@ from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
 from contact_point.store import ReplayError, StoreError, UnknownExchangeError
 from contact_point.tls import NotContactPointError, RevokedError, UnknownStandingError
-from contact_point.wire import HttpRequest, Problem, SignatureRefusedError, WireError
+from contact_point.wire import HttpRequest, HttpResponse, Problem, SignatureRefusedError, WireError
 from contact_point.witness import ForkError
 from matcher.extraction import ExtractionError
 from matcher.gallery import ProbeError
@@ -39,7 +39,7 @@ from pcsc import errors
 from pcsc.messages import Checkpoints, Query, Reachability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from fastapi.telemetry import TelemetryConfig
@@ -154,7 +154,8 @@ def build(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_TELLS_NOBODY)
     desk = _Desk(here, key, identity, clock, lanes() if admission is None else admission)
     for kind, path in wire.PATHS.items():
-        app.add_api_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
+        # A plain route: what a framework would read of a body, it would read before there is a place for it.
+        app.add_route(path, desk.endpoint(kind), methods=["POST"], name=path.rsplit("/", 1)[-1])
     app.add_exception_handler(HTTPException, desk.not_a_route)
     return app
 
@@ -176,8 +177,9 @@ class _Desk:
         self._identity = identity
         self._address = here.settings.address
         self._clock = clock
+        self._sent_away: tuple[tuple[int, str], bytes, dict[str, str]] | None = None
 
-    def endpoint(self, kind: type[Message]) -> Callable[[Request], object]:
+    def endpoint(self, kind: type[Message]) -> Callable[[Request], Awaitable[Response]]:
         """Return the route for one kind of message."""
 
         async def take(request: Request) -> Response:
@@ -230,10 +232,10 @@ class _Desk:
         return response
 
     def _problem(self, error: Exception, signed: HttpRequest) -> Response:
-        problem = problem_of(error)
         if isinstance(error, UnavailableError):
-            _log.debug("trace %s: %s %s", problem.trace, problem.status, problem.code)  # its lane counts them
-        elif isinstance(error, NotContactPointError):
+            return self._unavailable(error)
+        problem = problem_of(error)
+        if isinstance(error, NotContactPointError):
             _log.warning("trace %s: refused %s %s: %s", problem.trace, problem.status, problem.code, error)
         elif problem.status >= 500:
             _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
@@ -241,17 +243,38 @@ class _Desk:
             _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
         response = self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
         if problem.status == 503:
-            response.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_AFTER))
+            response.headers["Retry-After"] = str(RETRY_AFTER)
         elif isinstance(error, SlowError):
             response.headers["Connection"] = "close"  # the rest of the body would be waited for (RFC 9110, 15.5.9)
         return response
 
+    def _unavailable(self, error: UnavailableError) -> Response:
+        """Return the refusal of a message that is not taken in now: signed once a second, for all of that second.
+
+        It covers no request's signature, so it could be given to another request of that moment. Whoever stands where that can
+        be done could as well let nothing through, and the message is kept and sent again either way (Article 9).
+        """
+        said = int(self._clock().timestamp()), str(error)
+        if self._sent_away is None or self._sent_away[0] != said:
+            body = problem_of(error).encode()
+            signed = self._signed(503, wire.PROBLEM_TYPE, body, HttpRequest(self._address, {}))
+            self._sent_away = said, body, signed.headers
+        _, body, headers = self._sent_away
+        return self._closing(Response(body, 503, {**headers, "Retry-After": str(error.retry_after)}))
+
     def _respond(self, status: int, content_type: str, body: bytes, signed: HttpRequest) -> Response:
+        response = self._signed(status, content_type, body, signed)
+        return self._closing(Response(body, status_code=status, headers=response.headers))
+
+    def _signed(self, status: int, content_type: str, body: bytes, signed: HttpRequest) -> HttpResponse:
         nonce = secrets.token_hex(16)
-        response = wire.sign_response(status, content_type, body, signed, self._key, nonce=nonce, now=self._clock())
+        return wire.sign_response(status, content_type, body, signed, self._key, nonce=nonce, now=self._clock())
+
+    def _closing(self, response: Response) -> Response:
+        """Say with the last answer of a connection that it is the last."""
         if self._lanes.stopping:
             response.headers["Connection"] = "close"
-        return Response(body, status_code=status, headers=response.headers)
+        return response
 
 
 async def _body(request: Request, admission: Admission) -> bytes:

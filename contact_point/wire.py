@@ -229,6 +229,9 @@ REQUEST_COVERS: Final = ("@method", "@target-uri", "content-type", "content-dige
 # Response: its own status and content, and the request's signature, which covers the whole request.
 RESPONSE_COVERS: Final = ("@status", "content-type", "content-digest", '"signature";req')
 
+LATER: Final = 503
+"""The status of an answer that takes no message in and says nothing of one."""
+
 
 def sign_request(url: str, body: bytes, key: SigningKey, *, nonce: str, now: datetime) -> HttpRequest:
     """Return a POST request for ``body`` with its signature."""
@@ -303,11 +306,13 @@ def verify_request(message: HttpRequest, body: bytes, key: VerifyingKey, *, now:
 def verify_response(message: HttpResponse, body: bytes, key: VerifyingKey, *, now: datetime) -> None:
     """Check that ``key`` signed this answer to this request of ours just now.
 
+    One that says "later" (503) may be an answer to any request: it is signed for all of its moment.
+
     Raises:
         SignatureRefusedError: it did not, or a part that must be covered is not.
 
     """
-    _verify(message, body, key, RESPONSE_COVERS, now)
+    _verify(message, body, key, RESPONSE_COVERS[:3] if message.status_code == LATER else RESPONSE_COVERS, now)
 
 
 class _Verifier(HTTPMessageVerifier):

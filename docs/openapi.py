@@ -50,6 +50,7 @@ notified.
 **Signatures.** Every request and every answer, refusals included, is signed (RFC 9421, `ecdsa-p384-sha384`, one signature
 with the tag `{wire.TAG}`, `keyid`, `created` and `nonce`) over {_SIGNS[0]},
 an answer over {_SIGNS[1]}. `@target-uri` is the URI at the address of the card.
+A refusal with 503 may cover no request's signature: under load it is signed once a second, for all of them.
 `created` is at most {wire.MAX_AGE.seconds // 60} minutes from the recipient's clock, either way; a nonce has 1 to
 {wire.MAX_NONCE} characters and is used once. An answer to a request without a signature covers no signature.
 

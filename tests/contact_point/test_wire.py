@@ -632,6 +632,18 @@ def test_an_answer_that_comes_late_is_stale(told: HttpResponse, us: SigningKey) 
 # Problems
 
 
+def test_an_answer_that_says_later_may_cover_no_request_and_any_other_may_not(us: SigningKey, jp: SigningKey) -> None:
+    asked = sign_request(URL, BODY, jp, nonce="n", now=NOW)
+    for status in (503, 200, 422):
+        told = sign_response(status, PROBLEM_TYPE, b"{}", HttpRequest(URL, {}), us, nonce="n", now=NOW)
+        told.request = asked
+        if status == 503:
+            verify_response(told, b"{}", us.verifying, now=NOW)
+        else:
+            with pytest.raises(SignatureRefusedError, match="expected the signature of the other contact point"):
+                verify_response(told, b"{}", us.verifying, now=NOW)
+
+
 def test_a_problem_tells_article_code_detail_what_to_do_and_trace() -> None:
     problem = Problem(422, "1(3)", "1-3.NOT_SERIOUS", "the conduct is not serious crime", "make a new query", "ab12")
     assert read_problem(problem.encode(), 422) == problem
