@@ -86,16 +86,17 @@ def why(party: Party, case: str = "case-1") -> Justification:
     return replace(justification(party, case=case), search=Search.LATENT)
 
 
-def set_up(folders: Mapping[Party, Path], databases: Mapping[Party, str] | None = None) -> None:
+def set_up(folders: Mapping[Party, Path], databases: Mapping[Party, str] | None = None, *, quota: int = _QUOTA) -> None:
     """Make both installations in these folders, which are empty or made, and let each designate the other.
 
-    ``databases`` has the URL of each that is not to be a file in its folder.
+    ``databases`` has the URL of each that is not to be a file in its folder; ``quota`` is how many queries of each kind their
+    arrangement allows in a day.
     """
     text = (Path(installation.__file__).parent / "models" / "arrangement.toml").read_text(encoding="utf-8")
     said = ("tenprint = 100\n", "latent = 20\n")
     assert all(text.count(each) == 1 for each in said), "the model arrangement states its quotas otherwise"
     for each in said:
-        text = text.replace(each, f"{each.split()[0]} = {_QUOTA}\n")
+        text = text.replace(each, f"{each.split()[0]} = {quota}\n")
     for party, root in folders.items():
         document = root.parent / f"arrangement-{party}.toml"
         document.write_text(text, encoding="utf-8")
