@@ -287,6 +287,11 @@ def check_individual(positions: Sequence[int]) -> None:
         )
 
 
+def ten_rolled(templates: Iterable[Template]) -> bool:
+    """Tell whether all ten fingers are there and each was rolled: of a person who is there, whoever it is (Annex II 1)."""
+    return {each.position for each in templates if each.impression.rolled} >= set(range(1, 11))
+
+
 def best_of_each_finger(prints: Iterable[Print]) -> list[Print]:
     """Return one print of each finger, the best: rolled and plain of one finger are no two pieces of evidence.
 

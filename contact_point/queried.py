@@ -244,6 +244,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
         tx.open(exchange, subject=None if found is None else found.subject)
         trace = traces.admission(query, Side.QUERIED, arrangement, made_today=made, agreement=agreement, now=now)
         service.record(tx, exchange, query, body, Direction.RECEIVED, now, trace=trace)
+        service.remark(tx, exchange, probe, now)
         standing = None if found is None else found.standing
         trace = traces.view(exchange.queried, identified=query.identified, searched=view, standing=standing, now=now)
         service.record(tx, exchange, answer, answered, Direction.PROVIDED, at, trace=trace)

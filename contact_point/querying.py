@@ -127,6 +127,7 @@ def open_query(
             now=now,
         )
         body = service.commit_message(tx, exchange, query, before=None, reason=reason, trace=trace, now=now)
+        service.remark(tx, exchange, [each.template for each in probe], now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
     return delivery.deliver(here, exchange.control_number, query, body, now)

@@ -29,7 +29,7 @@ from contact_point.prints import PrintReader
 from contact_point.settings import Settings
 from contact_point.store import Received, Store, UnknownExchangeError
 from contact_point.timekeeping import Guard
-from pcsc import duties, records
+from pcsc import anomalies, duties, records
 from pcsc.duties import Content
 from pcsc.errors import NoArrangementError, NotAMatchError
 from pcsc.messages import Condition, Item, Receipt
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from contact_point.nist.agreed import FingerImage
     from contact_point.store import Held, Subject, Transaction
+    from matcher.template import Template
     from pcsc.exchange import Exchange, Side, State
     from pcsc.messages import Message, Reply
     from pcsc.traces import Trace
@@ -168,6 +169,16 @@ def record_act(
     why = "" if trace is None else trace.canonical()
     entry = records.of_act(tx.next_entry(), exchange, event, article=article, note=note, trace=why, now=now)
     tx.append(entry, new_salt(), trace_salt=new_salt())
+
+
+def remark(tx: Transaction, exchange: Exchange, probe: Iterable[Template], now: datetime) -> None:
+    """Record what stands out in a query for whoever looks after Article 4(3); of the prints, that there were ten rolled ones.
+
+    It says nothing of the answer, and is not part of it.
+    """
+    if not exchange.identified and prints.ten_rolled(probe):
+        note = anomalies.UNIDENTIFIED_ROLLED
+        record_act(tx, exchange, anomalies.REMARK, article="4(2)", note=note, now=now)
 
 
 def noted(here: Installation, tx: Transaction, exchange: Exchange, now: datetime) -> None:

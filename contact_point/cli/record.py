@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from contact_point.archive import Header, Signer
     from contact_point.service import Installation
     from contact_point.store import Copy, Transaction
+    from pcsc.anomalies import Anomaly
     from pcsc.checkpoints import Checkpoint
     from pcsc.exchange import Exchange
-    from pcsc.records import Recorded, Verification
+    from pcsc.records import Direction, Recorded, Verification
 
 
 @record_app.command("verify")
@@ -427,3 +428,55 @@ def record_reconcile(
     )
     if differences:
         raise typer.Exit(FAILED)
+
+
+# Looked at
+
+
+@record_app.command("anomalies")
+def record_anomalies(
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC); by default thirty days ago."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) before which it ends.")
+    ] = None,
+    root: Root = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show what stands out in how queries were made, by us and by the other Party (Article 4(3)): for whoever looks after it.
+
+    The same reason word for word; unidentified persons of whom ten fingers were rolled; an authority far above its mean; series
+    too fast for a reason each; matches that no request follows. No print is kept or compared for it (Article 8(1)).
+    """
+    from pcsc import anomalies
+
+    moment = now()
+    begins = moment - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
+    ends = moment if until is None else until.replace(tzinfo=UTC)
+    with opened(root) as here, busy("reading the record", quiet=as_json):
+        days = here.settings.arrangement(moment).follow_up_days
+        with here.store.reading() as tx:
+            found = anomalies.report(tx.entries(), tx.reasons(), since=begins, until=ends, follow_up_days=days)
+    lines = [f"{found.queries} queries from {begins:%Y-%m-%d} to {ends:%Y-%m-%d} (UTC):"]
+    lines += [line for each in found.anomalies for line in _anomaly(each)] or ["    nothing stands out"]
+    lines += [
+        f"    {_of(each.direction, each.authority)}: {each.without_request} of {each.matches} matches without a request"
+        for each in found.followed
+    ]
+    show(as_json, asdict(found), plain("\n".join(lines)))
+
+
+def _anomaly(found: Anomaly) -> list[str]:
+    """Return an anomaly as lines."""
+    return [
+        f"    Art. {found.article}, {found.kind}, {_of(found.direction, found.authority)}: {found.what}",
+        f"        what to do: {found.action}",
+        f"        exchanges: {', '.join(found.exchanges)}",
+    ]
+
+
+def _of(direction: Direction, authority: str) -> str:
+    who = "our" if direction == "provided" else "their"
+    return f"{who} {authority}" if authority else f"{who} authorities"

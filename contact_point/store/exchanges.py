@@ -170,6 +170,14 @@ class Exchanges(Part):
         where = (EXCHANGE.c.reason == reason[0]) & (EXCHANGE.c.reason_case != reason[1])
         return self._connection.execute(select(func.count()).select_from(EXCHANGE).where(where)).scalar_one()
 
+    def reasons(self) -> dict[str, list[str]]:
+        """Return the exchanges that were opened with a reason, by the digest of the reason; none is opened."""
+        rows = select(EXCHANGE.c.reason, EXCHANGE.c.control_number).where(EXCHANGE.c.reason.is_not(None))
+        found: dict[str, list[str]] = {}
+        for reason, number in self._connection.execute(rows.order_by(EXCHANGE.c.control_number)):
+            found.setdefault(reason, []).append(number)
+        return found
+
 
 def _row(exchange: Exchange, key: bytes) -> dict[str, object]:
     """Return the columns of an exchange that a step can change."""
