@@ -70,9 +70,9 @@ LEAK: Final = 0.002
 """Seconds that the control's service works longer where the person is excluded."""
 
 VARIES: Final = frozenset(
-    {"control_number", "made_at", "salt", "content-digest", "date", "signature", "signature-input"}
+    {"control_number", "made_at", "salt", "trace", "content-digest", "date", "signature", "signature-input"}
 )
-"""Fields of the body and headers that are another in every answer: number, time, salt, nonce, and what is made of them."""
+"""Fields of body and headers that are another in every answer: number, time, salt, trace, nonce, and what is made of them."""
 
 _TURNS: Final = len(Reason)
 _CONTROL: Final = 10  # one of so many
@@ -146,12 +146,12 @@ class _Range:
     log: Path
 
     @contextmanager
-    def served(self, command: Sequence[str]) -> Iterator[tuple[Installation, _Timed]]:
+    def served(self, command: Sequence[str]) -> Iterator[tuple[Installation, Timed]]:
         """Serve it with a command; yield the installation that asks, and the way that it asks by."""
         with (
             serving.served(self.asked.settings, self.log, command),
             main.opened(self.asking) as here,
-            _Timed(here.settings) as way,
+            Timed(here.settings) as way,
         ):
             yield here, way
 
@@ -188,7 +188,7 @@ def _answers(
     return counts, violations + climbed.violations
 
 
-class _Timed(serving.Watched):
+class Timed(serving.Watched):
     """The way to the contact point that is asked, with the time and the shape of the last answer. For one thread."""
 
     seconds = 0.0
@@ -220,7 +220,7 @@ def shape(status: int, headers: Mapping[str, str], body: bytes) -> str:
     return f"{status}, {len(body)} bytes; " + "; ".join(shown)
 
 
-def _ask(here: Installation, way: _Timed, turn: int, n: int, told: Callable[[str], None]) -> list[Asked]:
+def _ask(here: Installation, way: Timed, turn: int, n: int, told: Callable[[str], None]) -> list[Asked]:
     """Make ``n`` queries of a turn in random order, everybody as often as the others, and some first that do not count."""
     rng = np.random.default_rng([_SEED, turn])
     people = _crowd.people()
@@ -277,7 +277,7 @@ class _Climb:
     shapes: set[str] = field(default_factory=set)
 
 
-def _climb(here: Installation, way: _Timed, steps: int, told: Callable[[str], None]) -> Outcome:
+def _climb(here: Installation, way: Timed, steps: int, told: Callable[[str], None]) -> Outcome:
     """Climb by what the answers tell, and by scores; return what either gained."""
     target, start = _crowd.strangers()[_TARGET], _crowd.first(_crowd.strangers()[_START])
     made, kept, before = _Climb(), start, 0.0
