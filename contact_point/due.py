@@ -85,18 +85,28 @@ def hard_stop(exchange: Exchange, arrangement: Arrangement) -> datetime | None:
 
 
 def times(
-    exchange: Exchange, arrangement: Arrangement, held: Iterable[Content], clock: Clock | None = None
+    exchange: Exchange,
+    arrangement: Arrangement,
+    held: Iterable[Content],
+    clock: Clock | None = None,
+    *,
+    doubted: bool = False,
 ) -> dict[str, datetime | None]:
     """Return what is due when in an exchange; None is for what is not due at all.
 
     ``held`` are the kinds of content held for it. ``clock`` is what was believed when the last event was stamped, just now. If
     the time was in doubt, the term of the record counts from the end of the doubt; if the stamp is earlier than what was
-    believed, from that.
+    believed, from that. A hold that was stamped later than what was believed, by a clock in doubt, counts from what was;
+    ``doubted`` says that the next look will find it so.
     """
     found: dict[str, datetime | None] = dict.fromkeys((DISPOSE, LAPSE_BELIEVED, EXPIRE, EXPIRE_BELIEVED))
     if not duties.permitted(exchange).issuperset(held):
         found[DISPOSE] = AT_ONCE
-    found[LAPSE] = hard_stop(exchange, arrangement)
+    found[LAPSE] = stop = hard_stop(exchange, arrangement)
+    if clock is not None and stop is not None and (doubted or clock.alarmed):
+        latest = clock.passed + timedelta(days=arrangement.follow_up_days)
+        if stop > latest + JUMP:
+            found |= {LAPSE: None, LAPSE_BELIEVED: latest}
     if (end := retention.ends_at(exchange, arrangement)) is None:
         return found
     behind = timedelta() if clock is None else clock.seen - exchange.last_event_at
@@ -109,9 +119,18 @@ def times(
     return found
 
 
-def plan(tx: Transaction, exchange: Exchange, arrangement: Arrangement) -> None:
-    """Write down what is due in an exchange that took a step in this transaction, in place of what was."""
-    for what, at in times(exchange, arrangement, condemn(tx, exchange), tx.clock()).items():
+def plan(tx: Transaction, exchange: Exchange, arrangement: Arrangement, *, doubted: bool = False) -> None:
+    """Write down what is due in an exchange that took a step in this transaction, in place of what was.
+
+    A hold whose stop is known better than by its stamps, as a clock was ahead when it began, is no longer for a further step.
+    """
+    clock, before = tx.clock(), tx.planned(exchange.control_number).get(LAPSE_BELIEVED)
+    found = times(exchange, arrangement, condemn(tx, exchange), clock, doubted=doubted)
+    if before is not None and clock is not None and (stop := found[LAPSE] or found[LAPSE_BELIEVED]) is not None:
+        known = found[LAPSE_BELIEVED] is not None
+        if known or stop > clock.passed + timedelta(days=arrangement.follow_up_days) + JUMP:
+            found |= {LAPSE: None, LAPSE_BELIEVED: min(before, stop)}
+    for what, at in found.items():
         tx.plan(exchange.control_number, what, at)
 
 

@@ -73,7 +73,8 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
     with ExitStack() as stack:
         wrapping = installation.wrapping(root, found.keys)
         slots = [KeySlots.open(path, wrapping=wrapping) for path in folder.slots]
-        store = Store(found.server or folder.database, *slots, plan=lambda tx, each: _plan(found, tx, each))
+        guard = Guard()
+        store = Store(found.server or folder.database, *slots, plan=lambda tx, each: _plan(found, guard, tx, each))
         stack.callback(store.close)
         identity = None if found.other is None else Identity(folder, clock)
         yield Installation(
@@ -81,7 +82,7 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
             store=store,
             reader=PrintReader(threads=found.threads),
             clock=clock,
-            guard=Guard(),
+            guard=guard,
             holdings=Holdings(store, found.party, threads=found.threads) if gallery else None,
             other=None
             if identity is None
@@ -90,10 +91,10 @@ def opened(root: Path, *, gallery: bool = False) -> Iterator[Installation]:
         )
 
 
-def _plan(found: Settings, tx: Transaction, exchange: Exchange) -> None:
+def _plan(found: Settings, guard: Guard, tx: Transaction, exchange: Exchange) -> None:
     """Write down what is due in an exchange that took a step; where no arrangement is in force, the worker does it later."""
     with contextlib.suppress(NoArrangementError):
-        due.plan(tx, exchange, found.arrangement(clock()))
+        due.plan(tx, exchange, found.arrangement(clock()), doubted=guard.doubts(tx, clock()))
 
 
 def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:

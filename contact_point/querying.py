@@ -106,7 +106,7 @@ def open_query(
     reason = service.reason_digest(here, justification.circumstances, justification.case_reference)
     arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
-        made, elsewhere = tx.queries_on(f"{now:%Y-%m-%d}", Side.QUERYING, query.search), tx.said_elsewhere(reason)
+        made, elsewhere = tx.queries_on(here.guard.day(tx, now), Side.QUERYING, query.search), tx.said_elsewhere(reason)
         exchange = life.open_query(
             query,
             justification.circumstances,
@@ -128,6 +128,7 @@ def open_query(
         )
         body = service.commit_message(tx, exchange, query, before=None, reason=reason, trace=trace, now=now)
         service.remark(tx, exchange, [each.template for each in probe], now)
+        service.count_in_doubt(here, tx, exchange.control_number, now)
         tx.hold(exchange.control_number, Content.PROBE, query.prints)
         tx.hold(exchange.control_number, Content.CIRCUMSTANCES, json.dumps(why, ensure_ascii=False).encode())
     return delivery.deliver(here, exchange.control_number, query, body, now)

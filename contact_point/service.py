@@ -96,6 +96,15 @@ def check_number(here: Installation, number: str) -> None:
         )
 
 
+def count_in_doubt(here: Installation, tx: Transaction, control_number: str, now: datetime) -> None:
+    """Let a query that was just opened count on every day where the time is in doubt: a clock set wrong gives no second number.
+
+    Article 4(7). It counts on the day on which the time is believed again.
+    """
+    if here.guard.doubts(tx, now):
+        tx.count_on_no_day(control_number)
+
+
 def new_salt() -> str:
     """Return a fresh salt for a commitment, in hexadecimal."""
     return secrets.token_hex(32)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -96,7 +96,7 @@ class Guard:
         """
         kept = tx.clock()
         if self._floor is None and kept is not None:
-            self._floor = kept.seen, monotonic
+            self._floor = kept.passed, monotonic
         if self._anchor is not None and kept is not None and not kept.alarmed and kept.reason != self._word:
             self._anchor = None  # another process was told the time meanwhile: its word counts here too
             _log.warning("the clock is believed again, as another process was told: %s", kept.reason)
@@ -106,7 +106,24 @@ class Guard:
         elif kept is None or not kept.alarmed:
             _log.error("the clock is in doubt, and no record is deleted: %s", alarm)
             tx.keep_clock(Clock(now if kept is None else kept.seen, alarmed=True, reason=str(alarm)))
+        elif self._floor is not None and (least := _moved_on(self._floor, monotonic)) > kept.passed:
+            tx.keep_clock(replace(kept, least=least))  # what passed in doubt has passed for the next process too
         return alarm
+
+    def doubts(self, tx: Clocks, now: datetime) -> bool:
+        """Whether the time is in doubt, or the next look will find it so."""
+        kept = tx.clock()
+        if kept is None or kept.alarmed:
+            return kept is not None
+        if self._floor is None:  # nobody has looked in this process
+            return self._since_last_run(kept, now) is not None
+        return abs(now - kept.seen) > JUMP
+
+    def day(self, tx: Clocks, now: datetime) -> str:
+        """Return the UTC day, as 2026-11-22, whose queries count (Article 4(7)): while in doubt the last that was believed."""
+        kept = tx.clock()
+        at = now if kept is None or not self.doubts(tx, now) else kept.seen
+        return f"{at:%Y-%m-%d}"
 
     def _doubt(self, kept: Clock | None, now: datetime, monotonic: float) -> Alarm | None:
         if kept is not None and kept.alarmed:
@@ -211,7 +228,7 @@ class Guard:
         """Return the latest of the times that the sources give: a print goes by it, so no error of the clock keeps one."""
         times = [now]
         if (kept := tx.clock()) is not None:
-            times.append(kept.seen)
+            times.append(kept.passed)
         if self._floor is not None:
             times.append(_moved_on(self._floor, monotonic))
         return max(times)

@@ -33,7 +33,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party
@@ -79,7 +79,7 @@ FULL: Final = 10_000
 TOGETHER: Final = 8
 """Sequences that share one contact point."""
 
-_BEGINNING: Final = datetime(2026, 11, 22, tzinfo=UTC)
+BEGINNING: Final = datetime(2026, 11, 22, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -161,6 +161,9 @@ class Place:
     """One contact point in simulated time."""
 
     store_kind: type[Mortal] = Mortal
+    widest = 3 * 365 * _DAY
+    happenings: ClassVar = {"jump": 3, "restart": 2, "own_act": 2, "record_copy": 2, "check_record": 2}
+    """What happens to a contact point besides, and half of how often at most."""
     worker: due.Worker
     guard: Guard
     store: Mortal
@@ -169,7 +172,7 @@ class Place:
     def __init__(self, folder: Path, settings: Settings, reader: PrintReader, seed: int, tally: Tally) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - a story, and no secret
         self.folder, self.settings, self.reader, self.tally = folder, settings, reader, tally
-        self.time = _BEGINNING + timedelta(seconds=self.rng.random() * 1e8)
+        self.time = BEGINNING + timedelta(seconds=self.rng.random() * 1e8)
         self.offset = timedelta()
         self.references = self.rng.random() < 0.5  # whether a reference disciplines the clock of this machine
         self.synchronised = self.references
@@ -183,7 +186,7 @@ class Place:
         self.order = itertools.count()
         self.waiting: list[Callable[[], None]] = []  # what is looked at a day after the time is believed again
         self.looked = self.time
-        self.days = settings.arrangement(_BEGINNING).follow_up_days
+        self.days = settings.arrangement(BEGINNING).follow_up_days
         folder.mkdir()
         self.slots = [KeySlots.create(folder / f"{name}.slots") for name in ("exchange", "gallery", "record")]
 
@@ -226,7 +229,8 @@ class Place:
 
     def plan(self, tx: Transaction, exchange: Exchange) -> None:
         """Write down what is due in an exchange that took a step, as the service does."""
-        due.plan(tx, exchange, self.settings.arrangement(self.wall()))
+        now = self.wall()
+        due.plan(tx, exchange, self.settings.arrangement(now), doubted=self.guard.doubts(tx, now))
 
     def make_guard(self) -> Guard:
         """Return the guard of a process."""
@@ -560,14 +564,13 @@ class Place:
         """Set the clock wrong, for hours or weeks."""
         if not self.agrees:
             return
-        size = math.exp(self.rng.uniform(math.log(60), math.log(3 * 365 * 86_400)))
         self.tally.jumps += 1
         if self.rng.random() < 0.4:  # while the service is down
             self.surviving(lambda: None)
             self.stop()
             self.time += timedelta(seconds=math.exp(self.rng.uniform(2, 12)))
             self.believed_since = self.time
-        self.offset = timedelta(seconds=size if self.rng.random() < 0.6 else -size)
+        self.offset = self.wrong()
         if self.rng.random() < 0.4:
             self.own_act()  # before anybody has looked at the clock
         elif self.rng.random() < 0.3:
@@ -579,6 +582,11 @@ class Place:
             what = self.rng.choice((self.tick, self.restart, self.own_act, self.hear))
             self.at(self.time + self.rng.random() * lasting, what)
         self.at(self.time + lasting, self.set_right)
+
+    def wrong(self) -> timedelta:
+        """Return by how much the clock is set wrong."""
+        size = timedelta(seconds=math.exp(self.rng.uniform(math.log(60), math.log(self.widest.total_seconds()))))
+        return size if self.rng.random() < 0.6 else -size
 
     def set_right(self) -> None:
         """Set the clock right, to some seconds."""
@@ -620,10 +628,9 @@ class Place:
         stories = Stories(self)
         for _ in range(sequences):
             self.at(self.time + self.rng.random() * 300 * _DAY, partial(self.tell, stories.any()))
-        happenings = (self.jump, 3), (self.restart, 2), (self.own_act, 2), (self.record_copy, 2), (self.check_record, 2)
-        for what, often in happenings:
+        for what, often in self.happenings.items():
             for _ in range(self.rng.randint(0, 2 * often)):
-                self.at(self.time + self.rng.random() * 6 * 365 * _DAY, what)
+                self.at(self.time + self.rng.random() * 6 * 365 * _DAY, getattr(self, what))
         while self.queue:
             self.drain()
             self.hear()  # the end of a last doubt, from which terms may still count
@@ -684,14 +691,14 @@ class Stories:
         place = self.place
         yield from self.hearing()
         known = place.open(
-            Side.QUERYING, self.our_query, _query, holds=(Content.PROBE, Content.CIRCUMSTANCES), stop=True
+            Side.QUERYING, self.our_query, a_query, holds=(Content.PROBE, Content.CIRCUMSTANCES), stop=True
         )
         yield self.days(5)
         yield from self.hearing()
         if self.likely(0.1) or not place.stands(known, State.SENT):
             return  # no answer ever comes
         if self.likely(0.3):
-            place.act(known, lambda at, now: life.answered(at, _no_match(now), now), _no_match)
+            place.act(known, lambda at, now: life.answered(at, no_match(now), now), no_match)
             return
         match = _match(known.number)
         known.answered = place.time
@@ -714,7 +721,7 @@ class Stories:
 
     def our_query(self, number: str, now: datetime) -> Exchange:
         """Return the exchange of a query of ours."""
-        return life.open_query(_query(now, number), "x" * 200, self.arrangement, made_today=0, now=now)
+        return life.open_query(a_query(now, number), "x" * 200, self.arrangement, made_today=0, now=now)
 
     def requesting(self, known: Known) -> Iterator[timedelta]:
         """Tell of a request of ours, its reply, and how long the information is held."""
@@ -728,7 +735,7 @@ class Stories:
         yield from self.hearing()
         conditions = self.likely(0.4)
         reply = _reply(number, refused=self.likely(0.2), conditions=conditions)
-        given = bool(reply(_BEGINNING).items)
+        given = bool(reply(BEGINNING).items)
         held = (Content.INFORMATION,) if given else ()
         place.act(
             known,
@@ -776,9 +783,9 @@ class Stories:
         place = self.place
         yield from self.hearing()
         if self.likely(0.3):
-            place.open(Side.QUERIED, self.their_query, _no_match, holds=(Content.ANSWER,))
+            place.open(Side.QUERIED, self.their_query, no_match, holds=(Content.ANSWER,))
             return
-        known = place.open(Side.QUERIED, self.their_match, _query, holds=(Content.PROBE, Content.ANSWER), stop=True)
+        known = place.open(Side.QUERIED, self.their_match, a_query, holds=(Content.PROBE, Content.ANSWER), stop=True)
         known.answered = place.time
         yield self.days(40)
         yield from self.hearing()
@@ -797,12 +804,12 @@ class Stories:
 
     def their_query(self, number: str, now: datetime) -> Exchange:
         """Return the exchange of a query of theirs that does not match."""
-        at = life.receive_query(_query(now, number, Party.US), self.arrangement, made_today=0, now=now)
-        return life.answered(at, _no_match(now), now)
+        at = life.receive_query(a_query(now, number, Party.US), self.arrangement, made_today=0, now=now)
+        return life.answered(at, no_match(now), now)
 
     def their_match(self, number: str, now: datetime) -> Exchange:
         """Return the exchange of a query of theirs that matches."""
-        at = life.receive_query(_query(now, number, Party.US), self.arrangement, made_today=0, now=now)
+        at = life.receive_query(a_query(now, number, Party.US), self.arrangement, made_today=0, now=now)
         return life.answered(at, _match(number)(now), now)
 
     def replying(self, known: Known) -> Iterator[timedelta]:
@@ -818,7 +825,7 @@ class Stories:
         )
         yield self.days(800)
         reply = _reply(number, refused=self.likely(0.3), conditions=False)
-        given = bool(reply(_BEGINNING).items)
+        given = bool(reply(BEGINNING).items)
         known.answered = place.time
         place.act(known, lambda at, now: life.reply(at, reply(now), now), reply, drops="a request", stop=given)
         yield self.days(300) + _DAY
@@ -890,7 +897,8 @@ def _authority(party: Party) -> Authority:
     return Authority("Police", "Investigation Unit", f"{party}-1", party.country)
 
 
-def _query(now: datetime, number: str = "JP-QUERY", party: Party = Party.JP) -> messages.Query:
+def a_query(now: datetime, number: str = "JP-QUERY", party: Party = Party.JP) -> messages.Query:
+    """Return a query."""
     return messages.Query(
         control_number=number,
         made_at=now,
@@ -905,7 +913,8 @@ def _query(now: datetime, number: str = "JP-QUERY", party: Party = Party.JP) -> 
     )
 
 
-def _no_match(now: datetime) -> messages.NoMatch:
+def no_match(now: datetime) -> messages.NoMatch:
+    """Return an answer that there is no match."""
     return messages.NoMatch("JP-QUERY", now, _SALT)
 
 
@@ -1029,7 +1038,7 @@ class Tally:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Let the contact points not tell of every alarm: there are thousands."""
     log = logging.getLogger("contact_point")
     before = log.level
@@ -1044,9 +1053,9 @@ def prove(n: int, told: Callable[[str], None], *, kind: type[Place] = Place) -> 
     """Tell ``n`` stories at contact points of a kind, :data:`TOGETHER` at each."""
     tally = Tally()
     memory = Path("/dev/shm")  # noqa: S108 - a file system in memory, for a folder of our own
-    with _quiet(), tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with quiet(), tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         plan = Plan(Party.JP, "contact point of JP", "127.0.0.1", 8443, threads=1)
-        settings = installation.create(Path(folder, "JP"), plan, _BEGINNING)
+        settings = installation.create(Path(folder, "JP"), plan, BEGINNING)
         reader = PrintReader(threads=1)
         places = -(-n // TOGETHER)
         for seed in range(places):

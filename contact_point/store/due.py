@@ -8,13 +8,13 @@ lock on the row (or, in SQLite, on the database), and goes with its connection.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
 from contact_point.store.part import Part
-from contact_point.store.tables import CLOCK, DUE, moment
+from contact_point.store.tables import CLOCK, DUE, EXCHANGE, FORGOTTEN, NONCE, moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,16 +29,31 @@ class Due:
     at: datetime
 
 
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The latest time that was seen, and whether what the clock said since was doubted, and why."""
+    """The latest time that was believed, and whether what the clock said since was doubted, and why.
+
+    ``least`` is, where that is later, a time than which it is not earlier by now: what passed by a clock that nobody sets.
+    """
 
     seen: datetime
     alarmed: bool = False
     reason: str = ""
+    least: datetime = _LONG_AGO
+
+    @property
+    def passed(self) -> datetime:
+        """The latest time that has passed for certain."""
+        return max(self.seen, self.least)
 
 
 _ROW: Final = 1  # the one of the clock
+
+_SPOILED: Final = timedelta(minutes=15)
+"""For how long requests are refused when a clock that was believed turns out to have been ahead: as long as a nonce lives."""
 
 
 class Dues(Part):
@@ -76,10 +91,24 @@ class Dues(Part):
     def clock(self) -> Clock | None:
         """Return the clock as it was last kept, or None before the first time."""
         row = self._connection.execute(CLOCK.select()).first()
-        return None if row is None else Clock(datetime.fromisoformat(row.seen), row.alarmed, row.reason)
+        if row is None:
+            return None
+        seen, least = (datetime.fromisoformat(each) for each in (row.seen, row.least))
+        return Clock(seen, row.alarmed, row.reason, least)
 
     def keep_clock(self, clock: Clock) -> None:
-        """Keep the clock as it is now seen."""
+        """Keep the clock as it is now seen.
+
+        Where it is believed, queries that were counted on no day, or on one that is still to come, count on its day: so none
+        counts nowhere (Article 4(7)).
+        """
         self._connection.execute(CLOCK.delete())
-        row = {"row": _ROW, "seen": moment(clock.seen), "alarmed": clock.alarmed, "reason": clock.reason}
+        row = {"row": _ROW, "alarmed": clock.alarmed, "reason": clock.reason}
+        row |= {"seen": moment(clock.seen), "least": moment(clock.least)}
         self._connection.execute(CLOCK.insert(), row)
+        if not clock.alarmed:
+            day = f"{clock.seen:%Y-%m-%d}"
+            self._connection.execute(EXCHANGE.update().where(EXCHANGE.c.opened_on > day), {"opened_on": day})
+            latest = moment(clock.seen + _SPOILED)
+            ahead = (NONCE.c.nonce == FORGOTTEN) & (NONCE.c.until > latest)
+            self._connection.execute(NONCE.update().where(ahead), {"until": latest})

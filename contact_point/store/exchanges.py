@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from contact_point.keys import KeyDestroyedError, KeySlotsError, SealError, new_key, seal, unseal
 from contact_point.store.errors import AlreadyReceivedError, StoreError, UnknownExchangeError
 from contact_point.store.part import Part
-from contact_point.store.tables import EXCHANGE
+from contact_point.store.tables import EXCHANGE, UNDATED
 from pcsc.exchange import Exchange, Side, State
 
 if TYPE_CHECKING:
@@ -161,9 +161,18 @@ class Exchanges(Part):
         return [self._unsealed(row) for row in rows]
 
     def queries_on(self, day: str, side: Side, search: Search) -> int:
-        """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22."""
-        where = (EXCHANGE.c.opened_on == day) & (EXCHANGE.c.side == side.value) & (EXCHANGE.c.search == search.value)
+        """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22, or on nobody knows which."""
+        where = (
+            EXCHANGE.c.opened_on.in_((day, UNDATED))
+            & (EXCHANGE.c.side == side.value)
+            & (EXCHANGE.c.search == search.value)
+        )
         return self._connection.execute(select(func.count()).select_from(EXCHANGE).where(where)).scalar_one()
+
+    def count_on_no_day(self, control_number: str) -> None:
+        """Let a query that was just opened count on every day, until the time is believed again: :meth:`keep_clock`."""
+        where = EXCHANGE.c.control_number == control_number
+        self._connection.execute(EXCHANGE.update().where(where), {"opened_on": UNDATED})
 
     def said_elsewhere(self, reason: tuple[str, str]) -> int:
         """Count the exchanges of other cases that were opened with the same reason, word for word."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 
 from contact_point.store.errors import AlreadyReceivedError, ReplayError
 from contact_point.store.part import Part
-from contact_point.store.tables import CLOCK, NONCE, RECEIVED, moment
+from contact_point.store.tables import CLOCK, FORGOTTEN, NONCE, RECEIVED, moment
 from pcsc.duties import Content
 
-if TYPE_CHECKING:
-    from datetime import datetime
+LEEWAY: Final = timedelta(minutes=5)
+"""For how much longer than its signature is fresh a nonce is remembered: a clock set back by as little refuses nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,38 @@ class Messages(Part):
     def use_nonce(self, nonce: str, *, until: datetime, now: datetime) -> None:
         """Use up the nonce of a signature that is fresh ``until`` then, and forget those that are fresh no more.
 
-        None is forgotten by a clock that is in doubt: once it was set back, an old signature would be fresh again.
+        None is forgotten by a clock that is in doubt, which may be ahead. Once the clock is set back, an old signature is fresh
+        again and its nonce may be forgotten: so before the time up to which nonces were, nothing is accepted.
 
         Raises:
-            ReplayError: it was used before.
+            ReplayError: it was used before, or may have been.
 
         """
-        believed = select(CLOCK.c.seen).scalar_subquery()
-        self._connection.execute(NONCE.delete().where(NONCE.c.until < moment(now), NONCE.c.until < believed))
+        forgotten = self._forgotten()
+        if forgotten is not None and now < forgotten:
+            raise ReplayError(
+                f"it is {now:%Y-%m-%d %H:%M:%S} here and was {forgotten:%Y-%m-%d %H:%M:%S} before, so nobody can tell whether "
+                "this signed request came then: compare both clocks, and sign it again when that time has passed"
+            )
+        self._forget(now - LEEWAY, forgotten)
         if not self._insert_once(NONCE, {"nonce": nonce, "until": moment(until)}):
             raise ReplayError(
                 "this signed request came before: a request is sent once; to ask again, sign it again with a new nonce"
             )
+
+    def _forgotten(self) -> datetime | None:
+        """Return until when forgotten signatures may have been fresh; None where none was forgotten."""
+        found = self._connection.execute(select(NONCE.c.until).where(NONCE.c.nonce == FORGOTTEN)).scalar()
+        return None if found is None else datetime.fromisoformat(found)
+
+    def _forget(self, until: datetime, before: datetime | None) -> None:
+        """Forget the nonces of signatures that were fresh until then, and remember that they are."""
+        kept = self._connection.execute(select(CLOCK.c.seen)).scalar()
+        if kept is None:
+            return
+        until = min(until, datetime.fromisoformat(kept) - LEEWAY)
+        old = NONCE.c.until < moment(until)
+        if self._connection.execute(NONCE.delete().where(old & (NONCE.c.nonce != FORGOTTEN))).rowcount:
+            self._connection.execute(NONCE.delete().where(NONCE.c.nonce == FORGOTTEN))
+            latest = until if before is None else max(until, before)
+            self._connection.execute(NONCE.insert(), {"nonce": FORGOTTEN, "until": moment(latest)})

@@ -29,6 +29,7 @@ EXCHANGE = Table(
     Column("control_number", _Text, primary_key=True),
     Column("side", _Text, nullable=False),
     Column("state", _Text, nullable=False),
+    # The UTC day that a query counts on (Article 4(7)); :data:`UNDATED` where the time is in doubt.
     Column("opened_on", _Text, nullable=False, index=True),
     # What a query searches with, for the quotas of Article 4(7); empty where no query opened the exchange.
     Column("search", _Text, nullable=False),
@@ -114,6 +115,7 @@ CLOCK = Table(
     TABLES,
     Column("row", Integer, primary_key=True, autoincrement=False),
     Column("seen", _Text, nullable=False),
+    Column("least", _Text, nullable=False),
     Column("alarmed", Boolean, nullable=False),
     Column("reason", _Text, nullable=False),
 )
@@ -147,6 +149,12 @@ IMPRESSION = Table(
     Column("template", LargeBinary, nullable=False),
     Column("image", LargeBinary),
 )
+
+UNDATED: Final = "9999-12-31"
+"""The day of what was opened while the time was in doubt: it counts on every day, until the time is believed again."""
+
+FORGOTTEN: Final = ""
+"""The nonce of no signature: its row says that those which were fresh until then may be forgotten."""
 
 OF_EXCHANGES: Final = (EXCHANGE, CONTENT, ENTRY, RECEIVED, DUE)
 """The tables in which an exchange is named in clear: what they had of it ends with its record (Article 11(3))."""

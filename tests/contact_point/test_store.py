@@ -557,10 +557,64 @@ def test_nonces_of_stale_signatures_are_not_kept(place: Place) -> None:
         tx.keep_clock(Clock(NOW + timedelta(hours=1)))
         for number in range(10):
             tx.use_nonce(str(number), until=NOW + timedelta(minutes=10), now=NOW)
-    later = NOW + timedelta(minutes=10, microseconds=1)
+    later = NOW + timedelta(minutes=15, microseconds=1)
     with place.store.transaction() as tx:
         tx.use_nonce("one more", until=later + timedelta(minutes=10), now=later)
-    assert place.rows(text("SELECT nonce FROM nonce")) == [("one more",)]
+    assert place.rows(text("SELECT nonce FROM nonce ORDER BY nonce")) == [("",), ("one more",)]
+
+
+def test_9_what_is_old_enough_to_be_forgotten_is_not_accepted_by_a_clock_that_was_set_back(place: Place) -> None:
+    """Its signature is fresh again by such a clock, and its nonce is not known any more."""
+    for day in range(2):
+        now = NOW + timedelta(days=day)
+        with place.store.transaction() as tx:
+            tx.keep_clock(Clock(now))
+            tx.use_nonce(f"day {day}", until=now + timedelta(minutes=10), now=now)
+    said = "it is 2026-11-22 03:04:05 here and was 2026-11-23 02:59:05 before, so nobody can tell whether this signed request"
+    with pytest.raises(ReplayError, match=said), place.store.transaction() as tx:
+        tx.use_nonce("day 0", until=NOW + timedelta(minutes=10), now=NOW)
+    with place.store.transaction() as tx:  # by some minutes, unnoticed
+        back = NOW + timedelta(days=1, minutes=-5)
+        tx.use_nonce("another", until=back + timedelta(minutes=10), now=back)
+
+
+def test_9_a_clock_that_turns_out_to_have_been_ahead_keeps_requests_out_for_as_long_as_a_nonce_lives(
+    place: Place,
+) -> None:
+    for now in (NOW, NOW + timedelta(days=3650)):
+        with place.store.transaction() as tx:
+            tx.keep_clock(Clock(now))
+            tx.use_nonce(f"{now:%Y}", until=now + timedelta(minutes=10), now=now)
+    with place.store.transaction() as tx:
+        tx.keep_clock(Clock(NOW))
+    with pytest.raises(ReplayError, match="nobody can tell"), place.store.transaction() as tx:
+        tx.use_nonce("again", until=NOW + timedelta(minutes=24), now=NOW + timedelta(minutes=14))
+    with place.store.transaction() as tx:
+        tx.use_nonce("again", until=NOW + timedelta(minutes=25), now=NOW + timedelta(minutes=15))
+
+
+def test_4_7_a_query_of_no_day_counts_on_every_day_until_the_time_is_believed(place: Place) -> None:
+    def counted() -> list[int]:
+        days = ("2026-11-22", "2026-11-23", "2036-11-22")
+        return [tx.queries_on(day, Side.QUERYING, Search.TENPRINT) for day in days]
+
+    with place.store.transaction() as tx:
+        for number in ("one", "two"):
+            tx.open(exchange(State.SENT, Side.QUERYING, control_number=number, search=Search.TENPRINT))
+        tx.count_on_no_day("two")
+        assert counted() == [2, 1, 1]
+        tx.keep_clock(Clock(NOW + timedelta(days=1), alarmed=True, reason="jump: by a day"))
+        assert counted() == [2, 1, 1]
+        tx.keep_clock(Clock(NOW + timedelta(days=1)))
+        assert counted() == [1, 1, 0]
+
+
+def test_4_7_queries_that_a_clock_counted_on_a_day_to_come_count_on_the_day_it_is(place: Place) -> None:
+    ahead = exchange(State.SENT, Side.QUERYING, search=Search.TENPRINT, opened_at=NOW + timedelta(days=3650))
+    with place.store.transaction() as tx:
+        tx.open(ahead)
+        tx.keep_clock(Clock(NOW))
+        assert tx.queries_on("2026-11-22", Side.QUERYING, Search.TENPRINT) == 1
 
 
 @pytest.mark.parametrize("believed", [None, NOW, NOW + timedelta(minutes=10)])
@@ -571,7 +625,7 @@ def test_9_no_nonce_is_forgotten_by_a_clock_that_is_not_believed(place: Place, b
             tx.keep_clock(Clock(believed, alarmed=True, reason="jump: by a year"))
         tx.use_nonce("one", until=NOW + timedelta(minutes=10), now=NOW)
     ahead = NOW + timedelta(days=365)
-    with place.store.transaction() as tx:
+    with place.store.transaction() as tx:  # by that clock both would be old
         tx.use_nonce("another", until=ahead + timedelta(minutes=10), now=ahead)
     with pytest.raises(ReplayError, match="this signed request came before"), place.store.transaction() as tx:
         tx.use_nonce("one", until=NOW + timedelta(minutes=11), now=NOW + timedelta(minutes=1))

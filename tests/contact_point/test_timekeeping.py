@@ -59,6 +59,16 @@ class Process:
             alarm = self.guard.heard(tx, theirs, self.now)
         return None if alarm is None else alarm.cause
 
+    def day(self) -> str:
+        """Return the day on which queries count."""
+        with self.store.transaction() as tx:
+            return self.guard.day(tx, self.now)
+
+    def doubts(self) -> bool:
+        """Whether the time is in doubt."""
+        with self.store.transaction() as tx:
+            return self.guard.doubts(tx, self.now)
+
     def latest(self) -> datetime:
         """Return the latest time of the sources."""
         with self.store.transaction() as tx:
@@ -299,3 +309,40 @@ def test_the_kernel_of_this_machine_answers_or_does_not_say() -> None:
     assert disciplined() in {True, False, None}
     # sizeof(struct timex) on 64-bit Linux, as <sys/timex.h> has it: less would let the kernel write beyond it
     assert ctypes.sizeof(timekeeping._Timex) == (208 if ctypes.sizeof(ctypes.c_long) == 8 else 128)
+
+
+def test_4_7_queries_count_on_the_last_day_that_was_believed_while_the_time_is_in_doubt(store: Store) -> None:
+    process = Process(store)
+    assert (process.day(), process.doubts()) == ("2026-11-22", False), "nothing is known yet"
+    process.look()
+    process.passes(MINUTE)
+    assert (process.day(), process.doubts()) == ("2026-11-22", False)
+    process.now += timedelta(days=400)
+    assert (process.day(), process.doubts()) == ("2026-11-22", True), "nobody has looked yet"
+    process.look()
+    assert (process.day(), process.doubts()) == ("2026-11-22", True)
+    process.hear(process.now)
+    assert (process.day(), process.doubts()) == ("2027-12-27", False)
+
+
+@pytest.mark.parametrize(("kernel", "day"), [(True, "2026-11-25"), (False, "2026-11-22")])
+def test_4_7_a_command_counts_by_its_clock_where_a_reference_disciplines_it(
+    store: Store, *, kernel: bool, day: str
+) -> None:
+    Process(store).look()
+    assert Process(store, kernel=kernel, at=NOW + timedelta(days=3)).day() == day
+
+
+def test_8_1_what_passed_in_doubt_has_passed_for_the_next_process_too(store: Store) -> None:
+    process = Process(store)
+    process.look()
+    process.now -= timedelta(days=400)
+    for _ in range(9):
+        process.passes(timedelta(days=1))
+        assert process.look() is Cause.JUMP
+    assert (kept(store).seen, kept(store).passed) == (NOW, NOW + timedelta(days=9))
+    again = Process(store, at=process.now)
+    again.look()
+    assert again.latest() == NOW + timedelta(days=9)
+    again.passes(timedelta(days=2))
+    assert again.latest() == NOW + timedelta(days=11)

@@ -39,7 +39,7 @@ NOT_PERSONAL: Final = {
     "copy": {"id", "made_at", "sha256", "holds_until", "destroyed_at"},
     "due": {"what", "at"},
     "witnessed": {"tree", "frontier"},
-    "clock": {"row", "seen", "alarmed", "reason"},
+    "clock": {"row", "seen", "least", "alarmed", "reason"},
     "received": {"answer"},
     "nonce": {"nonce", "until"},
     "subject": {"revision", "slot"},

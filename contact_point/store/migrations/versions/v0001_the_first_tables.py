@@ -103,6 +103,7 @@ def _exchanges() -> None:
         "clock",
         Column("row", Integer, autoincrement=False, nullable=False),
         Column("seen", _Text, nullable=False),
+        Column("least", _Text, nullable=False),
         Column("alarmed", Boolean, nullable=False),
         Column("reason", _Text, nullable=False),
         PrimaryKeyConstraint("row", name="pk_clock"),
