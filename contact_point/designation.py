@@ -112,7 +112,7 @@ def _put_into_effect(settings: Settings, notified: Notified, signed: Signed) -> 
     if (
         before is not None and before.card.signing_key_pem != card.signing_key_pem
     ):  # what it signed until now stays signed
-        remember(folder, FormerKey(before.card.uri, before.card.signing_key_pem, signed.at))
+        remember(folder, FormerKey(before.card.uri, before.card.signing_key_pem, signed.at, card.party))
     arrangements.attach(folder.arrangements, card.arrangement.version, _signatory(settings, card))
     put(folder.other_authority, card.authority_pem.encode())
     put(folder.other, write_card(card).encode())

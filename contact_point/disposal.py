@@ -16,6 +16,7 @@ import logging
 import os
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,7 +30,6 @@ from pcsc.exchange import Side, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from contact_point.service import Installation
     from contact_point.store import Held, Transaction
@@ -397,13 +397,22 @@ def keep_beyond_term(here: Installation, control_number: str, law: str, *, by: s
 
 
 def enter_copy(
-    tx: Transaction, path: Path, exchanges: Iterable[Exchange], arrangement: Arrangement, *, sha256: str, now: datetime
+    tx: Transaction,
+    path: Path,
+    exchanges: Iterable[Exchange],
+    arrangement: Arrangement,
+    *,
+    sha256: str,
+    now: datetime,
+    at_most: timedelta = timedelta.max,
 ) -> Copy:
     """Enter a copy of the record of these exchanges, so that it ends with the first of their terms too: Article 11(3).
 
-    It may be entered before the file is there: an interruption then leaves an entry without a file.
+    ``at_most`` is for how long it is kept even where no term ends earlier. It may be entered before the file is there: an
+    interruption then leaves an entry without a file.
     """
     until = retention.copy_until(exchanges, arrangement, now)
+    until = min(until, now + min(at_most, until - now))
     number = tx.keep_copy(str(path.resolve()), made_at=now, sha256=sha256, holds_until=until)
     tx.plan("", due.COPIES, min(tx.planned("").get(due.COPIES, until), until))
     return Copy(number, str(path.resolve()), now, sha256, until, None)
@@ -471,6 +480,7 @@ def acts(here: Installation) -> dict[str, due.Act]:
         "deletion": lambda _tx, row, now: partial(_finish, here, row.exchange, now),
         "key": lambda _tx, row, _now: partial(_destroy_key, here, int(row.what.removeprefix(due.KEY))),
         "retry": lambda tx, row, _now: tx.done(row),
+        **dict.fromkeys(due.OF_RESTORATION, lambda tx, row, _now: tx.done(row)),
         "checkpoint": lambda _tx, _row, _now: partial(_act_checkpoint, here),
         "copies": lambda _tx, _row, now: partial(_act_copies, here, now),
     }

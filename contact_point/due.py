@@ -58,6 +58,14 @@ CHECKPOINT: Final = "checkpoint"
 COPIES: Final = "copies"
 """A copy of the record, exported or backed up, ends: Article 11(3). Of no exchange."""
 
+QUOTA: Final = "quota"
+"""The day ends on which this contact point was restored: what was asked on it before is not known (Article 4(7))."""
+NONCES: Final = "nonces"
+"""No signature is fresh any more that was made before this contact point was restored (Article 9)."""
+
+OF_RESTORATION: Final = (QUOTA, NONCES)
+"""What is refused until then. Of no exchange."""
+
 OF_RECORDS: Final = (EXPIRE, EXPIRE_BELIEVED, COPIES)
 """What waits while the time is in doubt."""
 
@@ -312,7 +320,7 @@ class Worker:
         if believed is not None:
             with self._store.transaction() as tx:
                 for what, at in tx.planned("").items():
-                    if what != COPIES and at > now:
+                    if what not in {COPIES, *OF_RESTORATION} and at > now:
                         tx.plan("", what, AT_ONCE)
 
     def _next(self, clock: Callable[[], datetime], monotonic: Callable[[], float], waiting: set[str]) -> int | None:

@@ -63,6 +63,8 @@ class Plan:
     keys: Keys = field(default_factory=Keys)
     database: str = ""
     """The URL of a PostgreSQL database; empty for a file in the folder."""
+    uri: str = ""
+    """The URI of its certificate, where it is not the one that a Party's first contact point has."""
 
 
 def create(root: Path, plan: Plan, now: datetime) -> Settings:
@@ -84,7 +86,7 @@ def create(root: Path, plan: Plan, now: datetime) -> Settings:
     document, version = _first(plan)
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
-    uri = f"urn:pcsc:ncp:{plan.party.value.lower()}"
+    uri = plan.uri or f"urn:pcsc:ncp:{plan.party.value.lower()}"
     for inner in (folder.authority, folder.certificate.parent, folder.arrangements):
         inner.mkdir(mode=0o700)
     authority = CertificateAuthority.create(f"{plan.party.value} contact point authority", now)

@@ -21,7 +21,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from contact_point import queried, tls, wire
+from contact_point import queried, service, tls, wire
 from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, SlowError, UnavailableError
 from contact_point.hardening import drain, forget
 from contact_point.keys import KeysError
@@ -213,6 +213,7 @@ class _Desk:
             raise WireError(f"a message comes as {wire.CONTENT_TYPE}; its Content-Type says otherwise: send it as that")
         message = wire.decode(body, kind)
         with self._here.store.transaction() as tx:
+            service.check_fresh(tx, now)
             # A signature is fresh for MAX_AGE either way, so its nonce is remembered for twice that.
             tx.use_nonce(nonce, until=now + 2 * wire.MAX_AGE, now=now)
         return queried.receive(self._here, message, body, now)

@@ -237,7 +237,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
     with here.store.transaction() as tx:
         admission.in_time()  # Art. 11(1): an answer that nobody waits for is not provided, and not recorded as if it were
         at = service.moment(here, now)  # Art. 11(2)(2): the answer is provided now, whenever the query came
-        made = tx.queries_on(here.guard.day(tx, now), Side.QUERIED, query.search)
+        made = service.made_today(here, tx, Side.QUERIED, query.search, now)
         admitted = life.receive_query(query, arrangement, made_today=made, now=now, agreement=agreement)
         exchange = life.answered(admitted, answer, at)
         answered = service.answer(tx, exchange, query, committed, answer, Content.ANSWER)
@@ -261,7 +261,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
 
 def _admit(here: Installation, query: Query, now: datetime) -> None:
     with here.store.transaction() as tx:
-        made = tx.queries_on(here.guard.day(tx, now), Side.QUERIED, query.search)
+        made = service.made_today(here, tx, Side.QUERIED, query.search, now)
     settings = here.settings
     life.receive_query(query, settings.arrangement(now), made_today=made, now=now, agreement=settings.agreement)
 

@@ -106,7 +106,7 @@ def open_query(
     reason = service.reason_digest(here, justification.circumstances, justification.case_reference)
     arrangement, agreement = here.settings.arrangement(now), here.settings.agreement
     with here.store.transaction() as tx:
-        made, elsewhere = tx.queries_on(here.guard.day(tx, now), Side.QUERYING, query.search), tx.said_elsewhere(reason)
+        made, elsewhere = service.made_today(here, tx, Side.QUERYING, query.search, now), tx.said_elsewhere(reason)
         exchange = life.open_query(
             query,
             justification.circumstances,

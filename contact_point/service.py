@@ -31,7 +31,7 @@ from contact_point.store import Received, Store, UnknownExchangeError
 from contact_point.timekeeping import Guard
 from pcsc import anomalies, duties, records
 from pcsc.duties import Content
-from pcsc.errors import NoArrangementError, NotAMatchError
+from pcsc.errors import NoAnswerError, NoArrangementError, NotAMatchError, QuotaError
 from pcsc.messages import Condition, Item, Receipt
 from pcsc.records import Direction
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from contact_point.store import Held, Subject, Transaction
     from matcher.template import Template
     from pcsc.exchange import Exchange, Side, State
-    from pcsc.messages import Message, Reply
+    from pcsc.messages import Message, Reply, Search
     from pcsc.traces import Trace
 
 
@@ -142,6 +142,38 @@ def reason_digest(here: Installation, text: str, case_reference: str) -> tuple[s
     words = " ".join(text.casefold().split())
     said, case = (hmac.digest(key, each.encode(), "sha256").hex() for each in (words, case_reference.strip()))
     return said, case
+
+
+# What was before a restoration
+
+
+def made_today(here: Installation, tx: Transaction, side: Side, search: Search, now: datetime) -> int:
+    """Count the queries of a kind made, or answered, on this UTC day, or on the last that was believed: Article 4(7).
+
+    Raises:
+        QuotaError: this contact point was restored today, and what was asked before is not known.
+
+    """
+    if tx.planned("").get(due.QUOTA, now) > now:
+        raise QuotaError(
+            f"this contact point was restored today, {now.date()} (UTC), and how many {search} queries were made before is not "
+            "known, so that the day's count as used (Art. 4(7)): wait for tomorrow"
+        )
+    return tx.queries_on(here.guard.day(tx, now), side, search)
+
+
+def check_fresh(tx: Transaction, now: datetime) -> None:
+    """Raise while a signature may be one that came before this contact point was restored: its nonce is not known.
+
+    Raises:
+        NoAnswerError: it was restored a few minutes ago.
+
+    """
+    if (until := tx.planned("").get(due.NONCES, now)) > now:
+        raise NoAnswerError(
+            f"this contact point was restored a few minutes ago, and which signed requests came before is not known (Art. 9): "
+            f"nothing is answered before {until:%H:%M:%S} UTC, when none of them is fresh any more"
+        )
 
 
 # Recording

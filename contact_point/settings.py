@@ -95,9 +95,21 @@ class FormerKey:
     pem: str
     """The public half."""
     until: datetime
+    party: Party | None = None
+    """Whose it was, where it was under another URI."""
 
 
 _FORMER = TypeAdapter(tuple[FormerKey, ...])
+
+
+def parse_former(content: bytes) -> tuple[FormerKey, ...]:
+    """Return the signing keys that the file of former keys names.
+
+    Raises:
+        ValidationError: it is none.
+
+    """
+    return _FORMER.validate_json(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +481,7 @@ def _former(folder: Folder) -> tuple[FormerKey, ...]:
     if not folder.former_keys.is_file():
         return ()
     try:
-        return _FORMER.validate_json(folder.former_keys.read_bytes())
+        return parse_former(folder.former_keys.read_bytes())
     except ValidationError as error:
         raise SettingsError(
             f"{folder.former_keys}: {first_fault(error)}; restore the file: what was signed under a former key is held to it "

@@ -150,9 +150,25 @@ def kept(here: Installation, tx: Transaction, uri: str) -> list[Checkpoint]:
     """
     last = {_checkpoint(note).head.tree: note for note in tx.notes(uri)}
     for note in last.values():
+        at = _checkpoint(note).at
         for signer in keys(here):
-            notes.verify(note, signer, key_of(here, signer, _checkpoint(note).at, note))
+            name = _uri_of(here, signer, at, note)
+            notes.verify(note, name, key_of(here, name, at, note))
     return [_checkpoint(note) for note in last.values()]
+
+
+def _uri_of(here: Installation, uri: str, at: datetime, note: str) -> str:
+    """Return under which URI the contact point ``uri`` signed a note of that time: one that was lost is followed by another.
+
+    Its Party had that other one designated, and what the first signed stays signed (docs/decisions/0032).
+    """
+    party = here.settings.party if uri == here.settings.uri else here.settings.party.other
+    former = {each.uri for each in here.settings.former if each.party is party and each.uri != uri}
+    return next((each for each in sorted(former) if _is_signed_by_former(here, each, at, note)), uri)
+
+
+def _is_signed_by_former(here: Installation, uri: str, at: datetime, note: str) -> bool:
+    return any(_is_signed(note, uri, key) for key in _former(here, uri, at))
 
 
 def keys(here: Installation) -> dict[str, VerifyingKey]:
@@ -168,13 +184,18 @@ def key_of(here: Installation, uri: str, at: datetime, note: str) -> VerifyingKe
 
     A former key counts for what is of a time until which it was used, or the five minutes that two clocks may be apart.
     """
-    today = keys(here)[uri]
-    former = [
+    former = _former(here, uri, at)
+    today = keys(here).get(uri)
+    return next((key for key in former if _is_signed(note, uri, key)), today or former[0])
+
+
+def _former(here: Installation, uri: str, at: datetime) -> list[VerifyingKey]:
+    """Return the keys that a contact point used before, of those that it used at that time."""
+    return [
         VerifyingKey.from_pem(each.pem.encode())
         for each in here.settings.former
         if each.uri == uri and at <= each.until + wire.MAX_AGE
     ]
-    return next((key for key in former if _is_signed(note, uri, key)), today)
 
 
 def _checkpoint(note: str) -> Checkpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from pcsc.assistance import REVIEW_DAYS, Capacity
@@ -164,6 +165,16 @@ def permitted_in(at: Standing) -> frozenset[Content]:
     # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
     responded = at.side is Side.QUERIED and at.responded
     return frozenset(kinds - {Content.PROBE} if responded else kinds)
+
+
+def lasting(side: Side) -> frozenset[Content]:
+    """Return the kinds of content that every state of an exchange permits, so that only the end of its record ends them.
+
+    They alone may be in a copy: what anything less ends would be in the copy after that (Articles 8(1), 8(2), 8(9)).
+    """
+    flags = product((False, True), repeat=5)
+    found = [permitted_in(Standing(side, state, *each)) for state, each in product(State, list(flags))]
+    return frozenset.intersection(*found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -601,6 +601,28 @@ def lapse(exchange: Exchange, now: datetime) -> Exchange:
     return _moved(exchange, State.LAPSED, now, hold_ended=True)
 
 
+def lose(exchange: Exchange, now: datetime) -> Exchange:
+    """End an exchange whose content was lost with the contact point that held it; return it as it is where nothing was open.
+
+    Prints that are gone are held no more (Articles 8(1), 8(2)), nor is information (8(9)). A request that we owe an answer
+    stays: its answer needs no print (5(2)), and the record says what was lost. Notices and matters lost
+    nothing.
+    """
+    if exchange.state is State.REQUESTED and exchange.side is Side.QUERIED:
+        return replace(exchange, hold_ended=True, last_event_at=now)
+    holding = exchange.side is Side.QUERYING and (bool(exchange.open_purposes) or exchange.awaits_provision)
+    if exchange.state not in _UNFINISHED and not holding:
+        return exchange
+    given = exchange.side is Side.QUERYING and exchange.provided_at is not None
+    ended = State.CLOSED if given else State.LAPSED
+    return _moved(exchange, ended, now, hold_ended=True, open_purposes=())
+
+
+_UNFINISHED = frozenset(
+    {State.SENT, State.MATCH, State.EXAMINED, State.WILL_REQUEST, State.REQUESTED, State.OFFERED},
+)
+
+
 def _arrived(exchange: Exchange, step: str) -> None:
     """Raise while what was accepted is on its way: it would find nobody to take it in."""
     if exchange.awaits_provision:

@@ -137,14 +137,14 @@ def record_export(
     from contact_point import archive
 
     at = now()
-    with opened(root) as here, busy("reading the record", quiet=as_json), _spool(_new(file)) as spool:
+    with opened(root) as here, busy("reading the record", quiet=as_json), spooled(folder_of(file)) as spool:
         with here.store.reading() as tx:
             signer, kept, exchanges = _signer(here), tx.notes(here.settings.uri), tx.exchanges()
             header = archive.header(signer, tx.heads(), kept, at)
             former = archive.under_former_keys(signer, kept)
             written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
-        copy = _enter(here, file, exchanges, written.sha256, at)
-        _save(here, file, spool, copy.id)
+        copy = enter(here, file, exchanges, written.sha256, at)
+        save(here, file, spool, copy.id)
     told = {"file": str(file), "entries": written.places, "copy": copy.id}
     told |= {"until": copy.holds_until, "sha256": written.sha256, "cosigned_under_former_keys": former}
     said = f"{written.places} entries are in {plain(str(file))}, copy {copy.id}"
@@ -167,7 +167,7 @@ def _signer(here: Installation) -> Signer:
     return Signer(said.party, said.uri, key, other, None if other is None else keys[other])
 
 
-def _new(file: Path) -> Path:
+def folder_of(file: Path) -> Path:
     """Return the folder that a file is to be made in, if it is not there yet."""
     if file.exists():
         raise FileExistsError(17, "the file exists: a copy of the record is not written over another", str(file))
@@ -175,7 +175,7 @@ def _new(file: Path) -> Path:
 
 
 @contextmanager
-def _spool(folder: Path) -> Iterator[IO[bytes]]:
+def spooled(folder: Path) -> Iterator[IO[bytes]]:
     """Yield a file without a name, for what is to be saved once it is entered; at the end nothing of it is left on the disk."""
     from contact_point import disposal
 
@@ -187,7 +187,14 @@ def _spool(folder: Path) -> Iterator[IO[bytes]]:
             disposal.overwrite_content(spool.fileno())  # Art. 11(3): nobody else would, when the copy itself ends
 
 
-def _enter(here: Installation, file: Path, exchanges: Sequence[Exchange], sha256: str, at: datetime) -> Copy:
+def enter(
+    here: Installation,
+    file: Path,
+    exchanges: Sequence[Exchange],
+    sha256: str,
+    at: datetime,
+    at_most: timedelta = timedelta.max,
+) -> Copy:
     """Enter what was read of the record of these exchanges as a copy.
 
     Raises:
@@ -203,10 +210,11 @@ def _enter(here: Installation, file: Path, exchanges: Sequence[Exchange], sha256
                 f"the term of {len(gone)} of {len(exchanges)} exchanges ended while the record was read (Art. 11(3)), so "
                 f"{file.name} was not written: do it again"
             )
-        return disposal.enter_copy(tx, file, exchanges, here.settings.arrangement(at), sha256=sha256, now=at)
+        arrangement = here.settings.arrangement(at)
+        return disposal.enter_copy(tx, file, exchanges, arrangement, sha256=sha256, now=at, at_most=at_most)
 
 
-def _save(here: Installation, file: Path, spool: Any, number: int) -> None:
+def save(here: Installation, file: Path, spool: Any, number: int) -> None:
     """Save what was entered as a copy, or take the entry back."""
     from contact_point import archive
 
@@ -314,7 +322,7 @@ def record_prove(
     from contact_point import archive
 
     at = now()
-    with opened(root) as here, _spool(_new(file)) as spool:
+    with opened(root) as here, spooled(folder_of(file)) as spool:
         with here.store.reading() as tx:
             place = _place(tx, number)
             first, leaves = tx.first_of(place.tree), tx.leaves(place.tree)
@@ -322,8 +330,8 @@ def record_prove(
             exchanges = [tx.exchange(entry.exchange) for entry in archive.entries([place])]
         proof = archive.inclusion(place, leaves, first, note).encode()
         spool.write(proof)
-        copy = _enter(here, file, exchanges, sha256(proof).hexdigest(), at)
-        _save(here, file, spool, copy.id)
+        copy = enter(here, file, exchanges, sha256(proof).hexdigest(), at)
+        save(here, file, spool, copy.id)
     told = {"file": str(file), "number": number, "tree": place.tree, "copy": copy.id, "until": copy.holds_until}
     said = f"Entry {number} is in {plain(str(file))}, copy {copy.id}"
     show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.")

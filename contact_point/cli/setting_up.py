@@ -12,7 +12,42 @@ from annex.parameters import Party
 from contact_point.cli.terminal import HERE, SETTING_UP, Json, Root, app, now, plain, show
 
 if TYPE_CHECKING:
-    from contact_point.settings import Notified
+    from contact_point.settings import Keys, Notified
+
+
+KeysFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the files of keys go: a disk of their own, in no backup (Articles 8, 9).", show_default="DIR"
+    ),
+]
+TokenLibrary = Annotated[
+    Path | None,
+    typer.Option(help="The PKCS #11 library of a token that keeps the wrapping keys.", show_default="a file"),
+]
+TokenLabel = Annotated[str, typer.Option(help="The label of the token.")]
+PinFile = Annotated[Path | None, typer.Option(help="A file of mode 0600 that holds the token's PIN.")]
+Database = Annotated[
+    str, typer.Option(help="postgresql+psycopg://ROLE@HOST/DATABASE, of its own.", show_default="a file in DIR")
+]
+
+
+def keys_at(keys: Path | None, token: Path | None, token_label: str, pin_file: Path | None) -> Keys:
+    """Return where the keys of a new installation go.
+
+    Raises:
+        typer.BadParameter: of a token, not all is named.
+
+    """
+    from contact_point.keys import Token
+    from contact_point.settings import Keys
+
+    if (token is None) != (pin_file is None) or (token is None) == bool(token_label):
+        raise typer.BadParameter(
+            "a token has a library, a label and a file with its PIN: name all three", param_hint="--token"
+        )
+    named = None if token is None else Token(token.resolve(), token_label, pin_file and pin_file.resolve())
+    return Keys(keys and keys.resolve(), token=named)
 
 
 @app.command(rich_help_panel=SETTING_UP)
@@ -28,34 +63,17 @@ def init(
             help="The arrangement that both contact points begin with (Article 4(7)).", show_default="the model"
         ),
     ] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the files of keys go: a disk of their own, in no backup (Articles 8, 9).", show_default="DIR"
-        ),
-    ] = None,
-    token: Annotated[
-        Path | None,
-        typer.Option(help="The PKCS #11 library of a token that keeps the wrapping keys.", show_default="a file"),
-    ] = None,
-    token_label: Annotated[str, typer.Option(help="The label of the token.")] = "",
-    pin_file: Annotated[Path | None, typer.Option(help="A file of mode 0600 that holds the token's PIN.")] = None,
-    database: Annotated[
-        str, typer.Option(help="postgresql+psycopg://ROLE@HOST/DATABASE, of its own.", show_default="a file in DIR")
-    ] = "",
+    keys: KeysFolder = None,
+    token: TokenLibrary = None,
+    token_label: TokenLabel = "",
+    pin_file: PinFile = None,
+    database: Database = "",
     as_json: Json = False,
 ) -> None:
     """Make an installation: keys, certificates, an empty gallery and record, and the card for the other contact point."""
     from contact_point import installation
-    from contact_point.keys import Token
-    from contact_point.settings import Keys
 
-    if (token is None) != (pin_file is None) or (token is None) == bool(token_label):
-        raise typer.BadParameter(
-            "a token has a library, a label and a file with its PIN: name all three", param_hint="--token"
-        )
-    named = None if token is None else Token(token.resolve(), token_label, pin_file and pin_file.resolve())
-    where = Keys(keys and keys.resolve(), token=named)
+    where = keys_at(keys, token, token_label, pin_file)
     called = name or f"National contact point of {party.country}"
     plan = installation.Plan(party, called, host, port, arrangement=arrangement, keys=where, database=database)
     made = installation.create(root, plan, now())

@@ -4,7 +4,8 @@ Content (prints, items, notifications, messages on their way) rests as AES-256-G
 beside the database, never in a table. So does an exchange with its record, under one key, in a slot file of its own.
 
 What of that may be copied (Articles 8, 11(3)): never the slots of prints. Where a token wraps the keys, a copy of record.slots
-opens nothing any more after the next rotation, a day later at most: what is kept as a backup of the record is its export.
+opens nothing any more after the next rotation, a day later at most: what is kept is `pcsc backup`
+(:mod:`contact_point.backup`).
 Where a file does (.kek), a copy of database, record.slots and .kek opens the record for as long as it exists: it is entered
 with `pcsc record copies --add`, and ends with the first term in it.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import func, select
 
-from contact_point.keys import new_key, seal, unseal
+from contact_point.keys import KeyDestroyedError, new_key, seal, unseal
 from contact_point.store.errors import SubjectError
 from contact_point.store.part import Part
 from contact_point.store.tables import IMPRESSION, SUBJECT
@@ -107,6 +107,30 @@ class Gallery(Part):
         rows = self._connection.execute(SUBJECT.select().where(SUBJECT.c.revision > revision).order_by(SUBJECT.c.name))
         for row in rows.all():
             yield row.name, None if row.slot is None else self._enrolled(row.name, row.slot, row.sealed)
+
+    def subjects(self) -> Iterator[Subject]:
+        """Yield every person who is enrolled, with all prints, by name; one is in memory at a time."""
+        for name in sorted(self.names()):
+            row = self._connection.execute(SUBJECT.select().where(SUBJECT.c.name == name)).one()
+            try:
+                key = self._gallery.get(row.slot)
+            except KeyDestroyedError:
+                if not self._snapshot:
+                    raise
+                continue  # removed a moment ago
+            particulars = unseal(key, row.sealed, bound_to=f"subject/{name}").decode()
+            yield Subject(name, particulars, tuple(self._impressions(name, key)))
+
+    def _impressions(self, name: str, key: bytes) -> Iterator[Impression]:
+        rows = self._connection.execute(
+            IMPRESSION.select().where(IMPRESSION.c.subject == name).order_by(IMPRESSION.c.finger)
+        )
+        for row in rows:
+            template, image = (
+                None if sealed is None else unseal(key, sealed, bound_to=_print_place(name, row.finger, what))
+                for what, sealed in (("template", row.template), ("image", row.image))
+            )
+            yield Impression(template or b"", image)
 
     def particulars(self, name: str) -> str:
         """Return the particulars of a person as JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
@@ -12,6 +12,9 @@ from contact_point.store.errors import AlreadyReceivedError, ReplayError
 from contact_point.store.part import Part
 from contact_point.store.tables import CLOCK, FORGOTTEN, NONCE, RECEIVED, moment
 from pcsc.duties import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEEWAY: Final = timedelta(minutes=5)
 """For how much longer than its signature is fresh a nonce is remembered: a clock set back by as little refuses nobody."""
@@ -49,6 +52,16 @@ class Messages(Part):
         row = {"message": message, "exchange": received.exchange, "commitment": received.commitment}
         if not self._insert_once(RECEIVED, row | {"answer": received.answer.value if received.answer else ""}):
             raise AlreadyReceivedError(f"message {message} was received before")
+
+    def all_received(self) -> Iterator[tuple[str, Received]]:
+        """Yield every message received, with what is known of it."""
+        for row in self._connection.execute(RECEIVED.select().order_by(RECEIVED.c.message)):
+            yield row.message, Received(row.exchange, row.commitment, Content(row.answer) if row.answer else None)
+
+    def nonces(self) -> list[tuple[str, datetime]]:
+        """Return the nonces that were used, and until when each signature is fresh."""
+        rows = self._connection.execute(NONCE.select().order_by(NONCE.c.nonce))
+        return [(row.nonce, datetime.fromisoformat(row.until)) for row in rows]
 
     def use_nonce(self, nonce: str, *, until: datetime, now: datetime) -> None:
         """Use up the nonce of a signature that is fresh ``until`` then, and forget those that are fresh no more.

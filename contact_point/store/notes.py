@@ -52,6 +52,11 @@ class Notes(Part):
         """Return every checkpoint kept of a contact point, by tree and size; or those of this very origin."""
         return list(self._connection.execute(_notes(uri).order_by(NOTE.c.origin, NOTE.c.size)).scalars())
 
+    def all_notes(self) -> list[tuple[str, int, str]]:
+        """Return every checkpoint that is kept, of whichever contact point, with its origin and size."""
+        rows = self._connection.execute(NOTE.select().order_by(NOTE.c.origin, NOTE.c.size))
+        return [(row.origin, row.size, row.note) for row in rows]
+
     def keep_copy(self, path: str, *, made_at: datetime, sha256: str, holds_until: datetime) -> int:
         """Note that a copy of the record was written, and return the number it is known by."""
         row = {"path": path, "made_at": moment(made_at), "sha256": sha256, "holds_until": moment(holds_until)}

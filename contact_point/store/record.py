@@ -61,6 +61,32 @@ class Record(Part):
         self._connection.execute(ENTRY.insert(), row | {"leaf": place.leaf, "trace": trace})
         self._grow(place)
 
+    def take(self, place: Recorded, exchange: str | None, trace: str) -> None:
+        """Append a place of a record that is had back as it was: with its salt, its leaf and its salted trace.
+
+        Without ``exchange``, under whose key the entry is to rest, its term has ended and the leaf alone is taken.
+
+        Raises:
+            RecordError: the place is out of its turn.
+            UnknownExchangeError: the exchange is not there.
+
+        """
+        row: dict[str, object] = {"number": place.number, "tree": place.tree, "exchange": exchange, "leaf": place.leaf}
+        row |= {"sealed": None, "trace": None}
+        if exchange is not None:
+            key = self._key_of(exchange)
+            row["sealed"] = seal(key, f"{place.salt}{place.body}".encode(), bound_to=_entry_place(place.number))
+            row["trace"] = seal(key, trace.encode(), bound_to=_trace_place(place.number)) if trace else None
+        self._connection.execute(ENTRY.insert(), row)
+        self._grow(place)
+
+    def salted_trace(self, number: int) -> str:
+        """Return the trace of an entry after the salt that its commitment is made with; empty where there is none."""
+        row = self._connection.execute(_traces().where(ENTRY.c.number == number)).first()
+        if row is None or row.trace is None:
+            return ""
+        return unseal(self._key_in(row.slot), row.trace, bound_to=_trace_place(number)).decode()
+
     def _grow(self, place: Recorded) -> None:
         """Take a new leaf into the compact range of its tree."""
         row = self._connection.execute(TREE.select().where(TREE.c.name == place.tree)).first()
@@ -233,6 +259,11 @@ def _places() -> Select[Any]:
     """Return the query for places, each with the slot of the key that it rests under."""
     columns = (ENTRY.c.number, ENTRY.c.tree, ENTRY.c.sealed, ENTRY.c.leaf, EXCHANGE.c.slot)
     return select(*columns).select_from(_TOGETHER)
+
+
+def _traces() -> Select[Any]:
+    """Return the query for traces, each with the slot of the key that it rests under."""
+    return select(ENTRY.c.trace, EXCHANGE.c.slot).select_from(_TOGETHER)
 
 
 def _emptied(row: Any) -> Recorded:
