@@ -109,9 +109,8 @@ def _put_into_effect(settings: Settings, notified: Notified, signed: Signed) -> 
         return effective
     _check(card)
     before = read_notified(folder.other_designation)
-    if (
-        before is not None and before.card.signing_key_pem != card.signing_key_pem
-    ):  # what it signed until now stays signed
+    who = (card.uri, card.signing_key_pem)
+    if before is not None and (before.card.uri, before.card.signing_key_pem) != who:  # what it signed stays signed
         remember(folder, FormerKey(before.card.uri, before.card.signing_key_pem, signed.at, card.party))
     arrangements.attach(folder.arrangements, card.arrangement.version, _signatory(settings, card))
     put(folder.other_authority, card.authority_pem.encode())

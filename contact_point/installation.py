@@ -183,7 +183,7 @@ def renew_signing_key(settings: Settings, now: datetime) -> Designation:
     fresh = folder.signing_key.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     new = SigningKey.create(fresh)
-    remember(folder, FormerKey(settings.uri, old.public_pem.decode(), now))
+    remember(folder, FormerKey(settings.uri, old.public_pem.decode(), now, settings.party))
     document = arrangements.document_path(folder.arrangements, card.arrangement.version).read_bytes()
     signed = arrangements.sign(document, settings.party, new)
     arrangements.attach(folder.arrangements, card.arrangement.version, signed)

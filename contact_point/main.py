@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from contact_point import delivery, disposal, due, expiry, installation, operation, settings, tls, witness
+from contact_point import delivery, disposal, due, expiry, installation, operation, settings, telemetry, tls, witness
 from contact_point.hardening import harden
 from contact_point.holdings import Holdings
 from contact_point.identity import Identity
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import uvicorn
+    from opentelemetry.trace import Tracer
 
     from contact_point.due import Worker
     from contact_point.operation import Application, Watch
@@ -97,11 +98,11 @@ def _plan(found: Settings, guard: Guard, tx: Transaction, exchange: Exchange) ->
         due.plan(tx, exchange, found.arrangement(clock()), doubted=guard.doubts(tx, clock()))
 
 
-def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:
+def server(here: Installation, watch: Watch | None = None, tracer: Tracer | None = None) -> uvicorn.Server:
     """Return the server that answers the other contact point; run it with ``run()``. A ``watch`` counts what it answers.
 
-    Told to stop, it accepts nobody any more, finishes what is at work, hands the rest back (503) and ends, within
-    :data:`contact_point.reception.STOPPED` seconds.
+    With a ``tracer`` each request makes a span of it. Told to stop, it accepts nobody any more, finishes what is at work, hands
+    the rest back (503) and ends, within :data:`contact_point.reception.STOPPED` seconds.
 
     Raises:
         SettingsError: a designation is not in effect (Article 3(2)), or others reach the socket of a proxy.
@@ -127,6 +128,8 @@ def server(here: Installation, watch: Watch | None = None) -> uvicorn.Server:
         where = {"uds": str(found.proxy.socket), "http": behind}
     lanes = peer.lanes()
     application: Application = peer.build(here, SigningKey.load(found.folder.signing_key), identity, clock, lanes)
+    if tracer is not None:
+        application = telemetry.traced(application, tracer)
     return reception.Server(
         uvicorn.Config(
             application if watch is None else watch.measured(application, lanes),
@@ -171,11 +174,11 @@ def serve(root: Path) -> None:
     with opened(root) as here:  # first of all: what is to go goes, also where the service cannot start
         disposal.recover(here, clock())
         disposal.worker(here, here.guard, name="start").work(clock, boottime)
-    with opened(root, gallery=True) as here:
+    with telemetry.tracing(settings.read(root).telemetry) as tracer, opened(root, gallery=True) as here:
         found = here.settings
         worker = disposal.worker(here, here.guard, name="duties")
         watch = operation.Watch(here, lambda: worker.failing) if found.operation.port else None
-        answering = server(here, watch)
+        answering = server(here, watch, tracer)
         remarks = _remarks(here)
         ready = warm.warm()  # before anybody waits for an answer
         for remark in (*harden(), *remarks, *here.store.warnings(), *ready.remarks):

@@ -136,7 +136,7 @@ class Watch:
             finally:
                 self._under_way.dec()
                 route = ROUTES.get(scope["path"], "other")
-                self._requests.labels(route, _outcome(status)).observe(time.monotonic() - begun)
+                self._requests.labels(route, outcome(status)).observe(time.monotonic() - begun)
 
         return counting
 
@@ -209,7 +209,7 @@ class Watch:
                     self._deletions.labels(entry.article).observe(delay.total_seconds())
 
 
-def _outcome(status: int) -> str:
+def outcome(status: int) -> str:
     """Return the class of an outcome; "lost" where the request ended without an answer."""
     classes = {2: "answered", 4: "refused", 5: "unavailable"}
     return classes.get(status // 100, "lost")

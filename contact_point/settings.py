@@ -12,6 +12,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -96,7 +97,7 @@ class FormerKey:
     """The public half."""
     until: datetime
     party: Party | None = None
-    """Whose it was, where it was under another URI."""
+    """Whose it was: under another URI, the key is not known to be of the same Party."""
 
 
 _FORMER = TypeAdapter(tuple[FormerKey, ...])
@@ -212,6 +213,28 @@ class Operation:
             raise SettingsError(
                 f"[operation] host: expected a loopback address, 127.0.0.1 or ::1; got {self.host!r}: how many queries matched "
                 "is told to nobody but this machine (Art. 4(4), 9), so let what collects it run here"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where traces of requests are sent: nowhere unless named (:mod:`contact_point.telemetry`, Article 9)."""
+
+    endpoint: str = ""
+    """The address that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; empty where nothing is sent."""
+    authority: Path | None = None
+    """The certificates that an https collector's is held to; a relative one lies beside ``installation.toml``."""
+
+    def __post_init__(self) -> None:
+        if not self.endpoint:
+            return
+        parts = urlsplit(self.endpoint)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+        if not safe or not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise SettingsError(
+                f"[telemetry] endpoint: expected http:// at a loopback address, such as http://127.0.0.1:4318/v1/traces, or "
+                f"https://, without a user or query; got {parts.scheme or 'no scheme'}:// at {parts.hostname or 'no host'}: "
+                "when how much is asked is told to nobody on the way (Art. 9)"
             )
 
 
@@ -396,6 +419,7 @@ class Settings:
     """What a designation lacks, with what to do, where ``other`` is ``None``."""
     log: Log = field(default_factory=Log)
     operation: Operation = field(default_factory=Operation)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
     def address(self) -> str:
@@ -427,6 +451,7 @@ class _Installation:
     proxy: Proxy | None = None
     log: Log = field(default_factory=Log)
     operation: Operation = field(default_factory=Operation)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 _INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
@@ -473,7 +498,12 @@ def read(root: Path) -> Settings:
         former=_former(folder),
         log=installation.log,
         operation=installation.operation,
+        telemetry=_beside(root, installation.telemetry),
     )
+
+
+def _beside(root: Path, at: Telemetry) -> Telemetry:
+    return at if at.authority is None else replace(at, authority=root / at.authority)
 
 
 def _former(folder: Folder) -> tuple[FormerKey, ...]:

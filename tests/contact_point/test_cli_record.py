@@ -252,7 +252,7 @@ def test_11_3_what_was_read_of_a_record_that_has_gone_since_is_not_written(
         RecordError,
         match=r"the term of 1 of 1 exchanges ended while the record was read \(Art\. 11\(3\)\), so jp\.jsonl was not",
     ):
-        record._enter(here, file, exchanges, "5a" * 32, at)
+        record.enter(here, file, exchanges, "5a" * 32, at)
     with here.store.reading() as tx:
         assert tx.copies() == []
     assert record._enter(here, file, [], "5a" * 32, at).path == str(file)
@@ -333,7 +333,7 @@ def test_9_after_a_change_of_signing_keys_both_records_and_what_was_exported_bef
 
 
 def test_11_3_nothing_of_an_export_is_left_beside_it(tmp_path: Path) -> None:
-    with record._spool(tmp_path) as spool:
+    with record.spooled(tmp_path) as spool:
         spool.write(b"an entry " * 1_000)
         again = os.dup(spool.fileno())
     try:

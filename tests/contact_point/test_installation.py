@@ -296,7 +296,7 @@ def test_9_a_new_signing_key_is_on_the_card_with_its_signature_of_the_arrangemen
     assert new.key_id != old.key_id
     assert card == read_card(us.folder.card.read_text(encoding="utf-8"))
     assert card.signing_key_pem == new.public_pem.decode()
-    was = FormerKey(us.uri, old.public_pem.decode(), later)
+    was = FormerKey(us.uri, old.public_pem.decode(), later, Party.US)
     assert read(us.folder.root).former == (was,)
     assert not list(us.folder.root.glob("*.new"))
     # The other side enters the card, and remembers too.
