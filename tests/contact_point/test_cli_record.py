@@ -255,7 +255,7 @@ def test_11_3_what_was_read_of_a_record_that_has_gone_since_is_not_written(
         record.enter(here, file, exchanges, "5a" * 32, at)
     with here.store.reading() as tx:
         assert tx.copies() == []
-    assert record._enter(here, file, [], "5a" * 32, at).path == str(file)
+    assert record.enter(here, file, [], "5a" * 32, at).path == str(file)
 
 
 def test_11_3_a_backup_made_by_other_means_is_entered_and_erased_with_the_first_term_in_it(
