@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,6 +53,10 @@ LINGER: Final = 0.5
 
 GREETED: Final = 64
 CONNECTED: Final = 128
+
+TURN: Final = 0.0005
+"""Seconds that a thread keeps the interpreter when another one wants it. The loop asks for it anew at every event, and by
+Python's own 5 milliseconds it would spend its time waiting for the threads that work: refusals, above all, would be late."""
 
 STOPPED: Final = 30
 """Seconds until a service that is told to stop has stopped, whatever is still under way."""
@@ -237,6 +242,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, lanes: Lanes) -> None:
         super().__init__(config)
         self._lanes = lanes
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        sys.setswitchinterval(TURN)
+        super().run(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nobody any more, answer what is under way, and end within :data:`STOPPED` seconds."""

@@ -43,12 +43,16 @@ _LAST: Final = 30.0  # seconds for the answers that are under way when a phase e
 
 
 class Heard(NamedTuple):
-    """How one request was answered: when it was due, seconds to the whole answer, status (0: none), Retry-After."""
+    """How one request was answered: when it was due, seconds to the whole answer, status (0: none), Retry-After.
+
+    ``late`` are the seconds after which the caller sent it: it had no core, or no connection.
+    """
 
     due: float
     seconds: float
     status: int
     retry_after: str
+    late: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,10 @@ class _Line:
 
     async def ask(self, due: float) -> Heard:
         """Send the next request and read its answer."""
-        status, retry_after = 0, ""
+        status, retry_after, late = 0, "", 0.0
         try:
             reader, writer = await self.open()
+            late = time.monotonic() - due
             writer.write(self._requests.next(self._path)[1])
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
@@ -172,7 +177,7 @@ class _Line:
                 self.close()
         except (OSError, EOFError, TimeoutError):
             self.close()
-        return Heard(due, time.monotonic() - due, status, retry_after)
+        return Heard(due, time.monotonic() - due, status, retry_after, late)
 
 
 async def _closed(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
@@ -210,7 +215,7 @@ async def _open(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
     done, late = await asyncio.wait(asked, timeout=_LAST)
     for each in late:
         each.cancel()
-    return [each.result() for each in done] + [Heard(0.0, _LAST, 0, "") for _ in late]
+    return [each.result() for each in done] + [Heard(0.0, _LAST, 0, "", _LAST) for _ in late]
 
 
 async def _phase(requests: Requests, phase: Phase) -> list[Heard]:
@@ -358,7 +363,7 @@ def on(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def quantile(heard: Iterable[Heard], share: float) -> float:
-    """Return the least time that so many of a hundred are at or below; seconds."""
-    ordered = sorted(each.seconds for each in heard)
+def quantile(seconds: Iterable[float], share: float) -> float:
+    """Return the least time that this share of them is at or below."""
+    ordered = sorted(seconds)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf

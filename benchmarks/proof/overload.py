@@ -14,7 +14,8 @@ one; that of those sent away over 100 ms; anything but 200 and 503 with a Retry-
 grew by more than 64 MB.
 
 ``goodput_by_cpu`` holds answers to answers of the closed loop for the same CPU time of the service: what the load would leave
-of the capacity were nobody else on the machine. ``cpu_share`` is what of a core the service got, then and then.
+of the capacity were nobody else on the machine. ``cpu_share`` is what of a core the service got in each phase, and
+``callers_late_p99_s`` how late the callers themselves were: what is in the times and is not the service's.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ GROWTH: Final = 64_000_000  # bytes
 _CONNECTIONS: Final = 64
 _CLOSED: Final = (2, 3, 4)
 _SHARE: Final = 4  # of the seconds of the load: how long each of the others is measured
-_P99: Final = 0.99
 
 
 def prove(n: int, told: Callable[[str], None]) -> Outcome:
@@ -137,8 +137,8 @@ class _Loaded:
     ) -> Outcome:
         capacity = sum(each.rate for each in full) / len(full)
         by_cpu = sum(len(each.answered) for each in full) / max(1e-9, sum(each.cpu for each in full))
-        unloaded = sum(load.quantile(each.answered, _P99) for each in alone) / len(alone)
-        p99, away = load.quantile(loaded.answered, _P99), load.quantile(loaded.refused, _P99)
+        unloaded = sum(_p99(each.answered) for each in alone) / len(alone)
+        p99, away = _p99(loaded.answered), _p99(loaded.refused)
         others = [each for each in loaded.heard if each.status not in {200, 503}]
         timeless = [
             each for each in loaded.refused if not (each.retry_after.isdecimal() and int(each.retry_after) >= 1)
@@ -171,13 +171,18 @@ class _Loaded:
             "unloaded_p99_s": round(unloaded, 3),
             "answered_p99_s": round(p99, 3),
             "slower": round(p99 / unloaded, 2),
-            "sent_away_p50_s": round(load.quantile(loaded.refused, 0.5), 3),
+            "sent_away_p50_s": round(load.quantile((each.seconds for each in loaded.refused), 0.5), 3),
             "sent_away_p99_s": round(away, 3),
+            "callers_late_p99_s": round(load.quantile((each.late for each in loaded.heard), 0.99), 3),
             "grown_mb": round(grown / 1e6, 1),
             "cpu_share": ", ".join(f"{each.cpu / each.seconds:.2f}" for each in (*alone, *full, loaded)),
             "load_average": f"{os.getloadavg()[0]:.1f}",
         }
         return Outcome(counts, violations)
+
+
+def _p99(heard: Sequence[Heard]) -> float:
+    return load.quantile((each.seconds for each in heard), 0.99)
 
 
 @contextmanager
