@@ -3,7 +3,8 @@
 Requests are built and signed before a phase begins, each with a control number, a salt and a nonce of its own, so that what a
 caller does in the phase is to write bytes and to read an answer's head: far less than answering costs. In a closed loop each
 connection sends its next request when the one before was answered; in an open loop requests are due at a steady rate, whatever
-becomes of those before, and the time of each counts from when it was due.
+becomes of those before, and the time of each counts from when its caller began with it: to wait for a free connection is in
+it, to wait for a core is the caller's own lateness and is told apart.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _LAST: Final = 30.0  # seconds for the answers that are under way when a phase e
 
 
 class Heard(NamedTuple):
-    """How one request was answered: when it was due, seconds to the whole answer, status (0: none), Retry-After.
+    """How one request was answered: when it began, seconds to the whole answer, status (0: none), Retry-After.
 
-    ``late`` are the seconds after which the caller sent it: it had no core, or no connection.
+    ``late`` are the seconds between when it was due and when it began: the caller had no core.
     """
 
-    due: float
+    began: float
     seconds: float
     status: int
     retry_after: str
@@ -162,12 +163,11 @@ class _Line:
             self._streams[1].transport.abort()
             self._streams = None
 
-    async def ask(self, due: float) -> Heard:
+    async def ask(self, began: float, late: float = 0.0) -> Heard:
         """Send the next request and read its answer."""
-        status, retry_after, late = 0, "", 0.0
+        status, retry_after = 0, ""
         try:
             reader, writer = await self.open()
-            late = time.monotonic() - due
             writer.write(self._requests.next(self._path)[1])
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
@@ -177,7 +177,7 @@ class _Line:
                 self.close()
         except (OSError, EOFError, TimeoutError):
             self.close()
-        return Heard(due, time.monotonic() - due, status, retry_after, late)
+        return Heard(began, time.monotonic() - began, status, retry_after, late)
 
 
 async def _closed(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
@@ -185,8 +185,8 @@ async def _closed(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
 
     async def through(line: _Line) -> list[Heard]:
         heard = []
-        while (due := time.monotonic()) < ends:
-            heard.append(await line.ask(due))
+        while (now := time.monotonic()) < ends:
+            heard.append(await line.ask(now))
             if heard[-1].status != 200:  # a place is not asked for again at once
                 await asyncio.sleep(0.02)
         return heard
@@ -200,10 +200,10 @@ async def _open(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
         free.put_nowait(line)
     asked: list[asyncio.Task[Heard]] = []
 
-    async def ask(due: float) -> Heard:
+    async def ask(began: float, late: float) -> Heard:
         line = await free.get()
         try:
-            return await line.ask(due)
+            return await line.ask(began, late)
         finally:
             free.put_nowait(line)
 
@@ -211,7 +211,7 @@ async def _open(lines: Sequence[_Line], phase: Phase) -> list[Heard]:
         due = phase.begins + which / phase.rate
         if (wait := due - time.monotonic()) > 0:
             await asyncio.sleep(wait)
-        asked.append(asyncio.create_task(ask(due)))
+        asked.append(asyncio.create_task(ask(now := time.monotonic(), now - due)))
     done, late = await asyncio.wait(asked, timeout=_LAST)
     for each in late:
         each.cancel()

@@ -6,8 +6,7 @@ over real TLS: queries that find nobody, each with a number, salt, nonce and sig
 1. ``unloaded``: one connection, one query after the other.
 2. ``capacity``: the most that are answered a second in a closed loop, of some numbers of connections. Both are measured again
    after the load, and the mean counts: a machine that others use is not the same all the time.
-3. For ``n`` seconds ten times the capacity is due, at a steady rate, whatever becomes of those before; the time of each counts
-   from when it was due.
+3. For ``n`` seconds ten times the capacity is due, at a steady rate, whatever becomes of those before.
 
 Violations: fewer than 80 % of the capacity are answered; the 99th percentile of those answered is over three times the unloaded
 one; that of those sent away over 100 ms; anything but 200 and 503 with a Retry-After of a second or more; the serving process
@@ -15,7 +14,7 @@ grew by more than 64 MB.
 
 ``goodput_by_cpu`` holds answers to answers of the closed loop for the same CPU time of the service: what the load would leave
 of the capacity were nobody else on the machine. ``cpu_share`` is what of a core the service got in each phase, and
-``callers_late_p99_s`` how late the callers themselves were: what is in the times and is not the service's.
+``callers_late_p99_s`` how late the callers themselves were, for want of a core: that is in no other time.
 """
 
 from __future__ import annotations
