@@ -11,8 +11,8 @@ prints are held and destroyed. Every :data:`EVERY` seconds the process is looked
 * ``log``: bytes of the database's write-ahead log; ``rows``: exchanges of which it keeps the record, which must grow.
 
 Growth of each is the median of the slopes between all pairs of looks of a piece, after :data:`WARM_UP` (Theil, 1950; Sen,
-1968), in units an hour. Where the lower end of its 95 % interval (Sen's, from Kendall's variance) is above :data:`MOST`, it grows:
-violation. So is a query that gets no answer.
+1968), in units an hour. Where the lower end of its 95 % interval (Sen's, from Kendall's variance) is above :data:`MOST`, it
+grows: violation. So is a query that gets no answer.
 
 With ``--state`` what is seen is added to a file, and all that is in it is judged: two hours may be run in pieces. Slopes are
 taken within each piece alone, as each is a process of its own; a minute counts once for each piece.

@@ -35,7 +35,7 @@ from pcsc.records import of_act
 from tests.builders import NOW, QUERY, SALT, exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Executable
@@ -70,22 +70,46 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A PostgreSQL server in a temporary folder; it is stopped and removed by :meth:`close`."""
+    """A PostgreSQL server in a temporary folder; it is stopped and removed by :meth:`close`.
 
-    def __init__(self, found: Path) -> None:
+    With ``of`` it is a standby of that server, whose commits wait for it from then on.
+    """
+
+    def __init__(self, found: Path, settings: Mapping[str, str] = _SETTINGS, *, of: Server | None = None) -> None:
         self._programs = found
+        self._settings = settings
         self._account = ACCOUNT if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="pcsc-pg-"))
         if self._account is not None:
             shutil.chown(self.folder, self._account)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        making = [found / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"]
-        subprocess.run([*making, "--no-sync"], check=True, stdout=subprocess.DEVNULL, user=self._account, env={})
+        if of is None:
+            self._make()
+        else:
+            self._follow(of)
+
+    def _make(self) -> None:
+        making = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+        self._do("initdb", "-D", self.data, *making)
         with (self.data / "postgresql.conf").open("a") as settings:
             settings.write("archive_timeout = 1h\n")  # as an operator is told to have it
         self.start()
         self.run(f"CREATE ROLE {OWNER} LOGIN")
+
+    def _follow(self, first: Server) -> None:
+        self._do("pg_basebackup", "-D", self.data, "-d", first.conninfo(), "-R", "--checkpoint=fast", "--no-sync")
+        self.start()
+        first.run("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+
+    def _do(self, program: str, *arguments: str | Path) -> None:
+        command = [self._programs / program, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._account, env={})
+
+    def promote(self) -> None:
+        """Make a standby a server of its own, whose commits wait for nobody."""
+        self.run("SELECT pg_promote()")
+        self.run("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
 
     @property
     def data(self) -> Path:
@@ -101,7 +125,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_ending_with_us(), self._programs / "postgres", "-D", self.data, "-k", self.folder, *settings],
@@ -176,6 +200,63 @@ class Server:
     def drop(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
         self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+REPLICATING: Final = {
+    **_SETTINGS,
+    "wal_level": "replica",
+    "max_wal_senders": "4",
+    "wal_retrieve_retry_interval": "200ms",
+}
+
+
+class Pair:
+    """Two servers behind one address, a folder that leads to the one which serves; the other follows it."""
+
+    def __init__(self, found: Path) -> None:
+        self.serving = Server(found, REPLICATING)
+        self._name = self.serving.fresh()
+        self._standby = Server(found, REPLICATING, of=self.serving)
+        self._folder = Path(tempfile.mkdtemp(prefix="pcsc-pg-address-"))
+        self._lead()
+
+    @classmethod
+    def made(cls) -> Pair | None:
+        """Return a pair, or None where the programs are not installed."""
+        found = programs()
+        return None if found is None or not (found / "pg_basebackup").exists() else cls(found)
+
+    def _lead(self) -> None:
+        fresh = self._folder / "fresh"
+        fresh.symlink_to(self.serving.folder)
+        fresh.rename(self._folder / "address")
+
+    def url(self) -> str:
+        """Return how the database is reached, whichever server serves."""
+        return f"postgresql+psycopg://{OWNER}@/{self._name}?host={self._folder / 'address'}"
+
+    def stop(self, *, crash: bool) -> None:
+        """Stop the server in order, or as if its machine had crashed."""
+        self.serving.stop(signal.SIGQUIT if crash else signal.SIGINT)
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self.serving.start()
+
+    def take_over(self) -> None:
+        """Let the server crash for good, and the other take its place and its address."""
+        self.stop(crash=True)
+        before, self.serving = self.serving, self._standby
+        self.serving.promote()
+        self._lead()
+        before.close()
+        self._standby = before
+
+    def close(self) -> None:
+        """Stop and remove both."""
+        for each in (self.serving, self._standby):
+            each.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _ending_with_us() -> list[str]:
