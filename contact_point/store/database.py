@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 PATIENCE: Final = 5.0
 """Seconds that a lock, a statement and a connection are each waited for: nothing hangs, what waits longer is refused."""
 
+KEPT: Final = 5
+"""Connections that a process keeps open while nobody uses them."""
+
+CONNECTIONS: Final = 15
+"""Connections that a process has open at most: whoever wants one more waits, and is refused after :data:`PATIENCE`."""
+
 WAIT: Final = "wait"
 """The execution option of a connection that says how many seconds its transaction may wait for the others to end; None is for
 one that only reads, as everything was when it began, and waits for nobody."""

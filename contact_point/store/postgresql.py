@@ -26,7 +26,7 @@ from sqlalchemy import Connection, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contact_point.store.database import DEADLINE, WAIT
+from contact_point.store.database import CONNECTIONS, DEADLINE, KEPT, WAIT
 from contact_point.store.errors import StoreError
 from contact_point.store.tables import OF_EXCHANGES
 
@@ -124,6 +124,8 @@ class PostgreSQL:
             hide_parameters=True,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,  # what a restart of the server cut off is noticed before anything is done
+            pool_size=KEPT,
+            max_overflow=CONNECTIONS - KEPT,
             pool_timeout=patience,
             connect_args={"connect_timeout": max(_LEAST_TO_CONNECT, round(patience)), "application_name": "pcsc"},
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from contact_point.store.database import WAIT
+from contact_point.store.database import CONNECTIONS, KEPT, WAIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,12 @@ class SQLite:
         self._patience = patience
         # hide_parameters: an error's text must not carry what was bound (Article 9).
         self.engine = create_engine(
-            f"sqlite:///{path}", hide_parameters=True, pool_timeout=patience, connect_args={"timeout": patience}
+            f"sqlite:///{path}",
+            hide_parameters=True,
+            pool_size=KEPT,
+            max_overflow=CONNECTIONS - KEPT,
+            pool_timeout=patience,
+            connect_args={"timeout": patience},
         )
         event.listen(self.engine, "connect", _configure)
         event.listen(self.engine, "begin", self._begin)

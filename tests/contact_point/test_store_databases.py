@@ -7,7 +7,7 @@ import resource
 import signal
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import event, text
 
 from contact_point.store import Store, StoreError
+from contact_point.store.database import CONNECTIONS
 from contact_point.store.postgresql import LOCK
 from pcsc.duties import Content
 from pcsc.errors import RecordError
@@ -77,6 +78,44 @@ def test_whoever_does_not_wait_is_refused_at_once(place: Place) -> None:
         hold(tx)
     with place.store.transaction(waiting=False) as tx:
         hold(tx)
+
+
+def test_11_1_whoever_wants_a_connection_more_than_there_are_is_refused_in_time(place: Place) -> None:
+    impatient = place.again(patience=0.2)
+    with ExitStack() as readers:
+        for _ in range(CONNECTIONS):
+            readers.enter_context(impatient.reading())
+        for attempt in (impatient.transaction, impatient.reading):
+            with pytest.raises(RecordError, match=r"cannot be written \(too many want to write at once\)"), attempt():
+                pass
+    with impatient.transaction() as tx:
+        hold(tx)
+
+
+def test_whoever_wants_a_connection_more_than_there_are_waits_for_one(place: Place) -> None:
+    patient = place.again(patience=60.0)
+    with ExitStack() as readers:
+        for _ in range(CONNECTIONS):
+            readers.enter_context(patient.reading())
+        ending = threading.Timer(0.2, readers.close)
+        ending.start()
+        with patient.reading() as tx:
+            assert tx.next_entry() == 0
+        ending.join()
+
+
+@on_postgresql
+def test_11_1_whoever_wants_a_connection_more_than_the_server_has_is_refused_at_once(place: Place) -> None:
+    assert place.server is not None
+    name = place.store._engine.url.database
+    place.server.run(f"ALTER DATABASE {name} CONNECTION LIMIT 1")
+    with place.store.reading():
+        with pytest.raises(RecordError, match="too many connections for database"), place.store.transaction() as tx:
+            hold(tx)
+        with pytest.raises(RecordError, match="too many connections for database"):
+            place.again()
+    assert place.live() == frozenset()
+    place.do(hold)
 
 
 def test_threads_of_one_process_take_turns(place: Place) -> None:
