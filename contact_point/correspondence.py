@@ -34,6 +34,7 @@ from pcsc.messages import (
     Fault,
     Item,
     Notice,
+    OutageNotice,
     Recipient,
     Reply,
     Request,
@@ -130,8 +131,8 @@ def receive(
 ) -> bytes:
     """Take in what the other side asks, answers or notifies, and return the receipt."""
     match message:
-        case BreachNotice() | Consultation():
-            return _receive_notice(here, message, body, committed, now)
+        case BreachNotice() | Consultation() | OutageNotice():
+            return receive_notice(here, message, body, committed, now)
         case Explanation() | ResultOfUse() | ConsentDecision():
             return _receive_answer(here, message, body, committed, now)
         case CapacityAnswer():
@@ -604,7 +605,7 @@ def notify_breach(
     late = (
         f"notified later than {hours} hours after it was noticed" if now - noticed_at > timedelta(hours=hours) else ""
     )
-    return _notify(here, notice, now, late=late)
+    return notify(here, notice, now, late=late)
 
 
 _THEIRS: Final = {
@@ -616,22 +617,41 @@ _THEIRS: Final = {
 
 def consult(here: Installation, on: ConsultationOn, *, matter: str, signed_by: str, now: datetime) -> Exchange:
     """Ask for consultations: Articles 14(1), 14(2) and 15(3)."""
-    return _notify(here, Consultation(*_head(here, now), here.settings.party, on, matter, signed_by), now)
+    return notify(here, Consultation(*_head(here, now), here.settings.party, on, matter, signed_by), now)
 
 
-def _notify(here: Installation, notice: Notice, now: datetime, *, late: str = "") -> Exchange:
-    """Open the exchange of a notice and tell the other side; a notice is never held back for being late."""
+def notify(
+    here: Installation,
+    notice: Notice,
+    now: datetime,
+    *,
+    late: str = "",
+    also: Callable[[Transaction], None] = lambda _tx: None,
+) -> Exchange:
+    """Open the exchange of a notice and tell the other side; a notice is never held back for being late.
+
+    ``also`` is done in the transaction that commits it.
+    """
     number = notice.control_number
     with here.store.transaction() as tx:
         exchange = life.open_notice(notice, Side.QUERYING, here.settings.arrangement(now), now)
         body = _say(tx, exchange, notice, None, now)
         if late:
             service.record_act(tx, exchange, "late notice", article=str(exchange.article), note=late, now=now)
+        also(tx)
     return delivery.deliver(here, number, notice, body, now)
 
 
-def _receive_notice(here: Installation, notice: Notice, body: bytes, committed: str, now: datetime) -> bytes:
-    """Take in a notice of the other Party about a breach, or its request for consultations: Articles 9 and 14."""
+def receive_notice(
+    here: Installation,
+    notice: Notice,
+    body: bytes,
+    committed: str,
+    now: datetime,
+    *,
+    also: Callable[[Transaction], None] = lambda _tx: None,
+) -> bytes:
+    """Take in a notice of the other Party: about a breach, an outage, or its request for consultations (4(1), 9, 14)."""
     if notice.raised_by is not here.settings.party.other:
         raise WrongPartyError(
             f"this contact point is notified by {here.settings.party.other}; the notice speaks for {notice.raised_by}"
@@ -642,4 +662,5 @@ def _receive_notice(here: Installation, notice: Notice, body: bytes, committed: 
         tx.open(exchange)
         service.record(tx, exchange, notice, body, Direction.RECEIVED, now)
         tx.hold(exchange.control_number, Content.CORRESPONDENCE, body, number=notice.control_number)
+        also(tx)
     return answered

@@ -27,7 +27,7 @@ from pcsc import life, records
 from pcsc.duties import Content
 from pcsc.errors import NoPrintsError, OutOfOrderError, TreatyError
 from pcsc.exchange import State
-from pcsc.messages import Acceptance, Match, NoMatch, Provision
+from pcsc.messages import Acceptance, Match, NoMatch, OutageNotice, Provision
 from pcsc.records import Direction
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
 
     """
     other = transport(here)
+    _check_away(here, message, now)
     try:
         answer, answer_body = other.post(message, body, now)
     except RefusedError as refused:
@@ -84,6 +85,22 @@ def deliver(here: Installation, control_number: str, message: Message, body: byt
     exchange = _arrived(here, control_number, message, now)
     _witness(here, now)
     return exchange
+
+
+def _check_away(here: Installation, message: Message, now: datetime) -> None:
+    """Refuse to send what could wait while the other contact point is out of service, as it announced: Article 4(1).
+
+    Raises:
+        WaitingError: it waits.
+
+    """
+    with here.store.transaction() as tx:
+        until = service.out_until(tx, due.AWAY, now)
+    if until is not None and not isinstance(message, OutageNotice):
+        raise WaitingError(
+            f"the other contact point announced that it is out of service until {until:%Y-%m-%d %H:%M} UTC (Art. 4(1)): "
+            f"{message.control_number} is kept, and a running service sends it then; `pcsc outage list` says why"
+        )
 
 
 def _witness(here: Installation, now: datetime) -> None:

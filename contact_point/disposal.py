@@ -480,7 +480,7 @@ def acts(here: Installation) -> dict[str, due.Act]:
         "deletion": lambda _tx, row, now: partial(_finish, here, row.exchange, now),
         "key": lambda _tx, row, _now: partial(_destroy_key, here, int(row.what.removeprefix(due.KEY))),
         "retry": lambda tx, row, _now: tx.done(row),
-        **dict.fromkeys(due.OF_RESTORATION, lambda tx, row, _now: tx.done(row)),
+        **dict.fromkeys(due.BY_THE_CLOCK, lambda tx, row, _now: tx.done(row)),
         "checkpoint": lambda _tx, _row, _now: partial(_act_checkpoint, here),
         "copies": lambda _tx, _row, now: partial(_act_copies, here, now),
     }

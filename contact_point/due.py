@@ -66,6 +66,14 @@ NONCES: Final = "nonces"
 OF_RESTORATION: Final = (QUOTA, NONCES)
 """What is refused until then. Of no exchange."""
 
+OUTAGE: Final = "outage "
+"""Before a notice and a time: from then on until this is due, this contact point is out of service (Article 4(1))."""
+AWAY: Final = "away "
+"""The same of the other contact point."""
+
+BY_THE_CLOCK: Final = frozenset({COPIES, *OF_RESTORATION, OUTAGE.strip(), AWAY.strip()})
+"""What is of no exchange and is not brought forward: it says until when, and not by when."""
+
 OF_RECORDS: Final = (EXPIRE, EXPIRE_BELIEVED, COPIES)
 """What waits while the time is in doubt."""
 
@@ -320,7 +328,7 @@ class Worker:
         if believed is not None:
             with self._store.transaction() as tx:
                 for what, at in tx.planned("").items():
-                    if what not in {COPIES, *OF_RESTORATION} and at > now:
+                    if what.partition(" ")[0] not in BY_THE_CLOCK and at > now:
                         tx.plan("", what, AT_ONCE)
 
     def _next(self, clock: Callable[[], datetime], monotonic: Callable[[], float], waiting: set[str]) -> int | None:

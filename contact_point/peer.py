@@ -36,7 +36,7 @@ from matcher.gallery import ProbeError
 from matcher.images import DecoderKilledError, ImageError
 from matcher.jail import JailError
 from pcsc import errors
-from pcsc.messages import Checkpoints, Query, Reachability
+from pcsc.messages import Checkpoints, OutageNotice, Query, Reachability
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,6 +68,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
     (errors.OutOfOrderError, 409, "", "", _STANDING),
     (errors.RecordError, 503, "", "", AGAIN),
     (errors.NoAnswerError, 503, "", "", AGAIN),
+    (errors.UnavailableError, 503, "", "", AGAIN),
     (errors.WrongPartyError, 403, "", "", "send it to the contact point of the Party that it is meant for"),
     (errors.NotAMatchError, 404, "", "", "make a new message with the reference number that came with the match"),
     (errors.TreatyError, 422, "", "", _NEW),
@@ -129,6 +130,9 @@ def lanes() -> Lanes:
     queries = Lane(QUERIES, places, places)
     return Lanes({QUERIES: queries} | {name: Lane(name, _AT_WORK[name], _LINE[name]) for name in _AT_WORK}, _MOST_HELD)
 
+
+IN_OUTAGE: Final = frozenset({OutageNotice, Reachability, Checkpoints})
+"""What is taken in also while this contact point is announced to be out of service: it takes no part in any query."""
 
 _TELLS_NOBODY: Final[TelemetryConfig] = {
     "tracing": False,
@@ -214,6 +218,8 @@ class _Desk:
         message = wire.decode(body, kind)
         with self._here.store.transaction() as tx:
             service.check_fresh(tx, now)
+            if kind not in IN_OUTAGE:
+                service.check_in_service(tx, now)
             # A signature is fresh for MAX_AGE either way, so its nonce is remembered for twice that.
             tx.use_nonce(nonce, until=now + 2 * wire.MAX_AGE, now=now)
         return queried.receive(self._here, message, body, now)
@@ -238,13 +244,14 @@ class _Desk:
         problem = problem_of(error)
         if isinstance(error, NotContactPointError):
             _log.warning("trace %s: refused %s %s: %s", problem.trace, problem.status, problem.code, error)
-        elif problem.status >= 500:
+        elif problem.status >= 500 and not isinstance(error, errors.UnavailableError):
             _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
         else:
             _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
         response = self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
         if problem.status == 503:
-            response.headers["Retry-After"] = str(RETRY_AFTER)
+            wait = error.seconds if isinstance(error, errors.UnavailableError) else RETRY_AFTER
+            response.headers["Retry-After"] = str(wait)
         elif isinstance(error, SlowError):
             response.headers["Connection"] = "close"  # the rest of the body would be waited for (RFC 9110, 15.5.9)
         return response

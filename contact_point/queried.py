@@ -19,6 +19,7 @@ from contact_point import (
     correspondence,
     delivery,
     disposal,
+    outages,
     prints,
     querying,
     reachability,
@@ -67,6 +68,7 @@ from pcsc.messages import (
     Item,
     Match,
     NoMatch,
+    OutageNotice,
     Provision,
     ProvisionWithoutRequest,
     Query,
@@ -485,6 +487,7 @@ _ACTS: Final[dict[type[Message], Callable[[Installation, Any, bytes, str, dateti
     Reply: querying.receive_reply,
     Acceptance: receive_acceptance,
     ProvisionWithoutRequest: unasked.receive,
+    OutageNotice: outages.receive,
     # Nothing to record or to remember (Art. 11(1))
     Reachability: lambda _here, message, _body, _committed, now: reachability.answer(message, now),
     Checkpoints: lambda here, message, _body, _committed, now: witness.answer(here, message, now),

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import re
 import secrets
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from contact_point.store import Received, Store, UnknownExchangeError
 from contact_point.timekeeping import Guard
 from pcsc import anomalies, duties, records
 from pcsc.duties import Content
-from pcsc.errors import NoAnswerError, NoArrangementError, NotAMatchError, QuotaError
+from pcsc.errors import NoAnswerError, NoArrangementError, NotAMatchError, QuotaError, UnavailableError
 from pcsc.messages import Condition, Item, Receipt
 from pcsc.records import Direction
 
@@ -174,6 +175,30 @@ def check_fresh(tx: Transaction, now: datetime) -> None:
             f"this contact point was restored a few minutes ago, and which signed requests came before is not known (Art. 9): "
             f"nothing is answered before {until:%H:%M:%S} UTC, when none of them is fresh any more"
         )
+
+
+# Out of service: Article 4(1)
+
+
+def out_until(tx: Transaction, word: str, now: datetime) -> datetime | None:
+    """Return until when a contact point is announced to be out of service now, or None; ``word`` says whose is asked.
+
+    It is :data:`contact_point.due.OUTAGE` for ours, and :data:`contact_point.due.AWAY` for the other one.
+    """
+    rows = ((what.split(), at) for what, at in tx.planned("").items() if what.startswith(word))
+    return max((at for (*_, begins), at in rows if datetime.fromisoformat(begins) <= now < at), default=None)
+
+
+def check_in_service(tx: Transaction, now: datetime) -> None:
+    """Raise while this contact point is announced to be out of service.
+
+    Raises:
+        UnavailableError: it is, and until when.
+
+    """
+    if (until := out_until(tx, due.OUTAGE, now)) is not None:
+        seconds = math.ceil((until - now).total_seconds())
+        raise UnavailableError(f"this contact point is out of service until {until:%Y-%m-%d %H:%M} UTC", seconds)
 
 
 # Recording

@@ -45,6 +45,7 @@ from pcsc.messages import (
     Match,
     Message,
     NoMatch,
+    OutageNotice,
     Provision,
     ProvisionWithoutRequest,
     Query,
@@ -99,6 +100,7 @@ PATHS: Final[dict[type[Message], str]] = {
     CorrectionNotice: "/v1/correction-notices",
     BreachNotice: "/v1/breach-notices",
     Consultation: "/v1/consultations",
+    OutageNotice: "/v1/outage-notices",
     Reachability: "/v1/reachability",
     Checkpoints: "/v1/checkpoints",
 }

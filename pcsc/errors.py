@@ -68,6 +68,23 @@ class DuplicateTextError(TreatyError):
     article, code = "4(3)", "4-3.DUPLICATE_TEXT"
 
 
+class OutageError(TreatyError):
+    """A notice of an outage says when it begins and ends."""
+
+    article, code = "4(1)", "4-1.OUTAGE"
+
+
+class UnavailableError(TreatyError):
+    """This contact point announced that it cannot be queried now."""
+
+    article, code = "4(1)", "4-1.UNAVAILABLE"
+
+    def __init__(self, message: str, seconds: int) -> None:
+        """Say for how many seconds."""
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class NoAnswerError(TreatyError):
     """No answer could be given for a technical reason; that is not the same as no match."""
 

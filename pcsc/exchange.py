@@ -110,8 +110,9 @@ class Exchange:
     """What one message opened and all that followed from it, without content: no prints, no items, no text.
 
     ``article`` is the article of that message: 4 a query, 6 a provision without request, 9 a notice of a breach, 14 a request
-    for consultations. In Article 6, ``querying`` is the Party that receives the information and the reference is the
-    number of the message; in the last two, ``querying`` is the Party that gave the notice.
+    for consultations, 3 a notice about a contact point itself: an outage. In Article 6, ``querying`` is the Party that
+    receives the information and the reference is the number of the message; in the last three, ``querying`` is the Party
+    that gave the notice.
     """
 
     control_number: str

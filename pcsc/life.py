@@ -54,6 +54,7 @@ from pcsc.messages import (
     Item,
     Match,
     Notice,
+    OutageNotice,
     Provision,
     ProvisionWithoutRequest,
     Query,
@@ -180,15 +181,16 @@ def _opened(query: Query, side: Side, state: State, arrangement: Arrangement, no
 
 
 def open_notice(notice: Notice, side: Side, arrangement: Arrangement, now: datetime) -> Exchange:
-    """Open the exchange of a notice about no query, given or received: a breach (9), consultations (14).
+    """Open the exchange of a notice about no query, given or received: a breach (9), consultations (14), an outage (4(1)).
 
-    Both are for all time, also after termination (15(5)). It is closed when the matter is done with.
+    The first two are for all time, also after termination (15(5)), and closed when the matter is done with. A notice of an
+    outage wants nothing, so its exchange is closed when it is there.
     """
     return Exchange(
         control_number=notice.control_number,
         side=side,
         querying=notice.raised_by,
-        state=State.OPEN,
+        state=State.CLOSED if isinstance(notice, OutageNotice) else State.OPEN,
         opened_at=now,
         last_event_at=now,
         authority=NO_QUERY,
@@ -196,7 +198,7 @@ def open_notice(notice: Notice, side: Side, arrangement: Arrangement, now: datet
         basis=None,
         arrangement=arrangement.version,
         rules=rules_version(now.date()),
-        article=9 if isinstance(notice, BreachNotice) else 14,
+        article={BreachNotice: 9, Consultation: 14, OutageNotice: 3}[type(notice)],
     )
 
 
@@ -327,7 +329,7 @@ def not_accepted(exchange: Exchange, message: Message, now: datetime) -> Exchang
             return _moved(at, State.OFFERED, now)
         case ProvisionWithoutRequest():
             return _moved(at, State.CLOSED, now, provided_at=None, open_purposes=())
-        case BreachNotice() | Consultation():
+        case BreachNotice() | Consultation() | OutageNotice():
             return _moved(at, State.CLOSED, now)
         case _:
             return at

@@ -14,7 +14,7 @@ consent (8(5)(2), 8(7)), notice of incorrect information (10(1)), of a breach (9
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -34,6 +34,7 @@ from pcsc.errors import (
     NoPrintsError,
     NoReasonError,
     NoReasonToBelieveError,
+    OutageError,
     OutOfOrderError,
     ProtectionError,
     PurposeError,
@@ -680,6 +681,46 @@ class Consultation(Head):
         _stated(ConsultationError, "consultations are about something", matter=self.matter, signature=self.signed_by)
 
 
+class OutageReason(StrEnum):
+    """Why a contact point does not answer: a class, and no words, so nothing of a person or of a weakness is told."""
+
+    MAINTENANCE = "maintenance"
+    MOVE = "move to another place"
+    SYSTEM = "failure of a system"
+    NETWORK = "failure of the network"
+    SECURITY = "security"
+
+
+LONGEST_OUTAGE: Final = timedelta(days=31)
+"""What one notice announces at most: a mistaken one silences nobody for longer, and who needs more announces it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutageNotice(Head):
+    """Notice that a contact point cannot be queried for a time: Article 4(1) lets the other Party's query it at any time.
+
+    One that replaces another ends it too: an outage that is over, or does not come, ends when the notice was made.
+    """
+
+    raised_by: Party
+    planned: bool
+    begins: datetime
+    ends: datetime
+    reason: OutageReason
+    replaces: str = ""
+    """The control number of the notice that counts no longer; empty where there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time that ends before it begins, or lasts for ever."""
+        if self.begins.utcoffset() is None or self.ends.utcoffset() is None:
+            raise OutageError("an outage begins and ends at times that say how far they are from UTC: state it")
+        if not timedelta() <= self.ends - self.begins <= LONGEST_OUTAGE:
+            raise OutageError(
+                f"an outage ends after it begins, and within {LONGEST_OUTAGE.days} days; got {self.begins:%Y-%m-%d %H:%M} to "
+                f"{self.ends:%Y-%m-%d %H:%M}: announce what is known, and the rest when it is"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Reachability(Head):
     """Is the other contact point there? It carries no information under the agreement, opens nothing and is not recorded."""
@@ -721,7 +762,7 @@ class Receipt(Head):
 Asking = ExplanationRequest | ResultRequest | ConsentRequest
 """What is answered by a message of its own, later and by a person."""
 Answering = Explanation | ResultOfUse | ConsentDecision
-Notice = BreachNotice | Consultation
+Notice = BreachNotice | Consultation | OutageNotice
 """What is about no exchange, and opens one of its own."""
 
 Message = (

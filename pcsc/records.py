@@ -43,6 +43,7 @@ from pcsc.messages import (
     Match,
     Message,
     NoMatch,
+    OutageNotice,
     Provision,
     ProvisionWithoutRequest,
     Query,
@@ -77,6 +78,7 @@ KINDS: Final[dict[type[Message], tuple[str, str]]] = {
     CorrectionNotice: ("correction notice", "10(1)"),
     BreachNotice: ("breach notice", "9"),
     Consultation: ("consultation", "14"),
+    OutageNotice: ("outage notice", "4(1)"),
 }
 """The messages that carry information, by the name of their event and the article they are sent under.
 
@@ -191,6 +193,7 @@ _NAMED: Final[dict[type[Message], tuple[str, ...]]] = {
     ConsentDecision: ("decision on consent",),
     BreachNotice: ("notice of a breach",),
     Consultation: ("request for consultations",),
+    OutageNotice: ("notice of an outage",),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from annex.offences import Category, Offence, Penalty
@@ -36,6 +36,8 @@ from pcsc.messages import (
     Item,
     Match,
     NoMatch,
+    OutageNotice,
+    OutageReason,
     Provision,
     ProvisionWithoutRequest,
     Query,
@@ -320,6 +322,15 @@ def consultation(**changes: Any) -> Consultation:
         ConsultationOn.IMPLEMENTATION,
         "The number of queries a day.",
         "the head of unit",
+    )
+    return replace(made, **changes)
+
+
+def outage_notice(**changes: Any) -> OutageNotice:
+    """Return the notice of a planned outage of two hours."""
+    begins = NOW + timedelta(hours=1)
+    made = OutageNotice(
+        "JP261122-OUTAGE01", NOW, SALT, Party.JP, True, begins, begins + timedelta(hours=2), OutageReason.MAINTENANCE
     )
     return replace(made, **changes)
 

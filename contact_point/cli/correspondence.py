@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from contact_point.correspondence import Correction, Draft, Said
     from contact_point.service import Installation
     from pcsc.exchange import Exchange
-    from pcsc.messages import Asking, CapacityAnswer, Item, Reply, ResultOfUse, Use
+    from pcsc.messages import Asking, CapacityAnswer, Item, OutageNotice, Reply, ResultOfUse, Use
 
 
 def _one_act(**acts: bool) -> str | None:
@@ -430,7 +430,7 @@ def told(
 # Breach and consultations: Articles 9 and 14
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
     """Return a time with its offset from UTC: Tokyo and Washington mean different times by the same words."""
     try:
         moment = datetime.fromisoformat(text)
@@ -448,7 +448,7 @@ def breach(
     nature: Annotated[str, typer.Option(help="What happened.")],
     measures: Annotated[str, typer.Option(help="What was done about it.")],
     noticed: Annotated[
-        datetime, typer.Option(parser=_moment, metavar="TIME", help="When it was noticed, with its offset from UTC.")
+        datetime, typer.Option(parser=moment_of, metavar="TIME", help="When it was noticed, with its offset from UTC.")
     ],
     signed_by: Annotated[str, typer.Option(help="Who notifies for this Party.")],
     root: Root = HERE,
@@ -534,10 +534,13 @@ def _in_words(said: Said, exchange: Exchange) -> str:
     )
 
 
-def _unsigned_in_words(said: Asking | ResultOfUse | CapacityAnswer | Reply) -> str:
-    from pcsc.messages import CapacityAnswer, ConsentRequest, ExplanationRequest, Reply, ResultOfUse
+def _unsigned_in_words(said: Asking | ResultOfUse | CapacityAnswer | Reply | OutageNotice) -> str:
+    from pcsc.messages import CapacityAnswer, ConsentRequest, ExplanationRequest, OutageNotice, Reply, ResultOfUse
 
     match said:
+        case OutageNotice():
+            times = f"from {said.begins:%Y-%m-%d %H:%M} to {said.ends:%Y-%m-%d %H:%M} UTC"
+            return f"is out of service {times}: {said.reason} (Art. 4(1))"
         case ResultOfUse():
             return f"tells the result of use (Art. 7)\n{_use_lines(said.uses)}"
         case CapacityAnswer():
@@ -560,9 +563,9 @@ def _unsigned_in_words(said: Asking | ResultOfUse | CapacityAnswer | Reply) -> s
 
 def _speaker(said: Said, exchange: Exchange) -> str:
     """Return the Party that a message is from."""
-    from pcsc.messages import BreachNotice, CapacityAnswer, Consultation, Reply
+    from pcsc.messages import BreachNotice, CapacityAnswer, Consultation, OutageNotice, Reply
 
-    if isinstance(said, BreachNotice | Consultation):
+    if isinstance(said, BreachNotice | Consultation | OutageNotice):
         return said.raised_by
     if isinstance(said, CapacityAnswer | Reply):
         return exchange.queried

@@ -80,7 +80,19 @@ def test_every_resource_is_described_with_its_message_its_answers_and_its_refusa
         told = json.dumps(operation["responses"]["200"]["content"][wire.CONTENT_TYPE])
         assert asked.rsplit("/", 1)[-1] == kind.__name__
         assert all(f'/schemas/{answer.__name__}"' in told for answer in wire.ANSWERS[kind])
-        assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "408", "409", "422", "429", "500", "503"}
+        assert set(operation["responses"]) == {
+            "200",
+            "400",
+            "401",
+            "403",
+            "404",
+            "408",
+            "409",
+            "422",
+            "429",
+            "500",
+            "503",
+        }
 
 
 def test_every_error_is_told_as_the_refusals_are_described() -> None:

@@ -363,7 +363,7 @@ _MESSAGES: Final = (
     "query", "match", "no_match", "determination", "request", "capacity_answer", "reply", "offer", "acceptance",
     "provision", "unasked", "unasked_offer", "explanation_request", "explanation", "result_request", "result_of_use",
     "consent_request", "release_request", "consent_decision", "correction_notice", "breach_notice", "consultation",
-    "reachability", "receipt",
+    "outage_notice", "reachability", "receipt",
 )  # fmt: skip
 
 MADE: Final[dict[str, Callable[[], list[bytes]]]] = {
