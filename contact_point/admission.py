@@ -68,7 +68,7 @@ _WEIGHT: Final = 0.1  # of the latest in the running mean
 _TELL_EVERY: Final = 10.0  # seconds between two lines of the log that say how many were sent away
 
 
-class UnavailableError(Exception):
+class NoPlaceError(Exception):
     """The message is not taken in now, and nothing was done: it may be sent again ``retry_after`` seconds from now."""
 
     def __init__(self, message: str, retry_after: int = RETRY_AFTER) -> None:
@@ -99,12 +99,12 @@ def in_time() -> None:
     """Refuse to go on with a message whose deadline has passed; where none was set, nothing is refused. For any thread.
 
     Raises:
-        UnavailableError: it has passed. Nothing was committed, and nothing may be.
+        NoPlaceError: it has passed. Nothing was committed, and nothing may be.
 
     """
     deadline = _DEADLINE.get()
     if deadline is not None and time.monotonic() > deadline.end:
-        raise UnavailableError(
+        raise NoPlaceError(
             "the message was not answered within its time, and nothing was done about it; this says nothing about whether "
             "there is a match"
         )
@@ -134,7 +134,7 @@ class Lane:
         """Refuse whoever would find no place in the line.
 
         Raises:
-            UnavailableError: it is full.
+            NoPlaceError: it is full.
 
         """
         if not self._free and len(self._line) >= self._longest:
@@ -147,7 +147,7 @@ class Lane:
         than places.
 
         Raises:
-            UnavailableError: the line is full, or the turn did not come in time; ``act`` was not begun.
+            NoPlaceError: the line is full, or the turn did not come in time; ``act`` was not begun.
             GoneError: ``gone`` said, when the turn came, that nobody waits for the answer; ``act`` was not begun.
             TimeoutError: ``act`` was not done by its deadline.
 
@@ -216,14 +216,14 @@ class Lane:
                 return
         self._free += 1
 
-    def send_away(self, error: Callable[[], UnavailableError]) -> None:
+    def send_away(self, error: Callable[[], NoPlaceError]) -> None:
         """Refuse everybody in the line."""
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
                 turn.set_exception(error())
 
-    def _unavailable(self) -> UnavailableError:
+    def _unavailable(self) -> NoPlaceError:
         """Return the refusal of one more, with the time at which a place will be free for it.
 
         Places come free one after the other, and each who was sent away before wants one too: whoever is told the same second
@@ -233,7 +233,7 @@ class Lane:
         before = len(self._line) + self._places - self._free
         self._promised = min(max(self._promised + each, now + before * each), now + LONGEST_RETRY)
         self._tell(now)
-        return UnavailableError(
+        return NoPlaceError(
             f"as many {self.name} are worked on here, and wait, as can be answered in time; nothing of this message was taken "
             "in, and this says nothing about whether there is a match",
             max(1, math.ceil(self._promised - now)),
@@ -275,7 +275,7 @@ class Lanes:
         """Let a message in whose head has come, until it is answered.
 
         Raises:
-            UnavailableError: the lane is full, or the service stops.
+            NoPlaceError: the lane is full, or the service stops.
 
         """
         if self._stopping:
@@ -294,11 +294,11 @@ class Lanes:
         """Count bytes that a message holds.
 
         Raises:
-            UnavailableError: all together hold too many.
+            NoPlaceError: all together hold too many.
 
         """
         if self._held + size > self._most:
-            raise UnavailableError(
+            raise NoPlaceError(
                 f"the messages that are read here hold {self._most} bytes together, as many as they may; send this one again"
             )
         self._held += size
@@ -318,8 +318,8 @@ class Lanes:
             each.hurry(ends)
 
 
-def _stopping() -> UnavailableError:
-    return UnavailableError(
+def _stopping() -> NoPlaceError:
+    return NoPlaceError(
         "this contact point is being stopped, and the message was not begun: it says nothing about whether there is a match"
     )
 
@@ -346,7 +346,7 @@ class Admission:
 
         Raises:
             SlowError: it came slower than :data:`LEAST_RATE`, or not within :data:`BEGIN_WITHIN`.
-            UnavailableError: there is no room for it, or the service stops.
+            NoPlaceError: there is no room for it, or the service stops.
 
         """
         body, loop = bytearray(), asyncio.get_running_loop()

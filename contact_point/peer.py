@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from contact_point import queried, service, tls, wire
-from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, SlowError, UnavailableError
+from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, NoPlaceError, SlowError
 from contact_point.hardening import drain, forget
 from contact_point.keys import KeysError
 from contact_point.nist.reading import KilledError
@@ -84,7 +84,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
     (NotContactPointError, 403, "3(3)", "3-3.INDIRECT", "call with the certificate of the card that was notified"),
     (SignatureRefusedError, 401, "9", "9.SIGNATURE", "sign it again with the key of the card; compare both clocks"),
     (WireError, 400, "4(7)", "4-7.FORMAT", "correct the message as docs/openapi.json describes it, and send it"),
-    (UnavailableError, 503, "4(1)", "4-1.UNAVAILABLE", AGAIN),
+    (NoPlaceError, 503, "4(1)", "4-1.UNAVAILABLE", AGAIN),
     (SlowError, 408, "4(7)", "4-7.SLOW", "send the whole message, signed anew, without a pause"),
     (ClientDisconnect, 400, "4(7)", "4-7.FORMAT", "send the whole message, signed anew"),
     (GoneError, 400, "4(7)", "4-7.FORMAT", "send the whole message, signed anew"),
@@ -104,7 +104,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str, str], ...]] = (
 
 TECHNICAL: Final = "a technical failure: this says nothing about whether there is a match"
 
-_TOLD: Final = (UnknownStandingError, UnavailableError)
+_TOLD: Final = (UnknownStandingError, NoPlaceError)
 """Of what is wrong here, this much is told: a list that the caller publishes, and that there is no place now."""
 
 QUERIES, ACTS, NOTES = "queries", "acts", "notes"
@@ -239,7 +239,7 @@ class _Desk:
         return response
 
     def _problem(self, error: Exception, signed: HttpRequest) -> Response:
-        if isinstance(error, UnavailableError):
+        if isinstance(error, NoPlaceError):
             return self._unavailable(error)
         problem = problem_of(error)
         if isinstance(error, NotContactPointError):
@@ -256,7 +256,7 @@ class _Desk:
             response.headers["Connection"] = "close"  # the rest of the body would be waited for (RFC 9110, 15.5.9)
         return response
 
-    def _unavailable(self, error: UnavailableError) -> Response:
+    def _unavailable(self, error: NoPlaceError) -> Response:
         """Return the refusal of a message that is not taken in now: signed once a second, for all of that second.
 
         It covers no request's signature, so it could be given to another request of that moment. Whoever stands where that can

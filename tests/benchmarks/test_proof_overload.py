@@ -25,10 +25,10 @@ def long():
 peer.lanes = long
 """
 _TIMELESS = """
-init = admission.UnavailableError.__init__
+init = admission.NoPlaceError.__init__
 def timeless(self, message, retry_after=0):
     init(self, message, 0)
-admission.UnavailableError.__init__ = timeless
+admission.NoPlaceError.__init__ = timeless
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from annex.parameters import Party
 from contact_point import admission, main, peer, queried, querying, wire
-from contact_point.admission import Deadline, GoneError, Lane, Lanes, SlowError, UnavailableError
+from contact_point.admission import Deadline, GoneError, Lane, Lanes, NoPlaceError, SlowError
 from pcsc.duties import Content
 from pcsc.messages import Conclusion, Determination, Query
 
@@ -77,7 +77,7 @@ def test_as_many_work_as_there_are_places_a_few_wait_and_the_next_is_told_when_t
         await until(lambda: work.begun == 2 and lane.waiting == 2)
         told = []
         for _ in range(600):
-            with pytest.raises(UnavailableError, match=FULL) as refused:
+            with pytest.raises(NoPlaceError, match=FULL) as refused:
                 await lane.run(work, soon(), here)
             told.append(refused.value.retry_after)
         work.end()
@@ -96,7 +96,7 @@ def test_what_waited_for_too_long_is_not_begun() -> None:
         lane, work = Lane("queries", 1, 1), Work()
         first = asyncio.create_task(lane.run(work, soon(), here))
         await until(lambda: work.begun == 1)
-        with pytest.raises(UnavailableError, match=FULL):
+        with pytest.raises(NoPlaceError, match=FULL):
             await lane.run(work, soon(begin=0.05), here)
         work.end()
         assert await first == "done"
@@ -125,7 +125,7 @@ def test_work_that_is_given_up_keeps_its_place_until_it_ends() -> None:
         lane, work = Lane("queries", 1, 0), Work()
         with pytest.raises(TimeoutError, match="when its sender stopped waiting"):
             await lane.run(work, soon(end=0.05), here)
-        with pytest.raises(UnavailableError, match=FULL):
+        with pytest.raises(NoPlaceError, match=FULL):
             lane.check()
         work.end()
         await until(lambda: lane._free == 1)
@@ -145,7 +145,7 @@ def test_a_line_of_queries_keeps_no_act_waiting() -> None:
         with lanes.admitted("queries") as taken:
             first = asyncio.create_task(taken.run(work, here))
             await until(lambda: work.begun == 1)
-            with pytest.raises(UnavailableError, match=FULL), lanes.admitted("queries"):
+            with pytest.raises(NoPlaceError, match=FULL), lanes.admitted("queries"):
                 pass
             with lanes.admitted("acts") as act:
                 assert await act.run(lambda: "determined", here) == "determined"
@@ -167,7 +167,7 @@ def test_a_body_is_read_as_far_as_it_may_be_long_and_held_as_far_as_there_is_roo
         with lanes.admitted("acts") as one, lanes.admitted("acts") as other:
             assert await one.body(parts(b"abc", b"def"), 100) == b"abcdef"
             assert await other.body(parts(b"ab", b"c", b"d"), 2) == b"abc"
-            with pytest.raises(UnavailableError, match="hold 10 bytes together, as many as they may"):
+            with pytest.raises(NoPlaceError, match="hold 10 bytes together, as many as they may"):
                 await other.body(parts(b"ab"), 100)
         with lanes.admitted("acts") as one:
             assert await one.body(parts(b"0123456789"), 100) == b"0123456789"
@@ -184,9 +184,9 @@ def test_told_to_stop_what_was_not_begun_is_handed_back_and_what_is_at_work_ends
             await until(lambda: lanes.waiting() == 1 and three.held == 2)
             lanes.stop()
             for each in (waiting, reading):
-                with pytest.raises(UnavailableError, match="is being stopped, and the message was not begun"):
+                with pytest.raises(NoPlaceError, match="is being stopped, and the message was not begun"):
                     await each
-            with pytest.raises(UnavailableError, match="is being stopped"), lanes.admitted("queries"):
+            with pytest.raises(NoPlaceError, match="is being stopped"), lanes.admitted("queries"):
                 pass
             work.end()
             assert await at_work == "done"
@@ -204,7 +204,7 @@ def test_4_1_a_query_past_its_deadline_is_refused_with_nothing_done_and_answered
     with main.opened(parties.us.settings.folder.root, gallery=True) as us:
         context = contextvars.copy_context()
         context.run(admission._DEADLINE.set, Deadline(0.0, 0.0))
-        with pytest.raises(UnavailableError, match="not answered within its time, and nothing was done about it"):
+        with pytest.raises(NoPlaceError, match="not answered within its time, and nothing was done about it"):
             context.run(queried.receive, us, message, body, main.clock())
         with us.store.transaction() as tx:
             assert tx.next_entry() == 0  # Art. 11(1): nothing was received
@@ -232,14 +232,14 @@ def test_4_1_a_deadline_that_passes_while_a_query_is_worked_on_leaves_nothing_ha
 
         late = replace(us, holdings=Late())  # type: ignore[arg-type]
         acted = pool.submit(context.run, queried.receive, late, message, wire.encode(message), main.clock())
-        with pytest.raises(UnavailableError, match="nothing was done about it"):
+        with pytest.raises(NoPlaceError, match="nothing was done about it"):
             acted.result(60)
         with us.store.transaction() as tx:
             assert (tx.next_entry(), tx.exchanges()) == (0, [])
 
 
 def test_4_1_what_is_not_taken_in_is_told_with_its_article_and_what_to_do() -> None:
-    told = peer.problem_of(UnavailableError("no place", 7))
+    told = peer.problem_of(NoPlaceError("no place", 7))
     assert (told.status, told.article, told.code, told.detail) == (503, "4(1)", "4-1.UNAVAILABLE", "no place")
     assert told.action == peer.AGAIN
     slow = peer.problem_of(SlowError("slow"))
