@@ -151,6 +151,8 @@ class _Line:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # it was idle for longer than connections are kept
         if self._streams is None:
             opening = asyncio.open_connection(
                 self._requests.host, self._requests.port, ssl=self._context, limit=1 << 20
