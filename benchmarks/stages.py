@@ -70,10 +70,16 @@ def probe() -> Probe:
     return pack_probe(template())
 
 
+def microseconds(benchmark: BenchmarkFixture, count: int) -> float:
+    """Return the median time that was measured, for each of so many."""
+    assert benchmark.stats is not None, "nothing was timed"
+    return round(1e6 * float(benchmark.stats.stats.median) / count, 3)
+
+
 def measure(benchmark: BenchmarkFixture, count: int, what: str, work: Callable[..., Any], *given: Any) -> Any:
     """Time some work, and keep its cost for each of so many, in microseconds, and the machine."""
     result = benchmark.pedantic(work, given, rounds=10, warmup_rounds=1)  # type: ignore[no-untyped-call]
-    benchmark.extra_info["us"] = round(1e6 * benchmark.stats.stats.median / count, 3)
+    benchmark.extra_info["us"] = microseconds(benchmark, count)
     benchmark.extra_info["each"] = what
     benchmark.extra_info["machine"] = machine.describe()
     return result
@@ -131,7 +137,7 @@ def test_twin(benchmark: BenchmarkFixture) -> None:
     rate = POLICY.false_positive_identification_rate
     found = benchmark.pedantic(naive.search, (searched, subjects, rate), rounds=1)  # type: ignore[no-untyped-call]
     assert [one.subject for one in found] == [0]
-    benchmark.extra_info.update(us=round(1e6 * benchmark.stats.stats.median / SMALL, 3), each="finger")
+    benchmark.extra_info.update(us=microseconds(benchmark, SMALL), each="finger")
 
 
 def slowly(print_: Template) -> naive.Finger:

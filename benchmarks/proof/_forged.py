@@ -40,7 +40,7 @@ class Shape:
     usages: tuple[x509.ObjectIdentifier, ...] = BOTH_ENDS
     signs: bool = True
     authority: bool = False
-    digest: hashes.HashAlgorithm = field(default_factory=hashes.SHA384)
+    digest: hashes.SHA256 | hashes.SHA384 = field(default_factory=hashes.SHA384)
     constraints: x509.NameConstraints | None = None
     path_length: int | None = None
     named: x509.Name = FORGED

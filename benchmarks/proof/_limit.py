@@ -39,7 +39,7 @@ def proved(at_once: int, told: Callable[[str], None], *, command: Sequence[str] 
     allowed = max(1, round(at_once * _SHARE))
     counts: dict[str, int | float | str] = {"at_once": at_once, "allowed": allowed}
     violations: list[str] = []
-    places: dict[str, Mapping[str, str] | None] = {"sqlite": {}}
+    places: dict[str, Mapping[str, str]] = {"sqlite": {}}
     server = _databases.on_server()
     if server is None:
         counts["left_out"] = "PostgreSQL is not installed"

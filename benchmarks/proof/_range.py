@@ -31,7 +31,7 @@ from tests.contact_point.proxies import proxying
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from contact_point.identity import Identity
 
@@ -39,6 +39,7 @@ PATH: Final = wire.PATHS[Reachability]
 
 _WAITS: Final = 5.0
 _NO_TIME: Final = timedelta()
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _REFUSED: Final = "Art. 9: refused a connection"
 
 
@@ -129,17 +130,19 @@ class Range:
             time.sleep(0.01)
         return "nothing was said"
 
-    def message(self, *, age: timedelta = _NO_TIME, key: SigningKey | None = None, **headers: str) -> bytes:
+    def message(
+        self, headers: Mapping[str, str] = _NO_HEADERS, *, age: timedelta = _NO_TIME, key: SigningKey | None = None
+    ) -> bytes:
         """Return a request that asks for a sign of life, signed, as it goes over the connection."""
         now = main.clock() - age
         body = wire.encode(Reachability(service.new_number(self.jp, now), now, service.new_salt()))
         signing = key or SigningKey.load(self.jp.settings.folder.signing_key)
         url = self.us.settings.address + PATH
         signed = wire.sign_request(url, body, signing, nonce=secrets.token_hex(16), now=now)
-        return post(PATH, body, **signed.headers, **headers)
+        return post(PATH, body, {**signed.headers, **headers})
 
 
-def post(path: str, body: bytes = b"{}", **headers: str) -> bytes:
+def post(path: str, body: bytes = b"{}", headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
     """Return a request as it goes over the connection."""
     named = {"host": "contact-point", "content-length": str(len(body)), "connection": "close", **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in named.items())

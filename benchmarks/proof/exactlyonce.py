@@ -32,6 +32,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, Self
@@ -119,7 +120,7 @@ class _Served:
     """A contact point in a process that is killed and started again."""
 
     def __init__(self, here: Settings, log: Path, command: Sequence[str]) -> None:
-        self._served = lambda: serving.served(here, log, command)
+        self._served = partial(serving.served, here, log, command)
         self._stack = ExitStack()
         self._pid = 0
 

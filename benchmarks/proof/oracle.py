@@ -194,9 +194,11 @@ class Timed(serving.Watched):
     seconds = 0.0
     shape = ""
 
-    def _send(self, state: State, request: HttpRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _send(
+        self, state: State, request: HttpRequest, body: bytes, within: float
+    ) -> tuple[int, dict[str, str], bytes]:
         begun = time.perf_counter()
-        status, headers, answer = super()._send(state, request, body)
+        status, headers, answer = super()._send(state, request, body, within)
         self.seconds = time.perf_counter() - begun
         self.shape = shape(status, headers, answer)
         return status, headers, answer

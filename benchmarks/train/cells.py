@@ -28,7 +28,8 @@ from benchmarks.train import descriptors as training
 from matcher import descriptors
 from matcher._compiled import bare_kernel
 from matcher._inverted import _cell_of, _nearest_of
-from matcher.cells import BOOKS, BRANCHES, DIMENSIONS, ENTRIES, LEAVES, VERSION, Cells, cells_of, halves_of, serialized
+from matcher.cells import BOOKS, BRANCHES, ENTRIES, LEAVES, VERSION, Cells, cells_of, halves_of, serialized
+from matcher.descriptors import DIMENSIONS
 from matcher.synthesis import population
 
 if TYPE_CHECKING:

@@ -167,7 +167,9 @@ def test_the_connection_that_is_idle_for_longest_makes_room_for_the_next(us_answ
 def test_told_to_stop_under_load_every_query_is_answered_or_handed_back_and_asked_again_comes_out_once(
     parties: Parties, tmp_path: Path
 ) -> None:
-    parties.amend(Party.US, "latent = 20\n", "latent = 1000\n")  # a slow machine is asked more before it has answered three
+    parties.amend(
+        Party.US, "latent = 20\n", "latent = 1000\n"
+    )  # a slow machine is asked more before it has answered three
     asking, callers = Asking(parties), 8
     asking.requests.prepare(callers * 3)
     sent: list[tuple[str, bytes, int]] = []

@@ -376,7 +376,8 @@ def mutual(a: Print, b: Print) -> NDArray[np.bool_]:
     """Return which pairs are similar, and none of the row or of the column more so."""
     similar = similarity(a, b)
     greatest = np.maximum(similar.max(axis=1, keepdims=True, initial=0), similar.max(axis=0, keepdims=True, initial=0))
-    return (similar > 0) & (similar >= greatest)
+    found: NDArray[np.bool_] = (similar > 0) & (similar >= greatest)
+    return found
 
 
 def missing(one: Print, deep: Real, mated: NDArray[np.intp], doubts: Doubts) -> tuple[NDArray[np.intp], Real]:
