@@ -155,7 +155,7 @@ def told(answer: bytes) -> str:
     status = head.split(b" ", 2)[1].decode()
     with suppress(ValueError):
         problem = json.loads(body)
-        return f"{status} {problem.get('title', '')} {problem.get('detail', '')}".strip()
+        return f"{status} {problem.get('code', '')} {problem.get('detail', '')}".strip()
     return f"{status} {body[:60].decode('latin-1')}".strip()
 
 
