@@ -66,7 +66,7 @@ LEAST: Final = 4.5
 CROPS: Final = (10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 100.0)
 """Percentiles of all times together above which times are left out: what else the machine did, and no part of the answer."""
 
-LEAK: Final = 0.002
+LEAK: Final = 0.01
 """Seconds that the control's service works longer where the person is excluded."""
 
 VARIES: Final = frozenset(
@@ -74,6 +74,7 @@ VARIES: Final = frozenset(
 )
 """Fields of body and headers that are another in every answer: number, time, salt, trace, nonce, and what is made of them."""
 
+_OF_THE_CONNECTION: Final = frozenset({"connection"})  # whether it ends, which follows from its age (tls.LIFE)
 _TURNS: Final = len(Reason)
 _CONTROL: Final = 10  # one of so many
 _FIRST: Final = 5  # queries after a change of the gallery, which have to take it in
@@ -212,7 +213,7 @@ class Timed(serving.Watched):
 
 def shape(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """Return an answer as one text: of what is another in each, the length alone."""
-    told = {name.lower(): value for name, value in headers.items()}
+    told = {name.lower(): value for name, value in headers.items() if name.lower() not in _OF_THE_CONNECTION}
     fields = {name: str(value) for name, value in json.loads(body).items()}
     shown = [
         f"{name}: {len(value)} characters" if name in VARIES else f"{name}: {value}"

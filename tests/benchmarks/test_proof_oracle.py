@@ -95,6 +95,7 @@ def test_an_answer_is_of_another_shape_by_its_status_its_headers_and_its_fields_
         oracle.shape(200, headers, body + b" "),
     )
     assert len({one, *others}) == 6
+    assert oracle.shape(200, headers | {"Connection": "close"}, body) == one  # of the connection, not of the answer
 
 
 def test_everybody_is_asked_for_in_each_way_once() -> None:
