@@ -140,14 +140,16 @@ def plan(tx: Transaction, exchange: Exchange, arrangement: Arrangement, *, doubt
 
     A hold whose stop is known better than by its stamps, as a clock was ahead when it began, is no longer for a further step.
     """
-    clock, before = tx.clock(), tx.planned(exchange.control_number).get(LAPSE_BELIEVED)
+    clock, planned = tx.clock(), tx.planned(exchange.control_number)
+    before = planned.get(LAPSE_BELIEVED)
     found = times(exchange, arrangement, condemn(tx, exchange), clock, doubted=doubted)
     if before is not None and clock is not None and (stop := found[LAPSE] or found[LAPSE_BELIEVED]) is not None:
         known = found[LAPSE_BELIEVED] is not None
         if known or stop > clock.passed + timedelta(days=arrangement.follow_up_days) + JUMP:
             found |= {LAPSE: None, LAPSE_BELIEVED: min(before, stop)}
     for what, at in found.items():
-        tx.plan(exchange.control_number, what, at)
+        if at != planned.get(what):
+            tx.plan(exchange.control_number, what, at)
 
 
 def condemn(tx: Transaction, exchange: Exchange) -> set[Content]:

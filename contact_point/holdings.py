@@ -122,10 +122,11 @@ class Holdings:
     def refresh(self) -> None:
         """Take in what was enrolled or removed since the last time, by whatever process."""
         with self._lock:
+            with self._store.reading() as tx:
+                if tx.revision() == self._revision:
+                    return
             with self._store.transaction() as tx:
                 revision = tx.revision()
-                if revision == self._revision:
-                    return
                 changed = list(tx.changed_since(self._revision))
             self._views.clear()
             # New ones, so that a search under way keeps those that it has.

@@ -172,7 +172,7 @@ def _record_refusal(here: Installation, message: Message, body: bytes, error: Ex
 
 
 def _received(here: Installation, message: Message) -> Received | None:
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         return tx.received(message.control_number)
 
 
@@ -262,7 +262,7 @@ def answer_query(here: Installation, query: Query, body: bytes, committed: str, 
 
 
 def _admit(here: Installation, query: Query, now: datetime) -> None:
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         made = service.made_today(here, tx, Side.QUERIED, query.search, now)
     settings = here.settings
     life.receive_query(query, settings.arrangement(now), made_today=made, now=now, agreement=settings.agreement)

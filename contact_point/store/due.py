@@ -59,16 +59,26 @@ _SPOILED: Final = timedelta(minutes=15)
 class Dues(Part):
     """What is due, in a transaction."""
 
+    # What was read once in this transaction: the clock, and what is due of no exchange.
+    _clock: Clock | None = None
+    _of_none: dict[str, datetime] | None = None
+
     def plan(self, exchange: str, what: str, at: datetime | None) -> None:
         """Make ``what`` due for an exchange at a time, in place of any other time; None takes it away."""
+        self._of_none = None
         self._connection.execute(DUE.delete().where((DUE.c.exchange == exchange) & (DUE.c.what == what)))
         if at is not None:
             self._connection.execute(DUE.insert(), {"exchange": exchange, "what": what, "at": moment(at)})
 
     def planned(self, exchange: str) -> dict[str, datetime]:
         """Return what is due for an exchange, by name, and when."""
+        if not exchange and self._of_none is not None:
+            return dict(self._of_none)
         rows = self._connection.execute(DUE.select().where(DUE.c.exchange == exchange).order_by(DUE.c.at, DUE.c.what))
-        return {row.what: datetime.fromisoformat(row.at) for row in rows}
+        found = {row.what: datetime.fromisoformat(row.at) for row in rows}
+        if not exchange:
+            self._of_none = dict(found)
+        return found
 
     def due_before(self, at: datetime) -> list[Due]:
         """Return what is due before a time, longest first; nothing is claimed."""
@@ -86,15 +96,15 @@ class Dues(Part):
     def done(self, due: Due) -> None:
         """Take away what was claimed; what was planned again since, for another time, stays."""
         same = (DUE.c.exchange == due.exchange) & (DUE.c.what == due.what) & (DUE.c.at == moment(due.at))
+        self._of_none = None
         self._connection.execute(DUE.delete().where(same))
 
     def clock(self) -> Clock | None:
         """Return the clock as it was last kept, or None before the first time."""
-        row = self._connection.execute(CLOCK.select()).first()
-        if row is None:
-            return None
-        seen, least = (datetime.fromisoformat(each) for each in (row.seen, row.least))
-        return Clock(seen, row.alarmed, row.reason, least)
+        if self._clock is None and (row := self._connection.execute(CLOCK.select()).first()) is not None:
+            seen, least = (datetime.fromisoformat(each) for each in (row.seen, row.least))
+            self._clock = Clock(seen, row.alarmed, row.reason, least)
+        return self._clock
 
     def keep_clock(self, clock: Clock) -> None:
         """Keep the clock as it is now seen.
@@ -102,6 +112,7 @@ class Dues(Part):
         Where it is believed, queries that were counted on no day, or on one that is still to come, count on its day: so none
         counts nowhere (Article 4(7)).
         """
+        self._clock = clock
         self._connection.execute(CLOCK.delete())
         row = {"row": _ROW, "alarmed": clock.alarmed, "reason": clock.reason}
         row |= {"seen": moment(clock.seen), "least": moment(clock.least)}

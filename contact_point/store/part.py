@@ -39,7 +39,9 @@ class Part:
         self._records = records
         self._put = put
         self._snapshot = snapshot
-        self._opened: dict[int, bytes] = {}  # keys of exchanges, by slot, for as long as the transaction
+        # What was read once is not read again in the transaction, in which nobody else writes.
+        self._opened: dict[int, bytes] = {}  # keys of exchanges, by slot
+        self._slot_by_number: dict[str, int] = {}  # slots of exchanges, by control number
         self.stepped: dict[str, Exchange] = {}
         """The exchanges that were opened or took a step in this transaction, as they stand."""
 
@@ -56,11 +58,13 @@ class Part:
 
     def _key_of(self, control_number: str) -> bytes:
         """Return the key that an exchange and its record rest under."""
-        where = EXCHANGE.c.control_number == control_number
-        slot: int | None = self._connection.execute(select(EXCHANGE.c.slot).where(where)).scalar()
-        if slot is None:
-            raise UnknownExchangeError(f"there is no exchange {control_number!r} here")
-        return self._key_in(slot)
+        if control_number not in self._slot_by_number:
+            where = EXCHANGE.c.control_number == control_number
+            slot: int | None = self._connection.execute(select(EXCHANGE.c.slot).where(where)).scalar()
+            if slot is None:
+                raise UnknownExchangeError(f"there is no exchange {control_number!r} here")
+            self._slot_by_number[control_number] = slot
+        return self._key_in(self._slot_by_number[control_number])
 
     def _key_in(self, slot: int) -> bytes:
         """Return the key of an exchange by its slot."""

@@ -37,8 +37,14 @@ _TOGETHER: Final = ENTRY.outerjoin(EXCHANGE, ENTRY.c.exchange == EXCHANGE.c.cont
 class Record(Part):
     """The record in a transaction."""
 
+    # What was appended last in this transaction, and the tree that it stands in, with the number of its first entry.
+    _last: Recorded | None = None
+    _tree: tuple[str, int, Frontier] | None = None
+
     def next_entry(self) -> int:
         """Return the number of the next entry."""
+        if self._last is not None:
+            return self._last.number + 1
         last = self._connection.execute(select(func.max(ENTRY.c.number))).scalar()
         return 0 if last is None else last + 1
 
@@ -50,15 +56,18 @@ class Record(Part):
             UnknownExchangeError: its exchange is not there, under whose key it would rest.
 
         """
-        before = self._connection.execute(ENTRY.select().where(ENTRY.c.number == entry.number - 1)).first()
+        before = self._last
+        if before is None:
+            row = self._connection.execute(ENTRY.select().where(ENTRY.c.number == entry.number - 1)).first()
+            before = None if row is None else _emptied(row)
         key, trace = self._key_of(entry.exchange), None
         if entry.trace:
             trace = seal(key, f"{trace_salt}{entry.trace}".encode(), bound_to=_trace_place(entry.number))
             entry = replace(entry, trace=records.commitment(trace_salt, entry.trace.encode()))
-        place = records.append(None if before is None else _emptied(before), entry, salt)
+        place = records.append(before, entry, salt)
         sealed = seal(key, f"{place.salt}{place.body}".encode(), bound_to=_entry_place(place.number))
-        row = {"number": place.number, "tree": place.tree, "exchange": entry.exchange, "sealed": sealed}
-        self._connection.execute(ENTRY.insert(), row | {"leaf": place.leaf, "trace": trace})
+        values = {"number": place.number, "tree": place.tree, "exchange": entry.exchange, "sealed": sealed}
+        self._connection.execute(ENTRY.insert(), values | {"leaf": place.leaf, "trace": trace})
         self._grow(place)
 
     def take(self, place: Recorded, exchange: str | None, trace: str) -> None:
@@ -89,19 +98,25 @@ class Record(Part):
 
     def _grow(self, place: Recorded) -> None:
         """Take a new leaf into the compact range of its tree."""
-        row = self._connection.execute(TREE.select().where(TREE.c.name == place.tree)).first()
-        first = place.number if row is None else row.first_entry
-        frontier = Frontier.empty() if row is None else Frontier.of(row.frontier)
+        if self._tree is None or self._tree[0] != place.tree:
+            row = self._connection.execute(TREE.select().where(TREE.c.name == place.tree)).first()
+            first = place.number if row is None else row.first_entry
+            frontier = Frontier.empty() if row is None else Frontier.of(row.frontier)
+        else:
+            _, first, frontier = self._tree
         if first + frontier.size != place.number:
             raise RecordError(
                 f"the tree {place.tree} of the record ends before entry {first + frontier.size}, and entry {place.number} is "
                 "to follow: one of the two was changed: verify the record against the other contact point's checkpoints"
             )
-        grown = frontier.append(bytes.fromhex(place.leaf)).text()
-        if row is None:
-            self._connection.execute(TREE.insert(), {"name": place.tree, "first_entry": first, "frontier": grown})
+        grown = frontier.append(bytes.fromhex(place.leaf))
+        if frontier.size:
+            self._connection.execute(TREE.update().where(TREE.c.name == place.tree), {"frontier": grown.text()})
         else:
-            self._connection.execute(TREE.update().where(TREE.c.name == place.tree), {"frontier": grown})
+            self._connection.execute(
+                TREE.insert(), {"name": place.tree, "first_entry": first, "frontier": grown.text()}
+            )
+        self._last, self._tree = records.expire(place), (place.tree, first, grown)
 
     def record(self) -> Iterator[Recorded]:
         """Yield the record from its first entry.
@@ -251,6 +266,7 @@ class Record(Part):
         self._connection.execute(EXCHANGE.delete().where(EXCHANGE.c.control_number == exchange))
         if slot is not None:
             self._opened.pop(slot, None)
+        self._slot_by_number.pop(exchange, None)
         self.stepped.pop(exchange, None)
         return slot
 
