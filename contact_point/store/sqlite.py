@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOR_READERS: Final = 1.0  # seconds that a checkpoint waits for readers, and keeps writers waiting
+_SAID: Final = "pcsc_said"  # what a connection was told that holds until it is told otherwise
 
 
 class SQLite:
@@ -41,8 +42,14 @@ class SQLite:
 
     def _begin(self, connection: Connection) -> None:
         wait = connection.get_execution_options().get(WAIT, self._patience)
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round((self._patience if wait is None else wait) * 1000)}")
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if wait is None else 'OFF'}")
+        said = (
+            f"busy_timeout = {round((self._patience if wait is None else wait) * 1000)}",
+            f"query_only = {wait is None:d}",
+        )
+        if connection.info.get(_SAID) != said:
+            for pragma in said:
+                connection.exec_driver_sql(f"PRAGMA {pragma}")
+            connection.info[_SAID] = said
         connection.exec_driver_sql("BEGIN" if wait is None else "BEGIN IMMEDIATE")
 
     def checkpoint(self) -> bool:
@@ -52,6 +59,7 @@ class SQLite:
         """
         try:
             with closing(self.engine.raw_connection()) as connection:
+                connection.info.pop(_SAID, None)
                 cursor = connection.cursor()
                 cursor.execute(f"PRAGMA busy_timeout = {round(min(self._patience, _FOR_READERS) * 1000)}")
                 cursor.execute("PRAGMA query_only = OFF")
