@@ -6,6 +6,7 @@ is decoded, in the jail, and that is a small one. Persons are synthetic; the fir
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from contact_point import installation, main, service, wire
+from contact_point import delivery, installation, main, service, wire
 from contact_point.demonstration import designate
 from contact_point.identity import Identity
 from contact_point.installation import Plan
@@ -72,13 +73,15 @@ def probe(person: int) -> Print:
     return Print(image, marked, measure(image, marked))
 
 
-def enrol(here: Installation) -> None:
-    """Enrol the person whom queries find."""
+def enrol(root: Path) -> Settings:
+    """Enrol the person whom queries find at the contact point in a folder, and return its settings."""
     finger = synthesis.Finger(_SEED, person=ENROLLED)
     image = Image(finger.image(0, width=_WIDTH, height=_HEIGHT), 500.0)
     template = finger.template(0, width=_WIDTH, height=_HEIGHT)
     impression = Impression(write_iso19794_2([template]), images.write_png(image))
-    service.enrol(here, [subject("someone", impression)])
+    with main.opened(root) as here:
+        service.enrol(here, [subject("someone", impression)])
+        return here.settings
 
 
 def why(party: Party, case: str = "case-1") -> Justification:
@@ -188,6 +191,17 @@ def asking(root: Path) -> Iterator[tuple[Installation, Watched]]:
         here = stack.enter_context(main.opened(root))
         way = stack.enter_context(Watched(here.settings))
         yield replace(here, other=way), way
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Say nothing of checkpoints that were not exchanged while a contact point was away: the next ones are."""
+    log = logging.getLogger(delivery.__name__)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 class Numbered:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import resource
 import signal
@@ -47,7 +46,7 @@ from pcsc.exchange import State
 from pcsc.messages import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from contact_point.service import Installation, Transport
@@ -86,11 +85,9 @@ def proved(
     with tempfile.TemporaryDirectory(prefix="pcsc-") as folder, ExitStack() as stack:
         folders = {party: Path(folder) / party for party in Party}
         serving.set_up(folders)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            found = us.settings
+        found = serving.enrol(folders[Party.US])
         jp, way = stack.enter_context(serving.asking(folders[Party.JP]))
-        stack.enter_context(_unlogged())
+        stack.enter_context(serving.unlogged())
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with ThreadPoolExecutor(clients) as copies, _Served(found, Path(folder) / "US.log", command) as server:
             lossy = _Lossy(way, copies)
@@ -103,17 +100,6 @@ def proved(
         return Outcome(
             {"queries": n, "clients": clients, **outcome.counts, "server_cpu_seconds": round(seconds, 1)}, outcome[1]
         )
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """Say nothing of checkpoints that were not exchanged while the server was down: the next ones are."""
-    log = logging.getLogger(delivery.__name__)
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 class _Served:

@@ -256,9 +256,7 @@ def _session(
         small = "a small disk" not in account.left_out
         folders = {party: disk / "contact-point" for party, disk in disks.items()}
         serving.set_up(folders, {} if server is None else {Party.US: server.url(server.fresh())})
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            settings = us.settings
+        settings = serving.enrol(folders[Party.US])
         with serving.asking(folders[Party.JP]) as (jp, way):
             asker = _Asker(account, jp, way)
             with serving.served(settings, Path(folder) / "US.log", command) as pid:

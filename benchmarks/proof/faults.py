@@ -24,7 +24,6 @@ Then the last queries are finished, the service is stopped, the contact point is
 from __future__ import annotations
 
 import contextlib
-import logging
 import tempfile
 import threading
 import time
@@ -117,7 +116,7 @@ def proved(
 ) -> Outcome:
     """Do as :func:`prove` does, with the US contact point served by another command, or only some kinds of fault."""
     account = Account(told)
-    with _unlogged():
+    with serving.unlogged():
         if "disk" in kinds:
             _left_out(account, "disk", lambda: _disk(account, -(-n // _FULL_FOR), command, between))
         if {"restart", "failover"} & set(kinds):
@@ -125,17 +124,6 @@ def proved(
             over = "failover" in kinds
             _left_out(account, "PostgreSQL", lambda: _server(account, restarts, command, between, failover=over))
     return account.outcome()
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """Say nothing of checkpoints that were not exchanged while a fault lasted: the next ones are."""
-    log = logging.getLogger(delivery.__name__)
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 def _left_out(account: Account, name: str, session: Callable[[], None]) -> None:
@@ -204,9 +192,7 @@ def _session(
     """Load a contact point while faults befall it, then read both records."""
     with ExitStack() as stack:
         serving.set_up(folders, databases)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            found = us.settings
+        found = serving.enrol(folders[Party.US])
         jp, way = stack.enter_context(serving.asking(folders[Party.JP]))
         load = _Load(jp, way)
         with serving.served(found, folders[Party.JP].parent / "US.log", command):

@@ -28,7 +28,6 @@ from annex.parameters import Party
 from benchmarks.proof import Outcome
 from benchmarks.proof import _load as load
 from benchmarks.proof import _serving as serving
-from contact_point import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,9 +97,7 @@ def proved(n: int, told: Callable[[str], None], *, fault: str = "") -> Outcome:
     with tempfile.TemporaryDirectory(prefix="pcsc-") as folder, ExitStack() as stack:
         folders = {party: Path(folder) / party for party in Party}
         serving.set_up(folders)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            found = us.settings
+        found = serving.enrol(folders[Party.US])
         notes = folders[Party.US] / "took"
         notes.write_bytes(bytes(16))
         with load.on(ours):

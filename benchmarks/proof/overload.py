@@ -33,7 +33,6 @@ from benchmarks.proof import Outcome
 from benchmarks.proof import _load as load
 from benchmarks.proof import _serving as serving
 from benchmarks.proof._load import Heard
-from contact_point import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,9 +63,7 @@ def proved(n: int, told: Callable[[str], None], *, command: Sequence[str] = serv
     with tempfile.TemporaryDirectory(prefix="pcsc-") as folder, ExitStack() as stack:
         folders = {party: Path(folder) / party for party in Party}
         serving.set_up(folders)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            found = us.settings
+        found = serving.enrol(folders[Party.US])
         with load.on(ours):
             pid = stack.enter_context(serving.served(found, Path(folder) / "US.log", command))
         callers = stack.enter_context(load.Callers(folders[Party.JP], len(theirs), theirs))

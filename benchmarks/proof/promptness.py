@@ -112,9 +112,7 @@ def proved(
     with tempfile.TemporaryDirectory(prefix="pcsc-") as folder, ExitStack() as stack:
         folders = {party: Path(folder) / party for party in Party}
         serving.set_up(folders)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
-            found = us.settings
+        found = serving.enrol(folders[Party.US])
         with main.opened(folders[Party.JP]) as jp:
             stack.enter_context(serving.served(jp.settings, Path(folder) / "JP.log"))
         stack.enter_context(serving.served(found, Path(folder) / "US.log", command))

@@ -128,8 +128,7 @@ def played(
     with tempfile.TemporaryDirectory(prefix="pcsc-") as folder, ExitStack() as stack:
         folders = {party: Path(folder) / party for party in Party}
         serving.set_up(folders)
-        with main.opened(folders[Party.US]) as us:
-            serving.enrol(us)
+        serving.enrol(folders[Party.US])
         found = _telling(folders[Party.US])
         pid = stack.enter_context(serving.served(found, Path(folder) / "US.log", command))
         us = stack.enter_context(main.opened(folders[Party.US]))

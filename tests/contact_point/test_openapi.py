@@ -112,7 +112,7 @@ def fields(value: Any) -> set[str]:
 def caller(parties: Parties) -> Iterator[Caller]:
     """Return who calls a US contact point that holds one person and has answered one query."""
     parties.amend(Party.US, "latent = 20", "latent = 100000")
-    serving.enrol(parties.us)
+    serving.enrol(parties.us.settings.folder.root)
     jp, way = parties.jp.settings, Listening(parties.jp.other)
     assert jp.other is not None
     with parties.answering(Party.US), requests.Session() as session:
