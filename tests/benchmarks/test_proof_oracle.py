@@ -37,6 +37,7 @@ def asked(*seconds: tuple[Reason, float]) -> list[oracle.Asked]:
     return [oracle.Asked(0, reason, each, "") for reason, each in seconds]
 
 
+@pytest.mark.long
 def test_4_4_answers_that_find_nobody_are_alike_and_a_service_that_works_longer_is_found() -> None:
     outcome = oracle.proved(N, print, control=oracle.leaking(0.2), at_once=5)
     expected = {"queries": N, "shapes": 1, "climbing_steps": N // 2, "climbing_matches": 0}

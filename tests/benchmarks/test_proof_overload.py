@@ -32,6 +32,7 @@ admission.NoPlaceError.__init__ = timeless
 """
 
 
+@pytest.mark.long
 def test_4_1_of_ten_times_the_capacity_all_are_answered_or_told_when_to_come_back() -> None:
     counts = overload.proved(N, print).counts
     assert {name: counts[name] for name in ("others", "without_a_time")} == {"others": 0, "without_a_time": 0}
