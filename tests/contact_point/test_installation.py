@@ -315,9 +315,9 @@ def test_9_a_new_signing_key_is_on_the_card_with_its_signature_of_the_arrangemen
 def test_9_a_renewal_that_was_cut_short_is_done_again(us: Settings) -> None:
     SigningKey.create(us.folder.signing_key.with_suffix(".new"))
     key = SigningKey.load(us.folder.signing_key).public_pem.decode()
-    remember(us.folder, FormerKey(us.uri, key, NOW))
+    remember(us.folder, FormerKey(us.uri, key, NOW, us.party))
     renew_signing_key(us, NOW + timedelta(days=1))
-    assert read(us.folder.root).former == (FormerKey(us.uri, key, NOW + timedelta(days=1)),)
+    assert read(us.folder.root).former == (FormerKey(us.uri, key, NOW + timedelta(days=1), us.party),)
 
 
 def test_9_a_file_of_former_keys_that_is_damaged_is_told(us: Settings) -> None:
