@@ -172,8 +172,8 @@ def test_4_7_the_day_of_the_restoration_counts_as_used_and_nobody_is_answered_fo
     tomorrow = datetime.combine(now.date() + timedelta(days=1), time(1), UTC)
     with main.opened(tmp_path / "again") as again, again.store.transaction() as tx:
         with pytest.raises(QuotaError, match=r"this contact point was restored today, .*count as used"):
-            service.made_today(tx, Side.QUERIED, Search.TENPRINT, now)
-        assert service.made_today(tx, Side.QUERIED, Search.TENPRINT, tomorrow) == 0
+            service.made_today(again, tx, Side.QUERIED, Search.TENPRINT, now)
+        assert service.made_today(again, tx, Side.QUERIED, Search.TENPRINT, tomorrow) == 0
         with pytest.raises(NoAnswerError, match=r"restored a few minutes ago.*\(Art\. 9\)"):
             service.check_fresh(tx, now + 2 * wire.MAX_AGE - timedelta(minutes=1))
         service.check_fresh(tx, now + 2 * wire.MAX_AGE + timedelta(minutes=1))
