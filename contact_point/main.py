@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from contact_point import delivery, disposal, due, expiry, installation, operation, settings, telemetry, tls, witness
-from contact_point.hardening import harden
+from contact_point.hardening import give_back, harden
 from contact_point.holdings import Holdings
 from contact_point.identity import Identity
 from contact_point.keys import KeySlots, SigningKey
@@ -230,6 +230,7 @@ def _ticking(here: Installation, worker: Worker) -> Iterator[None]:
         lambda: _resume(here),
         lambda: _catch_up(here),
         lambda: _look(here),
+        give_back,
     )
 
     def tick() -> None:

@@ -281,6 +281,10 @@ RULES: Final = {
         "the particular circumstances are those of another case",
         "照会の理由となる個別の事情の記載が他の事件のものと同一である。",
     ),
+    "4-1.OUTAGE": Term("the times of an outage are not right", "停止の開始又は終了の時刻が正しくない。"),
+    "4-1.UNAVAILABLE": Term(
+        "the contact point is announced to be out of service", "連絡部局の業務の停止が通知されている。"
+    ),
     "4-4.QUALITY": Term("the print cannot be compared", "指紋情報が照合に堪えない。一致しない旨の回答ではない。"),
     "4-4.TECH": Term(
         "no answer could be given", "技術上の理由により回答することができない。一致しない旨の回答ではない。"

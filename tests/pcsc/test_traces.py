@@ -755,7 +755,7 @@ def test_a_purpose_that_is_not_stated_and_a_law_that_is_not_cited_are_none() -> 
 
 def test_another_outcome_or_clause_than_the_rules_give_is_told(trace: Trace) -> None:
     for changed in (
-        replace(trace, clause="4(1)"),
+        replace(trace, clause="4(2)"),
         replace(trace, outcome=dict(trace.outcome) | {"admitted": "perhaps"}),
     ):
         assert again(changed) != changed
