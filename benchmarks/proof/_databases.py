@@ -66,13 +66,17 @@ class OnServer:
         self._server.run(f"CREATE DATABASE {to} TEMPLATE {of} OWNER pcsc")
 
 
-def on_server() -> OnServer | None:
-    """Return databases on the one server of this process; None where PostgreSQL is not installed."""
+def on_server(*, durable: bool = False) -> OnServer | None:
+    """Return databases on the one server of this process; None where PostgreSQL is not installed.
+
+    Unless it is to be ``durable``, the server, which is not killed, waits for no disk from then on.
+    """
     try:
         from tests.contact_point import databases  # noqa: PLC0415 - psycopg and the server are installed where they are wanted
     except ImportError:
         return None
     if (server := databases.server()) is None:
         return None
-    server.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+    if not durable:
+        server.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     return OnServer(server)

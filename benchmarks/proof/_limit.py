@@ -40,7 +40,7 @@ def proved(at_once: int, told: Callable[[str], None], *, command: Sequence[str] 
     counts: dict[str, int | float | str] = {"at_once": at_once, "allowed": allowed}
     violations: list[str] = []
     places: dict[str, Mapping[str, str]] = {"sqlite": {}}
-    server = _databases.on_server()
+    server = _databases.on_server(durable=True)
     if server is None:
         counts["left_out"] = "PostgreSQL is not installed"
     else:
