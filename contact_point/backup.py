@@ -28,7 +28,7 @@ from contact_point.parsing import first_fault
 from contact_point.store import ContentGoneError
 from pcsc import duties, retention
 from pcsc.errors import RecordError
-from pcsc.exchange import Exchange
+from pcsc.exchange import Exchange, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -176,9 +176,10 @@ class _Lines:
 
     def _contents(self) -> Iterator[list[Any]]:
         """Yield what ends with the record alone: Articles 8(1), 8(2), 8(9) end everything else earlier."""
+        lasting = {side: duties.lasting(side) for side in Side}
         for held in self._tx.held():
             exchange = self._exchanges.get(held.exchange)
-            if exchange is None or held.condemned or held.kind not in duties.lasting(exchange.side):
+            if exchange is None or held.condemned or held.kind not in lasting[exchange.side]:
                 continue
             try:
                 content = self._tx.content(held.exchange, held.kind, number=held.number)

@@ -94,9 +94,11 @@ def _check_away(here: Installation, message: Message, now: datetime) -> None:
         WaitingError: it waits.
 
     """
-    with here.store.transaction() as tx:
+    if isinstance(message, OutageNotice):
+        return
+    with here.store.reading() as tx:
         until = service.out_until(tx, due.AWAY, now)
-    if until is not None and not isinstance(message, OutageNotice):
+    if until is not None:
         raise WaitingError(
             f"the other contact point announced that it is out of service until {until:%Y-%m-%d %H:%M} UTC (Art. 4(1)): "
             f"{message.control_number} is kept, and a running service sends it then; `pcsc outage list` says why"

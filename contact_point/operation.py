@@ -117,28 +117,17 @@ class Watch:
         """
         self._lanes = lanes
 
-        async def counting(
-            scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-        ) -> None:
-            if scope["type"] != "http":
-                await application(scope, receive, send)
-                return
-            status, begun = 0, time.monotonic()
-
-            async def sent(message: Message) -> None:
-                nonlocal status
-                status = message.get("status", status)
-                await send(message)
-
+        def begun(route: str) -> Callable[[str], None]:
+            since = time.monotonic()
             self._under_way.inc()
-            try:
-                await application(scope, receive, sent)
-            finally:
-                self._under_way.dec()
-                route = ROUTES.get(scope["path"], "other")
-                self._requests.labels(route, outcome(status)).observe(time.monotonic() - begun)
 
-        return counting
+            def ended(outcome: str) -> None:
+                self._under_way.dec()
+                self._requests.labels(route, outcome).observe(time.monotonic() - since)
+
+            return ended
+
+        return observed(application, begun)
 
     # Health
 
@@ -209,7 +198,35 @@ class Watch:
                     self._deletions.labels(entry.article).observe(delay.total_seconds())
 
 
-def outcome(status: int) -> str:
+def observed(application: Application, begun: Callable[[str], Callable[[str], None]]) -> Application:
+    """Return the application; of each request ``begun`` is told the resource, and what it returns the outcome.
+
+    Both are words of this program: :data:`ROUTES`, and answered, refused, unavailable or lost.
+    """
+
+    async def observing(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        status = 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        ended = begun(ROUTES.get(scope["path"], "other"))
+        try:
+            await application(scope, receive, sent)
+        finally:
+            ended(_outcome(status))
+
+    return observing
+
+
+def _outcome(status: int) -> str:
     """Return the class of an outcome; "lost" where the request ended without an answer."""
     classes = {2: "answered", 4: "refused", 5: "unavailable"}
     return classes.get(status // 100, "lost")

@@ -74,7 +74,7 @@ def receive(here: Installation, message: OutageNotice, body: bytes, committed: s
 
 def announced(here: Installation, now: datetime) -> list[OutageNotice]:
     """Return the notices of either contact point that count and are not over, earliest first."""
-    with here.store.transaction() as tx:
+    with here.store.reading() as tx:
         numbers = [each.control_number for each in tx.exchanges() if each.article == _NOTICE]
     notices = [each for number in numbers for each in correspondence.read(here, number)]
     found = [each for each in notices if isinstance(each, OutageNotice)]

@@ -14,15 +14,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from contact_point.operation import ROUTES, outcome
+from contact_point.operation import observed
 from contact_point.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.trace import Tracer
 
-    from contact_point.operation import Application, Message
+    from contact_point.operation import Application
     from contact_point.settings import Telemetry
 
 SERVICE: Final = "pcsc"
@@ -91,26 +91,14 @@ def traced(application: Application, tracer: Tracer) -> Application:
     from opentelemetry.context import Context  # noqa: PLC0415 - where it is asked for alone
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
-    async def tracing_(
-        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
-        if scope["type"] != "http":
-            await application(scope, receive, send)
-            return
-        status = 0
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        route = ROUTES.get(scope["path"], "other")
+    def begun(route: str) -> Callable[[str], None]:
         # A context of its own: a caller's header is no parent of it, and carries nothing to the collector.
         span = tracer.start_span(route, Context(), SpanKind.SERVER, {"pcsc.resource": route})
-        try:
-            await application(scope, receive, sent)
-        finally:
-            span.set_attribute("pcsc.outcome", outcome(status))
+
+        def ended(outcome: str) -> None:
+            span.set_attribute("pcsc.outcome", outcome)
             span.end()
 
-    return tracing_
+        return ended
+
+    return observed(application, begun)

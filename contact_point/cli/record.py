@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pcsc.records import Direction, Recorded, Verification
 
 
+Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) before which it ends.")]
+
+
 @record_app.command("verify")
 def record_verify(
     file: Annotated[
@@ -407,9 +410,7 @@ def record_reconcile(
             formats=["%Y-%m-%d"], help="The first day (UTC); by default two years ago: before, terms have ended."
         ),
     ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) before which it ends.")
-    ] = None,
+    until: Until = None,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -447,9 +448,7 @@ def record_anomalies(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC); by default thirty days ago."),
     ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day (UTC) before which it ends.")
-    ] = None,
+    until: Until = None,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
