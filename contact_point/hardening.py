@@ -23,7 +23,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from itertools import repeat
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,17 +103,6 @@ def forget(error: BaseException) -> None:
         if each.__traceback__ is not None:
             traceback.clear_frames(each.__traceback__)
             each.__traceback__ = None
-
-
-def drain() -> None:
-    """Overwrite the small blocks that numpy keeps for its next arrays, seven of each size below 1 kB. Costs about 1 ms."""
-    import numpy as np  # noqa: PLC0415 - the commands that hold no print start without it
-
-    list(map(np.zeros, _NUMPY_KEEPS, repeat(np.uint8)))
-
-
-_NUMPY_KEEPS: Final = tuple(size for size in range(1, 1024) for _ in range(7))
-"""Bytes of each block; numpy 2.4, core/src/multiarray/alloc.c."""
 
 
 def give_back() -> None:

@@ -21,9 +21,9 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from contact_point import queried, service, tls, wire
+from contact_point import arrays, queried, service, tls, wire
 from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, NoPlaceError, SlowError
-from contact_point.hardening import drain, forget
+from contact_point.hardening import forget
 from contact_point.keys import KeysError
 from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
@@ -205,10 +205,8 @@ class _Desk:
         return take
 
     def _receive(self, kind: type[Message], signed: HttpRequest, body: bytes, caller: State) -> bytes:
-        try:
+        with arrays.unkept():  # Art. 8(1)
             return self._taken_in(kind, signed, body, caller)
-        finally:
-            drain()  # Art. 8(1)
 
     def _taken_in(self, kind: type[Message], signed: HttpRequest, body: bytes, caller: State) -> bytes:
         now = self._clock()

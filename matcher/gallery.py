@@ -22,6 +22,7 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from weakref import WeakSet, finalize
@@ -426,7 +427,11 @@ class Gallery:
     # --- the stages --------------------------------------------------------------------------------------------------
 
     def _each(self, work: Callable[[_Part], _Result], parts: Iterable[_Part]) -> list[_Result]:
-        return list(map(work, parts) if self._pool is None else self._pool.map(work, parts))
+        if self._pool is None:
+            return list(map(work, parts))
+        # What holds for who asks holds for the threads too, such as where numpy takes the memory of arrays from.
+        contexts = iter(copy_context, None)
+        return list(self._pool.map(lambda part, context: context.run(work, part), parts, contexts))
 
     def _packed(self, templates: list[Template]) -> list[tuple[Packed, NDArray[np.uint32]]]:
         """Return prints as the kernels read them, with the codes of their minutiae in the inverted file."""
