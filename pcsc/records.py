@@ -19,7 +19,7 @@ import hmac
 import json
 import re
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -127,13 +127,19 @@ class Entry:
 
     def canonical(self) -> str:
         """Return the one JSON text of this entry, which the record commits to."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain)
 
 
-def _text(value: object) -> str:
-    """Return a time as ISO 8601."""
+_FIELDS: Final = tuple(each.name for each in fields(Entry))
+
+
+def _plain(value: object) -> object:
+    """Return a time as ISO 8601, and an authority by its fields."""
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Authority):
+        return asdict(value)
     raise TypeError(f"an entry holds texts, numbers, times and lists of them; got {type(value).__name__}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from contact_point.store.part import Part
 from contact_point.store.tables import CLOCK, DUE, EXCHANGE, FORGOTTEN, NONCE, moment
@@ -56,6 +56,10 @@ _SPOILED: Final = timedelta(minutes=15)
 """For how long requests are refused when a clock that was believed turns out to have been ahead: as long as a nonce lives."""
 
 
+_OF: Final = DUE.select().where(DUE.c.exchange == bindparam("exchange")).order_by(DUE.c.at, DUE.c.what)
+_LAST_SEEN: Final = CLOCK.select()
+
+
 class Dues(Part):
     """What is due, in a transaction."""
 
@@ -66,15 +70,16 @@ class Dues(Part):
     def plan(self, exchange: str, what: str, at: datetime | None) -> None:
         """Make ``what`` due for an exchange at a time, in place of any other time; None takes it away."""
         self._of_none = None
-        self._connection.execute(DUE.delete().where((DUE.c.exchange == exchange) & (DUE.c.what == what)))
-        if at is not None:
-            self._connection.execute(DUE.insert(), {"exchange": exchange, "what": what, "at": moment(at)})
+        if at is None:
+            self._connection.execute(DUE.delete().where((DUE.c.exchange == exchange) & (DUE.c.what == what)))
+        else:
+            self._put_row(DUE, {"exchange": exchange, "what": what, "at": moment(at)})
 
     def planned(self, exchange: str) -> dict[str, datetime]:
         """Return what is due for an exchange, by name, and when."""
         if not exchange and self._of_none is not None:
             return dict(self._of_none)
-        rows = self._connection.execute(DUE.select().where(DUE.c.exchange == exchange).order_by(DUE.c.at, DUE.c.what))
+        rows = self._connection.execute(_OF, {"exchange": exchange})
         found = {row.what: datetime.fromisoformat(row.at) for row in rows}
         if not exchange:
             self._of_none = dict(found)
@@ -101,7 +106,7 @@ class Dues(Part):
 
     def clock(self) -> Clock | None:
         """Return the clock as it was last kept, or None before the first time."""
-        if self._clock is None and (row := self._connection.execute(CLOCK.select()).first()) is not None:
+        if self._clock is None and (row := self._connection.execute(_LAST_SEEN).first()) is not None:
             seen, least = (datetime.fromisoformat(each) for each in (row.seen, row.least))
             self._clock = Clock(seen, row.alarmed, row.reason, least)
         return self._clock
@@ -113,10 +118,8 @@ class Dues(Part):
         counts nowhere (Article 4(7)).
         """
         self._clock = clock
-        self._connection.execute(CLOCK.delete())
         row = {"row": _ROW, "alarmed": clock.alarmed, "reason": clock.reason}
-        row |= {"seen": moment(clock.seen), "least": moment(clock.least)}
-        self._connection.execute(CLOCK.insert(), row)
+        self._put_row(CLOCK, row | {"seen": moment(clock.seen), "least": moment(clock.least)})
         if not clock.alarmed:
             day = f"{clock.seen:%Y-%m-%d}"
             self._connection.execute(EXCHANGE.update().where(EXCHANGE.c.opened_on > day), {"opened_on": day})

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from contact_point.keys import KeyDestroyedError, KeySlotsError, SealError, new_key, seal, unseal
 from contact_point.store.errors import AlreadyReceivedError, StoreError, UnknownExchangeError
@@ -26,6 +26,13 @@ UNREADABLE: Final = (*DAMAGED, KeySlotsError)
 """The same, or where no exchange can be read now, as their keys are in a token that is away."""
 
 _STORED_EXCHANGE: Final = TypeAdapter(Exchange)
+
+_QUERIES: Final = (
+    select(func.count())
+    .select_from(EXCHANGE)
+    .where((EXCHANGE.c.opened_on == bindparam("day")) | (EXCHANGE.c.opened_on == UNDATED))
+    .where(EXCHANGE.c.side == bindparam("side"), EXCHANGE.c.search == bindparam("search"))
+)
 
 
 class Exchanges(Part):
@@ -118,6 +125,7 @@ class Exchanges(Part):
         }
         if not self._insert_once(EXCHANGE, row):
             raise AlreadyReceivedError(f"an exchange {exchange.control_number} is there already")
+        self._opened[slot], self._slot_by_number[exchange.control_number] = key, slot
         self.stepped[exchange.control_number] = exchange
 
     def step(self, exchange: Exchange, *, before: State) -> None:
@@ -162,12 +170,8 @@ class Exchanges(Part):
 
     def queries_on(self, day: str, side: Side, search: Search) -> int:
         """Count the queries of a kind made (or answered) on a UTC day, given as 2026-11-22, or on nobody knows which."""
-        where = (
-            EXCHANGE.c.opened_on.in_((day, UNDATED))
-            & (EXCHANGE.c.side == side.value)
-            & (EXCHANGE.c.search == search.value)
-        )
-        return self._connection.execute(select(func.count()).select_from(EXCHANGE).where(where)).scalar_one()
+        named = {"day": day, "side": side.value, "search": search.value}
+        return self._connection.execute(_QUERIES, named).scalar_one()
 
     def count_on_no_day(self, control_number: str) -> None:
         """Let a query that was just opened count on every day, until the time is believed again: :meth:`keep_clock`."""

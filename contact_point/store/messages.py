@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from contact_point.store.errors import AlreadyReceivedError, ReplayError
 from contact_point.store.part import Part
@@ -32,12 +32,18 @@ class Received:
     answer: Content | None
 
 
+_OF: Final = RECEIVED.select().where(RECEIVED.c.message == bindparam("message"))
+_FORGOTTEN_UNTIL: Final = select(NONCE.c.until).where(NONCE.c.nonce == FORGOTTEN)
+_LAST_SEEN: Final = select(CLOCK.c.seen)
+_OLD: Final = NONCE.delete().where((NONCE.c.until < bindparam("until_")) & (NONCE.c.nonce != FORGOTTEN))
+
+
 class Messages(Part):
     """What is known of messages in a transaction."""
 
     def received(self, message: str) -> Received | None:
         """Return what is known of a message received before, or None."""
-        row = self._connection.execute(RECEIVED.select().where(RECEIVED.c.message == message)).first()
+        row = self._connection.execute(_OF, {"message": message}).first()
         if row is None:
             return None
         return Received(row.exchange, row.commitment, Content(row.answer) if row.answer else None)
@@ -87,17 +93,16 @@ class Messages(Part):
 
     def _forgotten(self) -> datetime | None:
         """Return until when forgotten signatures may have been fresh; None where none was forgotten."""
-        found = self._connection.execute(select(NONCE.c.until).where(NONCE.c.nonce == FORGOTTEN)).scalar()
+        found = self._connection.execute(_FORGOTTEN_UNTIL).scalar()
         return None if found is None else datetime.fromisoformat(found)
 
     def _forget(self, until: datetime, before: datetime | None) -> None:
         """Forget the nonces of signatures that were fresh until then, and remember that they are."""
-        kept = self._connection.execute(select(CLOCK.c.seen)).scalar()
+        kept = self._connection.execute(_LAST_SEEN).scalar()
         if kept is None:
             return
         until = min(until, datetime.fromisoformat(kept) - LEEWAY)
-        old = NONCE.c.until < moment(until)
-        if self._connection.execute(NONCE.delete().where(old & (NONCE.c.nonce != FORGOTTEN))).rowcount:
+        if self._connection.execute(_OLD, {"until_": moment(until)}).rowcount:
             self._connection.execute(NONCE.delete().where(NONCE.c.nonce == FORGOTTEN))
             latest = until if before is None else max(until, before)
             self._connection.execute(NONCE.insert(), {"nonce": FORGOTTEN, "until": moment(latest)})

@@ -34,9 +34,7 @@ class Notes(Part):
 
     def keep_note(self, origin: str, size: int, note: str) -> None:
         """Keep a signed checkpoint of the tree ``origin`` at ``size``, in place of the one of the same size."""
-        where = (NOTE.c.origin == origin) & (NOTE.c.size == size)
-        self._connection.execute(NOTE.delete().where(where))
-        self._connection.execute(NOTE.insert(), {"origin": origin, "size": size, "note": note})
+        self._put_row(NOTE, {"origin": origin, "size": size, "note": note})
 
     def note_of(self, origin: str, size: int) -> str | None:
         """Return the checkpoint kept of the tree ``origin`` at ``size``, or None."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Insert, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contact_point.store.errors import UnknownExchangeError
@@ -77,6 +78,25 @@ class Part:
 
         No error of the database comes of it: PostgreSQL would end the transaction, and write the key to its log.
         """
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(table).values(dict(row)).on_conflict_do_nothing()
-        return self._connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1
+        return self._connection.execute(_insert_once(table, self._connection.dialect.name), row).rowcount == 1
+
+    def _put_row(self, table: Table, row: Mapping[str, object]) -> None:
+        """Insert a row, in place of the one of the same primary key where there is one."""
+        self._connection.execute(_insert_or_update(table, self._connection.dialect.name), row)
+
+
+@cache
+def _insert_once(table: Table, dialect: str) -> Insert:
+    insert = _insert(table, dialect).on_conflict_do_nothing()
+    return insert.execution_options(preserve_rowcount=True)
+
+
+@cache
+def _insert_or_update(table: Table, dialect: str) -> Insert:
+    insert = _insert(table, dialect)
+    others = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+
+
+def _insert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

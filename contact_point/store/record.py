@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select
 
 from contact_point.keys import KeyDestroyedError, KeysError, seal, unseal
 from contact_point.store.errors import StoreError
@@ -31,22 +31,29 @@ if TYPE_CHECKING:
 _STORED_ENTRY: Final = TypeAdapter(Entry)
 _SALT_DIGITS: Final = 64  # of the salt that a sealed entry and a trace begin with
 _PAGE: Final = 500  # entries
+_LAST: Final = select(ENTRY.c.number, ENTRY.c.tree, ENTRY.c.leaf).order_by(ENTRY.c.number.desc()).limit(1)
+_TREE: Final = TREE.select().where(TREE.c.name == bindparam("name"))
+_GROWN: Final = TREE.update().where(TREE.c.name == bindparam("tree"))
 _TOGETHER: Final = ENTRY.outerjoin(EXCHANGE, ENTRY.c.exchange == EXCHANGE.c.control_number)
 
 
 class Record(Part):
     """The record in a transaction."""
 
-    # What was appended last in this transaction, and the tree that it stands in, with the number of its first entry.
+    # The last place, as it was read or appended in this transaction; and its tree, with the number of the tree's first entry.
     _last: Recorded | None = None
     _tree: tuple[str, int, Frontier] | None = None
 
     def next_entry(self) -> int:
         """Return the number of the next entry."""
-        if self._last is not None:
-            return self._last.number + 1
-        last = self._connection.execute(select(func.max(ENTRY.c.number))).scalar()
-        return 0 if last is None else last + 1
+        last = self._before()
+        return 0 if last is None else last.number + 1
+
+    def _before(self) -> Recorded | None:
+        """Return the place of the last entry, without it, or None before the first."""
+        if self._last is None and (row := self._connection.execute(_LAST).first()) is not None:
+            self._last = _emptied(row)
+        return self._last
 
     def append(self, entry: Entry, salt: str, *, trace_salt: str = "") -> None:
         """Append an entry to the record; both salts are fresh and random. A trace rests apart, and the entry commits to it.
@@ -56,15 +63,11 @@ class Record(Part):
             UnknownExchangeError: its exchange is not there, under whose key it would rest.
 
         """
-        before = self._last
-        if before is None:
-            row = self._connection.execute(ENTRY.select().where(ENTRY.c.number == entry.number - 1)).first()
-            before = None if row is None else _emptied(row)
         key, trace = self._key_of(entry.exchange), None
         if entry.trace:
             trace = seal(key, f"{trace_salt}{entry.trace}".encode(), bound_to=_trace_place(entry.number))
             entry = replace(entry, trace=records.commitment(trace_salt, entry.trace.encode()))
-        place = records.append(before, entry, salt)
+        place = records.append(self._before(), entry, salt)
         sealed = seal(key, f"{place.salt}{place.body}".encode(), bound_to=_entry_place(place.number))
         values = {"number": place.number, "tree": place.tree, "exchange": entry.exchange, "sealed": sealed}
         self._connection.execute(ENTRY.insert(), values | {"leaf": place.leaf, "trace": trace})
@@ -99,7 +102,7 @@ class Record(Part):
     def _grow(self, place: Recorded) -> None:
         """Take a new leaf into the compact range of its tree."""
         if self._tree is None or self._tree[0] != place.tree:
-            row = self._connection.execute(TREE.select().where(TREE.c.name == place.tree)).first()
+            row = self._connection.execute(_TREE, {"name": place.tree}).first()
             first = place.number if row is None else row.first_entry
             frontier = Frontier.empty() if row is None else Frontier.of(row.frontier)
         else:
@@ -111,7 +114,7 @@ class Record(Part):
             )
         grown = frontier.append(bytes.fromhex(place.leaf))
         if frontier.size:
-            self._connection.execute(TREE.update().where(TREE.c.name == place.tree), {"frontier": grown.text()})
+            self._connection.execute(_GROWN, {"tree": place.tree, "frontier": grown.text()})
         else:
             self._connection.execute(
                 TREE.insert(), {"name": place.tree, "first_entry": first, "frontier": grown.text()}
@@ -232,8 +235,7 @@ class Record(Part):
 
     def keep_witnessed(self, tree: str, frontier: Frontier) -> None:
         """Remember a tree as it was when it was witnessed."""
-        self._connection.execute(WITNESSED.delete().where(WITNESSED.c.tree == tree))
-        self._connection.execute(WITNESSED.insert(), {"tree": tree, "frontier": frontier.text()})
+        self._put_row(WITNESSED, {"tree": tree, "frontier": frontier.text()})
 
     def first_of(self, tree: str) -> int:
         """Return the number of a tree's first entry, from which the places of its leaves are counted.
