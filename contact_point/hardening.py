@@ -75,10 +75,16 @@ def harden() -> list[str]:
 
 WIPING: Final = {
     "MALLOC_PERTURB_": "85",
-    "GLIBC_TUNABLES": "glibc.malloc.perturb=85:glibc.malloc.tcache_count=0",
+    "GLIBC_TUNABLES": ":".join(
+        f"glibc.malloc.{told}" for told in ("perturb=85", "tcache_count=0", "mxfast=0", "arena_max=1")
+    ),
     "PYTHONMALLOC": "malloc",
 }
-"""What glibc and Python are told at their start, so that memory which is given back is overwritten at once (mallopt(3))."""
+"""What glibc and Python are told at their start, so that memory which is given back is overwritten at once (mallopt(3)).
+
+No thread has blocks or an arena of its own: pieces that are in use between pieces that are free would keep ever more memory,
+each thread its own, and it could not be given back (:func:`give_back`).
+"""
 
 
 _BEGUN: Final = "PCSC_WIPING"

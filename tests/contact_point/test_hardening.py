@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import contact_point
-from contact_point.hardening import discreet, said, told, without_content
+from contact_point.hardening import WIPING, discreet, said, told, without_content
 from contact_point.keys import KeySlotsError
 from pcsc.errors import RecordError
 
@@ -441,3 +441,36 @@ print(before - private())
 """
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
     assert int(done.stdout) > 30_000_000
+
+
+def test_9_threads_share_their_memory_so_that_what_is_free_does_not_grow_with_each() -> None:
+    script = """
+import ctypes, threading
+from pathlib import Path
+import tempfile
+
+def take():
+    held = [bytearray(size) for size in range(10, 5_000)]
+    together.wait()
+
+together = threading.Barrier(4)
+threads = [threading.Thread(target=take) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+with tempfile.NamedTemporaryFile() as told:
+    stream = ctypes.c_void_p(libc.fopen(told.name.encode(), b"w"))
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    print(Path(told.name).read_text().count("<heap nr="))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | WIPING,
+    )
+    assert int(done.stdout) == 1
