@@ -61,7 +61,7 @@ def _exchanges() -> None:
         PrimaryKeyConstraint("control_number", name="pk_exchange"),
         UniqueConstraint("reference", name="uq_exchange_reference"),
     )
-    op.create_index("ix_exchange_opened_on", "exchange", ["opened_on"])
+    op.create_index("ix_exchange_opened_on_side_search", "exchange", ["opened_on", "side", "search"])
     op.create_index("ix_exchange_reason", "exchange", ["reason"])
     op.create_table(
         "content",
