@@ -258,7 +258,7 @@ def test_4_1_of_many_queries_at_once_some_are_answered_the_rest_sent_away_signed
         try:
             bodies = [wire.encode(query(parties.jp, fingers[1])) for _ in range(40)]
             asked = [pool.submit(_ask, caller, body) for body in bodies]
-            places = 2 * max(2, len(os.sched_getaffinity(0)))
+            places = 2 * len(os.sched_getaffinity(0))
             refused = [each.result() for each in islice(as_completed(asked), len(bodies) - places)]
             querying.examine(parties.jp, number, Conclusion.EXCLUSION, "examiner", main.clock())
             querying.determine(parties.jp, number, will_request=False, now=main.clock())
