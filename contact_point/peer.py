@@ -187,17 +187,17 @@ class _Desk:
         """Return the route for one kind of message."""
 
         async def take(request: Request) -> Response:
-            signed = self._as_signed(request)
             try:
                 caller = self._identity.admit(tls.client_certificate(request.scope))
                 with self._lanes.admitted(LANES[kind]) as admission:
+                    signed = self._as_signed(request)
                     body = await _body(request, admission)
                     act = partial(self._receive, kind, signed, body, caller)
                     answer = await admission.run(act, request.is_disconnected)
             except Exception as error:  # noqa: BLE001 - the last resort: whatever went wrong is answered, and tells nothing
                 if self._lanes.stopping:
                     await _rest(request)
-                problem = self._problem(error, signed)
+                problem = self._problem(error, request)
                 forget(error)  # Art. 8(1): with the print that was refused
                 return problem
             return self._respond(200, wire.CONTENT_TYPE, answer, signed)
@@ -236,7 +236,7 @@ class _Desk:
         response.headers.update(getattr(error, "headers", None) or {})  # 405 says what is allowed (RFC 9110, 15.5.6)
         return response
 
-    def _problem(self, error: Exception, signed: HttpRequest) -> Response:
+    def _problem(self, error: Exception, request: Request) -> Response:
         if isinstance(error, NoPlaceError):
             return self._unavailable(error)
         problem = problem_of(error)
@@ -246,7 +246,7 @@ class _Desk:
             _log.error("trace %s: %s", problem.trace, type(error).__name__, exc_info=error)
         else:
             _log.warning("trace %s: %s %s", problem.trace, problem.status, problem.code)
-        response = self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), signed)
+        response = self._respond(problem.status, wire.PROBLEM_TYPE, problem.encode(), self._as_signed(request))
         if problem.status == 503:
             wait = error.seconds if isinstance(error, errors.UnavailableError) else RETRY_AFTER
             response.headers["Retry-After"] = str(wait)
