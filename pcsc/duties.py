@@ -177,16 +177,42 @@ def lasting(side: Side) -> frozenset[Content]:
     return frozenset.intersection(*found)
 
 
+class DutyKind(StrEnum):
+    """What a person owes, or waits for."""
+
+    SEND_AGAIN = "send again"
+    EXAMINE = "examine"
+    DETERMINE = "determine"
+    REQUEST = "request"
+    ACCEPT = "accept conditions"
+    ANSWER = "answer a request"
+    AWAIT_ANSWER = "await the answer to a request"
+    REVIEW = "review necessity"
+    REVIEW_URGENCY = "review urgency"
+    ASK_EXPLANATION = "ask for an explanation"
+    EXPLAIN = "explain"
+    TELL_RESULT = "tell the result of use"
+    DECIDE_CONSENT = "decide on consent"
+    REPORT_CONSENT = "report a consent"
+    TAKE_MEASURE = "take a measure"
+    TELL_RECIPIENT = "tell a recipient"
+    BREACH = "act on a breach"
+    CONSULT = "consult"
+
+
 @dataclass(frozen=True, slots=True)
 class Duty:
     """Something a person of this contact point owes, or may do, by a time."""
 
     exchange: str
+    kind: DutyKind
     what: str
     article: str
     by: datetime
     matter: str = ""
     """The number of the matter it is about, where it is about one."""
+    theirs: bool = False
+    """Whether the other contact point owes it, and ours waits."""
 
 
 def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Duty, ...]:
@@ -200,11 +226,15 @@ def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Dut
     ]
     found += [_of_matter(exchange, matter, rules) for matter in exchange.matters]
     found += [
-        Duty(exchange.control_number, f"tell {each.recipient.name} of the correction", "10(2)", _measured_at(exchange))
-        for each in exchange.releases
-        if not each.told
+        _untold(exchange, each.recipient.name, _measured_at(exchange)) for each in exchange.releases if not each.told
     ]
     return tuple(duty for duty in found if duty is not None)
+
+
+def _untold(exchange: Exchange, name: str, by: datetime) -> Duty:
+    """Return that a recipient of what was released is to be told of a correction: Article 10(2)."""
+    what = f"tell {name} of the correction"
+    return Duty(exchange.control_number, DutyKind.TELL_RECIPIENT, what, "10(2)", by)
 
 
 def _measured_at(exchange: Exchange) -> datetime:
@@ -220,17 +250,17 @@ def _act(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
     number, since = exchange.control_number, exchange.since
     if exchange.side is Side.QUERIED and exchange.state is State.REQUESTED:
         what = f"answer the {'urgent ' if exchange.urgent else ''}request for further information"
-        return Duty(number, what, "5(2)", since + _reply_within(exchange, arrangement))
+        return Duty(number, DutyKind.ANSWER, what, "5(2)", since + _reply_within(exchange, arrangement))
     if exchange.state is State.OPEN:
-        what, article, name = _NOTICES[exchange.article]
-        return Duty(number, what, article, exchange.opened_at + _within(arrangement, name))
+        kind, what, article, name = _NOTICES[exchange.article]
+        return Duty(number, kind, what, article, exchange.opened_at + _within(arrangement, name))
     if exchange.side is Side.QUERIED or exchange.state not in _QUERYING_ACTS:
         return None
-    what, article, name = _QUERYING_ACTS[exchange.state]
+    kind, what, article, name = _QUERYING_ACTS[exchange.state]
     # Both count from the match: examining again does not put the determination off.
     if exchange.state in {State.MATCH, State.EXAMINED}:
         since = exchange.answered_at or since
-    return Duty(number, what, article, since + _within(arrangement, name))
+    return Duty(number, kind, what, article, since + _within(arrangement, name))
 
 
 def _review(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
@@ -239,7 +269,8 @@ def _review(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
     if exchange.side is Side.QUERIED or since is None or not exchange.open_purposes:
         return None
     by = since + timedelta(days=arrangement.review_days)
-    return Duty(exchange.control_number, "review whether the information is still necessary", "8(9)", by)
+    what = "review whether the information is still necessary"
+    return Duty(exchange.control_number, DutyKind.REVIEW, what, "8(9)", by)
 
 
 def _awaited(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
@@ -249,7 +280,8 @@ def _awaited(exchange: Exchange, arrangement: Arrangement) -> Duty | None:
     by = exchange.since + _reply_within(exchange, arrangement)
     if exchange.expected_on is not None:
         by = datetime.combine(exchange.expected_on, time.max, UTC)
-    return Duty(exchange.control_number, f"{exchange.other} {_EXPECTS[exchange.capacity]}", "5(2)", by)
+    what = f"{exchange.other} {_EXPECTS[exchange.capacity]}"
+    return Duty(exchange.control_number, DutyKind.AWAIT_ANSWER, what, "5(2)", by, theirs=True)
 
 
 _EXPECTS: Final = {
@@ -269,7 +301,7 @@ def _urgency(exchange: Exchange) -> Duty | None:
     if exchange.side is Side.QUERYING or since is None or exchange.state is State.REQUESTED:
         return None
     by = since + timedelta(days=REVIEW_DAYS.at(since.date()).value)
-    return Duty(exchange.control_number, "review whether the request was urgent", "5(2)", by)
+    return Duty(exchange.control_number, DutyKind.REVIEW_URGENCY, "review whether the request was urgent", "5(2)", by)
 
 
 def _reply_within(exchange: Exchange, arrangement: Arrangement) -> timedelta:
@@ -292,7 +324,7 @@ def _unexplained(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> 
     must = exchange.ours in rules.explanation_mandatory
     what = f"{'ask' if must else 'you may ask'} for the purpose of the query"
     by = exchange.since + timedelta(days=arrangement.explanation_request_days)
-    return Duty(exchange.control_number, what, "4(6)", by)
+    return Duty(exchange.control_number, DutyKind.ASK_EXPLANATION, what, "4(6)", by)
 
 
 def _of_matter(exchange: Exchange, matter: Matter, rules: Rules) -> Duty | None:
@@ -301,32 +333,39 @@ def _of_matter(exchange: Exchange, matter: Matter, rules: Rules) -> Duty | None:
     if matter.settled_at is not None:
         if matter.granted and theirs and report_wanted(matter, exchange.ours, rules):
             what, by = "report the consent that was given without delay", matter.settled_at
-            return Duty(exchange.control_number, what, matter.to or "", by, matter.number)
+            return Duty(exchange.control_number, DutyKind.REPORT_CONSENT, what, matter.to or "", by, matter.number)
         return None
-    answer, article = _MATTERS[matter.kind]
+    kind, answer, article = _MATTERS[matter.kind]
     ours = theirs or matter.kind is MatterKind.CORRECTION  # Art. 10(2): a measure is owed by whoever received it
     what = answer if ours else f"{exchange.other} owes: {answer}"
-    return Duty(exchange.control_number, what, matter.to or article, matter.due_at, matter.number)
+    return Duty(
+        exchange.control_number, kind, what, matter.to or article, matter.due_at, matter.number, theirs=not ours
+    )
 
 
 _MATTERS: Final = {
-    MatterKind.EXPLANATION: ("explain the purpose of the query", "4(6)"),
-    MatterKind.RESULT: ("tell the result of the use", "7"),
-    MatterKind.CONSENT: ("decide on the consent", "8(5)(2)"),
-    MatterKind.CORRECTION: ("take a measure: correct, delete or do not disclose", "10(2)"),
+    MatterKind.EXPLANATION: (DutyKind.EXPLAIN, "explain the purpose of the query", "4(6)"),
+    MatterKind.RESULT: (DutyKind.TELL_RESULT, "tell the result of the use", "7"),
+    MatterKind.CONSENT: (DutyKind.DECIDE_CONSENT, "decide on the consent", "8(5)(2)"),
+    MatterKind.CORRECTION: (DutyKind.TAKE_MEASURE, "take a measure: correct, delete or do not disclose", "10(2)"),
 }
 _NOTICES: Final = {
-    9: ("act on the notice of a breach, and close it", "9", "breach_notice_hours"),
-    14: ("hold the consultations, and close them", "14", "consultation_days"),
+    9: (DutyKind.BREACH, "act on the notice of a breach, and close it", "9", "breach_notice_hours"),
+    14: (DutyKind.CONSULT, "hold the consultations, and close them", "14", "consultation_days"),
 }
 
 
 _QUERYING_ACTS: Final = {
-    State.SENT: ("send the query again: no answer has come", "4(4)", "answer_hours"),
-    State.MATCH: ("examine the matching prints", "4(5)", "examination_days"),
-    State.EXAMINED: ("determine whether to request further information", "8(2)", "determination_days"),
-    State.WILL_REQUEST: ("request further information", "5(1)", "determination_days"),
-    State.OFFERED: ("accept the conditions, or decline the information", "8(8)", "acceptance_days"),
+    State.SENT: (DutyKind.SEND_AGAIN, "send the query again: no answer has come", "4(4)", "answer_hours"),
+    State.MATCH: (DutyKind.EXAMINE, "examine the matching prints", "4(5)", "examination_days"),
+    State.EXAMINED: (
+        DutyKind.DETERMINE,
+        "determine whether to request further information",
+        "8(2)",
+        "determination_days",
+    ),
+    State.WILL_REQUEST: (DutyKind.REQUEST, "request further information", "5(1)", "determination_days"),
+    State.OFFERED: (DutyKind.ACCEPT, "accept the conditions, or decline the information", "8(8)", "acceptance_days"),
 }
 
 

@@ -67,11 +67,12 @@ def inbox(
 
 def _undelivered(exchange: Exchange, unsent: set[str]) -> tuple[Duty, ...]:
     """Return that a message of ours did not arrive, which comes before anything else."""
-    from pcsc.duties import Duty
+    from pcsc.duties import Duty, DutyKind
 
     if exchange.control_number not in unsent:
         return ()
-    return (Duty(exchange.control_number, "send our message again: `pcsc resume`", "3(3)", exchange.last_event_at),)
+    what, since = "send our message again: `pcsc resume`", exchange.last_event_at
+    return (Duty(exchange.control_number, DutyKind.SEND_AGAIN, what, "3(3)", since),)
 
 
 @app.command(rich_help_panel=BOTH)

@@ -11,7 +11,7 @@ import pytest
 
 from annex.parameters import rules_in_force
 from pcsc import duties, life
-from pcsc.duties import Content, Duty, due
+from pcsc.duties import Content, Duty, DutyKind, due
 from pcsc.errors import NotAMatchError, OutOfOrderError, TreatyError
 from pcsc.exchange import Exchange, Side, State
 from pcsc.messages import BreachNotice, Conclusion, Consultation
@@ -185,7 +185,13 @@ def test_else_the_querying_side_owes_nothing(state: State) -> None:
 def test_an_urgent_request_is_owed_an_answer_in_hours() -> None:
     at = exchange(State.REQUESTED, QUERIED, urgent=True)
     assert due(at, arrangement(), RULES) == (
-        Duty(QUERY, "answer the urgent request for further information", "5(2)", NOW + timedelta(hours=48)),
+        Duty(
+            QUERY,
+            DutyKind.ANSWER,
+            "answer the urgent request for further information",
+            "5(2)",
+            NOW + timedelta(hours=48),
+        ),
     )
 
 

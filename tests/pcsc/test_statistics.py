@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annex.parameters import Party
-from pcsc.duties import Duty
+from pcsc.duties import Duty, DutyKind
 from pcsc.messages import Authority
 from pcsc.records import Direction, Entry
 from pcsc.statistics import Ageing, Answered, Pack, Rule16, ageing, pack, rule_16
@@ -269,10 +269,10 @@ def test_the_yearly_report_is_japans() -> None:
 def test_duties_age_by_article_and_kind() -> None:
     now = datetime(2026, 6, 10, 12, tzinfo=UTC)
     duties = [
-        Duty("1", "examine the matching prints", "4(5)", now - timedelta(days=3, hours=1)),
-        Duty("2", "examine the matching prints", "4(5)", now - timedelta(seconds=1)),
-        Duty("3", "examine the matching prints", "4(5)", now),
-        Duty("4", "answer the request for further information", "5(2)", now + timedelta(days=2)),
+        Duty("1", DutyKind.EXAMINE, "examine the matching prints", "4(5)", now - timedelta(days=3, hours=1)),
+        Duty("2", DutyKind.EXAMINE, "examine the matching prints", "4(5)", now - timedelta(seconds=1)),
+        Duty("3", DutyKind.EXAMINE, "examine the matching prints", "4(5)", now),
+        Duty("4", DutyKind.ANSWER, "answer the request for further information", "5(2)", now + timedelta(days=2)),
     ]
     assert ageing(duties, now) == (
         Ageing("4(5)", "examine the matching prints", waiting=3, overdue=2, oldest_days=3),
