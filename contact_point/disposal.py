@@ -314,7 +314,7 @@ def _lapse(here: Installation, tx: Transaction, exchange: Exchange, now: datetim
     service.record_act(tx, exchange, "lapse", article=_HOLD[exchange.side], note=note, now=now)
 
 
-_HELD: Final = (Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.SNAPSHOT)
+_HELD: Final = (Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS, Content.SNAPSHOT)
 """What is held for what is to follow, and for nothing longer."""
 _HOLD: Final = {Side.QUERYING: "8(2)", Side.QUERIED: "8(1)"}
 _LAPSES: Final = {

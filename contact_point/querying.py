@@ -234,10 +234,15 @@ def examine(here: Installation, control_number: str, conclusion: Conclusion, by:
     with here.store.transaction() as tx:
         before = ours(tx, control_number)
         exchange = life.examine(before, conclusion, by, now)
-        tx.step(exchange, before=before.state)
-        note = f"{conclusion} by {by}"
-        service.record_act(tx, exchange, "examination", article="4(5)", note=note, now=now)
+        note_examination(tx, before, exchange, now)
     return exchange
+
+
+def note_examination(tx: Transaction, before: Exchange, exchange: Exchange, now: datetime) -> None:
+    """Store and record the step of an exchange that was examined: Article 4(5)."""
+    tx.step(exchange, before=before.state)
+    note = f"{exchange.conclusion} by {exchange.examined_by}"
+    service.record_act(tx, exchange, "examination", article="4(5)", note=note, now=now)
 
 
 def determine(here: Installation, control_number: str, *, will_request: bool, now: datetime) -> Exchange:

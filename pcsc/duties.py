@@ -31,6 +31,10 @@ class Content(StrEnum):
     """The matching prints received with the answer: Article 8(2)."""
     PICTURE = "picture"
     """Where a picture of the matching prints was written for the examiner: it goes with them."""
+    ANALYSIS = "analysis"
+    """What an examiner marked in the probe before seeing the candidate: it goes with the prints."""
+    OPINION = "opinion"
+    """What an examiner concluded, in their own words: Article 4(5)."""
     ANSWER = "answer"
     """An answer of ours as it was given, so that a lost one is given again the same."""
     SNAPSHOT = "snapshot"
@@ -56,8 +60,8 @@ class Content(StrEnum):
 # What every state lets each side keep, besides messages still on their way.
 _QUERYING: Final = {
     State.SENT: {Content.PROBE},
-    State.MATCH: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
-    State.EXAMINED: {Content.PROBE, Content.CANDIDATE, Content.PICTURE},
+    State.MATCH: {Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS},
+    State.EXAMINED: {Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS},
     # Art. 8(2): after the determination, whichever way it went, the received prints are gone. What was provided stays
     # until it is no longer necessary (8(9)), also while more is requested.
     State.WILL_REQUEST: {Content.INFORMATION},
@@ -81,6 +85,7 @@ _QUERIED: Final = {
 _ALWAYS: Final = {
     Side.QUERYING: {
         Content.CIRCUMSTANCES,
+        Content.OPINION,
         Content.NOTIFICATION,
         Content.RECEIPT,
         Content.CORRESPONDENCE,
@@ -100,6 +105,7 @@ CLAUSES: Final = {
     (Side.QUERIED, Content.PROBE): "8(1)",
     (Side.QUERYING, Content.CANDIDATE): "8(2)",
     (Side.QUERYING, Content.PICTURE): "8(2)",
+    (Side.QUERYING, Content.ANALYSIS): "8(2)",
     # Nothing orders these to go: they are our own prints and items, and are held no longer than they serve (Article 9).
     (Side.QUERYING, Content.PROBE): "9",
     (Side.QUERIED, Content.ANSWER): "9",
@@ -156,7 +162,7 @@ def permitted_in(at: Standing) -> frozenset[Content]:
     # Art. 10(2): prints that are incorrect or unreliable are not kept, by either side. A hold that has ended does not begin
     # again with a late request.
     if at.prints_restricted or at.hold_ended:
-        kinds = kinds - {Content.PROBE, Content.CANDIDATE, Content.PICTURE}
+        kinds = kinds - {Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS}
         # The answer to a match carries the prints that matched.
         kinds = kinds - {Content.ANSWER} if at.state is State.MATCH else kinds
     # Art. 8(9): "only so long as necessary", also while more is asked for.

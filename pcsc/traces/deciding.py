@@ -450,7 +450,7 @@ def _rules_by_code() -> dict[str, type[TreatyError]]:
     return {rule.code: rule for rule in TreatyError.__subclasses__()}
 
 
-_PRINTS: Final = frozenset({Content.PROBE, Content.CANDIDATE, Content.PICTURE})
+_PRINTS: Final = frozenset({Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS})
 
 
 def _deletion(inputs: Mapping[str, Any], _: Under) -> tuple[str, dict[str, Any]]:
