@@ -24,7 +24,7 @@ In reading order:
 - :mod:`~contact_point.store.part`: what each part of a transaction stands on;
 - :mod:`~contact_point.store.exchanges`, :mod:`~contact_point.store.contents`, :mod:`~contact_point.store.record`,
   :mod:`~contact_point.store.notes`, :mod:`~contact_point.store.due`, :mod:`~contact_point.store.messages`,
-  :mod:`~contact_point.store.gallery`: the parts;
+  :mod:`~contact_point.store.gallery`, :mod:`~contact_point.store.people`: the parts;
 - here: the store, which gives transactions and destroys keys outside of them.
 """
 
@@ -47,15 +47,17 @@ from contact_point.store.errors import (
     StoreError,
     SubjectError,
     UnknownExchangeError,
+    UnknownPersonError,
 )
 from contact_point.store.exchanges import UNREADABLE, Exchanges
 from contact_point.store.gallery import Enrolled, Gallery, Impression, Subject
 from contact_point.store.messages import Messages, Received
 from contact_point.store.notes import Copy, Notes
 from contact_point.store.opening import LostError, begun, named, unwritten
+from contact_point.store.people import Attempts, Passkey, People, Person, Proposal, Session, Viewing
 from contact_point.store.record import Record
 from contact_point.store.revision import confirm, is_at_head
-from contact_point.store.tables import CONTENT, EXCHANGE, KEYS, SUBJECT
+from contact_point.store.tables import CONTENT, EXCHANGE, KEYS, PERSON, SUBJECT
 from pcsc.duties import Content
 from pcsc.errors import RecordError
 
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNREADABLE",
     "AlreadyReceivedError",
+    "Attempts",
     "Clock",
     "ContentGoneError",
     "Copy",
@@ -79,18 +82,24 @@ __all__ = [
     "Enrolled",
     "Held",
     "Impression",
+    "Passkey",
+    "Person",
+    "Proposal",
     "Received",
     "ReplayError",
+    "Session",
     "Store",
     "StoreError",
     "Subject",
     "SubjectError",
     "Transaction",
     "UnknownExchangeError",
+    "UnknownPersonError",
+    "Viewing",
 ]
 
 
-class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery):
+class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery, People):
     """What can be read and written in one transaction; made by :meth:`Store.transaction`."""
 
 
@@ -238,13 +247,17 @@ class Store:
         """Return the keys in doubt that no row names, as their transaction did not come about; the others are in no doubt."""
         if not any(self._doubtful.values()):
             return {}
-        named = tx.slots(CONTENT, EXCHANGE, SUBJECT)
+        named = tx.slots(CONTENT, EXCHANGE, PERSON, SUBJECT)
         for numbers in self._doubtful.values():
             numbers.difference_update(named)
         return {slots: set(numbers) for slots, numbers in self._doubtful.items()}
 
     def destroy_exchange(self, slot: int) -> None:
         """Destroy the key that an erased exchange and its record rested under."""
+        self._records.destroy([slot])
+
+    def destroy_person(self, slot: int) -> None:
+        """Destroy the key that a forgotten person of the console rested under."""
         self._records.destroy([slot])
 
     def destroy(self, held: Sequence[Held]) -> None:
@@ -263,7 +276,7 @@ class Store:
         """
         with self.transaction() as tx:  # nobody else is between a key and its row
             live = self._slots.live()
-            named = tx.slots(CONTENT, EXCHANGE, SUBJECT)
+            named = tx.slots(CONTENT, EXCHANGE, PERSON, SUBJECT)
             tx.forget([each for each in tx.held() if each.kind is Content.MESSAGE and each.slot not in live])
             files = {self._slots, self._gallery, self._records}
             return sum(slots.destroy(slots.live() - named) for slots in files)

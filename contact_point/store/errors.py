@@ -23,3 +23,7 @@ class ReplayError(StoreError):
 
 class SubjectError(StoreError):
     """A subject of the gallery is enrolled already, or is not enrolled."""
+
+
+class UnknownPersonError(StoreError):
+    """Nobody of the console has this id."""

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 from contact_point.keys import KeyDestroyedError, KeysError, seal, unseal
 from contact_point.store.errors import StoreError
 from contact_point.store.part import Part
-from contact_point.store.tables import DUE, ENTRY, EXCHANGE, RECEIVED, TREE, WITNESSED
+from contact_point.store.tables import DUE, ENTRY, EXCHANGE, RECEIVED, TREE, VIEWING, WITNESSED
 from pcsc import records
 from pcsc.checkpoints import Head
 from pcsc.errors import RecordError
@@ -252,7 +252,7 @@ class Record(Part):
     # The end of the term
 
     def erase(self, exchange: str) -> int | None:
-        """Erase an exchange whose term has ended: its entries, what is known of its messages, and itself (Article 11(3)).
+        """Erase an exchange whose term has ended: entries, what is known of its messages, who looked, itself (Article 11(3)).
 
         The leaves of its entries stay, so that the record still verifies. What was held for it is to be destroyed first.
         Return the slot that the exchange and its entries rested under, for :meth:`Store.destroy_exchange` once this is
@@ -265,6 +265,7 @@ class Record(Part):
         self._connection.execute(ENTRY.update().where(ENTRY.c.exchange == exchange), emptied)
         self._connection.execute(RECEIVED.delete().where(RECEIVED.c.exchange == exchange))
         self._connection.execute(DUE.delete().where(DUE.c.exchange == exchange))
+        self._connection.execute(VIEWING.delete().where(VIEWING.c.exchange == exchange))
         self._connection.execute(EXCHANGE.delete().where(EXCHANGE.c.control_number == exchange))
         if slot is not None:
             self._opened.pop(slot, None)

@@ -162,6 +162,60 @@ IMPRESSION = Table(
     Column("template", LargeBinary, nullable=False),
     Column("image", LargeBinary),
 )
+# The people of the console. Of a person nothing but a random id is in clear; the rest is under a key of its own.
+PERSON = Table(
+    "person",
+    TABLES,
+    Column("id", _Text, primary_key=True),
+    Column("slot", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+PASSKEY = Table(
+    "passkey",
+    TABLES,
+    Column("credential", _Text, primary_key=True),
+    Column("person", _Text, nullable=False, index=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("added", _Text, nullable=False),
+)
+# By SHA-256 of what the browser has: who reads this table has nobody's session.
+SESSION = Table(
+    "session",
+    TABLES,
+    Column("digest", _Text, primary_key=True),
+    Column("person", _Text, nullable=False, index=True),
+    Column("begun", _Text, nullable=False),
+    Column("acted", _Text, nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("language", _Text, nullable=False),
+)
+# What is good for one use: links, challenges. By SHA-256 of what is shown for it, and sealed under what follows from that.
+ONCE = Table(
+    "once",
+    TABLES,
+    Column("digest", _Text, primary_key=True),
+    Column("person", _Text, index=True),
+    Column("until", _Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+# Failures to show who one is, by the digest of what was shown, or of where it came from.
+ATTEMPT = Table(
+    "attempt",
+    TABLES,
+    Column("about", _Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", _Text, nullable=False, index=True),
+)
+# Who looked at personal data, and when and what, under the key of the exchange.
+VIEWING = Table(
+    "viewing",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", _Text, nullable=False, index=True),
+    Column("person", _Text, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
 
 UNDATED: Final = "9999-12-31"
 """The day of what was opened while the time was in doubt: it counts on every day, until the time is believed again."""
@@ -169,7 +223,7 @@ UNDATED: Final = "9999-12-31"
 FORGOTTEN: Final = ""
 """The nonce of no signature: its row says that those which were fresh until then may be forgotten."""
 
-OF_EXCHANGES: Final = (EXCHANGE, CONTENT, ENTRY, RECEIVED, DUE)
+OF_EXCHANGES: Final = (EXCHANGE, CONTENT, ENTRY, RECEIVED, DUE, VIEWING)
 """The tables in which an exchange is named in clear: what they had of it ends with its record (Article 11(3))."""
 
 

@@ -209,7 +209,7 @@ def test_a_database_that_does_not_say_its_revision_is_refused(place: Place) -> N
     place.do(act)
     place.rows(text("DROP TABLE alembic_version"))
     place.rows(text("DROP TABLE copy"))
-    message = r"^the database has tables \(clock, content, .*\) and does not say at which revision they are: .*pcsc record exp"
+    message = r"^the database has tables \(attempt, clock, .*\) and does not say at which revision they are: .*pcsc record exp"
     with pytest.raises(StoreError, match=message):
         place.again()
     place.store.close()

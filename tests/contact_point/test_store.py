@@ -131,6 +131,12 @@ TABLES = (
     "note",
     "witnessed",
     "copy",
+    "person",
+    "passkey",
+    "session",
+    "once",
+    "attempt",
+    "viewing",
 )
 
 

@@ -27,6 +27,13 @@ PERSONAL: Final = {
     "received": {"message", "exchange", "commitment"},
     "subject": {"name", "sealed"},
     "impression": {"subject", "template", "image"},
+    # The people of the console are persons too: by a random id, a credential, the digest of where somebody came from.
+    "person": {"id", "sealed"},
+    "passkey": {"credential", "person", "key"},
+    "session": {"digest", "person"},
+    "once": {"digest", "person", "sealed"},
+    "attempt": {"about"},
+    "viewing": {"exchange", "person", "sealed"},
 }
 NOT_PERSONAL: Final = {
     "exchange": {"side", "state", "opened_on", "search", "slot"},
@@ -44,6 +51,12 @@ NOT_PERSONAL: Final = {
     "nonce": {"nonce", "until"},
     "subject": {"revision", "slot"},
     "impression": {"finger"},
+    "person": {"slot"},
+    "passkey": {"sign_count", "added"},
+    "session": {"begun", "acted", "locked", "language"},
+    "once": {"until"},
+    "attempt": {"failures", "last"},
+    "viewing": {"id"},
 }
 
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
     _exchanges()
     _record()
     _gallery()
+    _people()
 
 
 def downgrade() -> None:
@@ -178,3 +179,62 @@ def _gallery() -> None:
         Column("image", LargeBinary),
         PrimaryKeyConstraint("subject", "finger", name="pk_impression"),
     )
+
+
+def _people() -> None:
+    op.create_table(
+        "person",
+        Column("id", _Text, nullable=False),
+        Column("slot", BigInteger, nullable=False),
+        Column("sealed", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("id", name="pk_person"),
+    )
+    op.create_table(
+        "passkey",
+        Column("credential", _Text, nullable=False),
+        Column("person", _Text, nullable=False),
+        Column("key", LargeBinary, nullable=False),
+        Column("sign_count", BigInteger, nullable=False),
+        Column("added", _Text, nullable=False),
+        PrimaryKeyConstraint("credential", name="pk_passkey"),
+    )
+    op.create_index("ix_passkey_person", "passkey", ["person"])
+    op.create_table(
+        "session",
+        Column("digest", _Text, nullable=False),
+        Column("person", _Text, nullable=False),
+        Column("begun", _Text, nullable=False),
+        Column("acted", _Text, nullable=False),
+        Column("locked", Boolean, nullable=False),
+        Column("language", _Text, nullable=False),
+        PrimaryKeyConstraint("digest", name="pk_session"),
+    )
+    op.create_index("ix_session_person", "session", ["person"])
+    op.create_table(
+        "once",
+        Column("digest", _Text, nullable=False),
+        Column("person", _Text),
+        Column("until", _Text, nullable=False),
+        Column("sealed", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("digest", name="pk_once"),
+    )
+    op.create_index("ix_once_person", "once", ["person"])
+    op.create_index("ix_once_until", "once", ["until"])
+    op.create_table(
+        "attempt",
+        Column("about", _Text, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("last", _Text, nullable=False),
+        PrimaryKeyConstraint("about", name="pk_attempt"),
+    )
+    op.create_index("ix_attempt_last", "attempt", ["last"])
+    op.create_table(
+        "viewing",
+        Column("id", Integer, nullable=False),
+        Column("exchange", _Text, nullable=False),
+        Column("person", _Text, nullable=False),
+        Column("sealed", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("id", name="pk_viewing"),
+    )
+    op.create_index("ix_viewing_exchange", "viewing", ["exchange"])
+    op.create_index("ix_viewing_person", "viewing", ["person"])
