@@ -238,6 +238,68 @@ class Telemetry:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """The organisation's identity provider, by OpenID Connect: it says who somebody is, and never who may come in."""
+
+    issuer: str
+    """Its address as it names itself, such as https://id.example.org/realms/police."""
+    client_id: str
+    secret_file: Path
+    """A file of mode 0600 that holds the client's secret; a relative one lies beside ``installation.toml``."""
+    authority: Path | None = None
+    """The certificates that it is held to; those that the system trusts where none are named."""
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.issuer)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+        if not safe or not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise SettingsError(
+                f"[console.provider] issuer: expected https://, or http:// at a loopback address, without a user or query; got "
+                f"{parts.scheme or 'no scheme'}:// at {parts.hostname or 'no host'}: who somebody is may not be changed on the "
+                "way (Art. 9)"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where the console is reached, as browsers see it."""
+
+    origin: str = "http://localhost:8080"
+    """Scheme, host and port, without a path; passkeys are bound to it (WebAuthn level 3, 13.4.9)."""
+    provider: IdentityProvider | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.origin)
+        host = parts.hostname or ""
+        safe = parts.scheme == "https" or (parts.scheme == "http" and host == "localhost")
+        if (
+            not safe
+            or not host
+            or _is_address(host)
+            or self.origin != f"{parts.scheme}://{parts.netloc}"
+            or parts.username
+        ):
+            raise SettingsError(
+                f"[console] origin: expected https:// and a name, or http://localhost, with a port where it is not the usual "
+                f"one and nothing after it; got {parts.scheme or 'no scheme'}:// at {host or 'no host'}: a passkey is bound to "
+                "a name, and works over nothing less (Art. 9; WebAuthn level 3, 4: a relying party identifier is a domain)"
+            )
+
+    @property
+    def host(self) -> str:
+        """The name that passkeys are bound to: their relying party identifier."""
+        return urlsplit(self.origin).hostname or ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -420,6 +482,7 @@ class Settings:
     log: Log = field(default_factory=Log)
     operation: Operation = field(default_factory=Operation)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    console: Console = field(default_factory=Console)
 
     @property
     def address(self) -> str:
@@ -452,6 +515,7 @@ class _Installation:
     log: Log = field(default_factory=Log)
     operation: Operation = field(default_factory=Operation)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    console: Console = field(default_factory=Console)
 
 
 _INSTALLATION: Final = TypeAdapter(cast("Any", _Installation | None), config=ConfigDict(extra="forbid"))
@@ -499,11 +563,20 @@ def read(root: Path) -> Settings:
         log=installation.log,
         operation=installation.operation,
         telemetry=_beside(root, installation.telemetry),
+        console=_provider_beside(root, installation.console),
     )
 
 
 def _beside(root: Path, at: Telemetry) -> Telemetry:
     return at if at.authority is None else replace(at, authority=root / at.authority)
+
+
+def _provider_beside(root: Path, console: Console) -> Console:
+    at = console.provider
+    if at is None:
+        return console
+    authority = None if at.authority is None else root / at.authority
+    return replace(console, provider=replace(at, secret_file=root / at.secret_file, authority=authority))
 
 
 def _former(folder: Folder) -> tuple[FormerKey, ...]:

@@ -49,7 +49,9 @@ class Person:
     """In effect; none until a second person confirmed them."""
     since: datetime | None = None
     """When a second person confirmed that they are to work here."""
-    ended: datetime | None = None
+    hands: tuple[Signed, ...] = ()
+    """Who entered, and who confirmed, what took effect last."""
+    ended: Signed | None = None
     waiting: Proposal | None = None
 
     @property

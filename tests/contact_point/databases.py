@@ -367,6 +367,16 @@ def _making(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Return an empty store, on each of the two databases in turn."""
+    yield from _placed(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def place_or_long(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Do the same, on a server with -m long alone: for modules whose tests are of rules that stand above the store."""
+    yield from _placed(request, tmp_path)
+
+
+def _placed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
         made = Place(tmp_path, tmp_path / "store.sqlite")
     else:

@@ -56,7 +56,7 @@ def test_a_person_is_there_as_they_were_entered_also_for_another_process(place: 
     with place.again().transaction() as tx:
         assert tx.people() == [ANN, BOB]
         assert tx.person(ANN.id) == ANN
-        changed = replace(BOB, ended=NOW)
+        changed = replace(BOB, ended=Signed("Ann Example", NOW))
         tx.change_person(changed)
     with place.store.transaction() as tx:
         assert tx.person(BOB.id) == changed
