@@ -8,8 +8,8 @@ from contact_point import hardening
 
 
 def main() -> None:
-    """Run the command line; a service first starts again with memory that is overwritten when it is given back."""
-    if "serve" in sys.argv[1:]:
+    """Run the command line; what serves first starts again with memory that is overwritten when it is given back."""
+    if {"serve", "console"} & set(sys.argv[1:]):
         hardening.begin_wiping()
     hardening.harden()
     from contact_point import cli  # noqa: PLC0415 - the service would load it twice

@@ -39,7 +39,7 @@ _RESOLUTION: Final = "resolution"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A minutia that an examiner marked: pixels of the probe's image from its upper left corner."""
+    """A minutia that an examiner marked: pixels at 500 dpi from the upper left corner of the probe."""
 
     x: int
     y: int

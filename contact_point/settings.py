@@ -268,6 +268,8 @@ class Console:
     origin: str = "http://localhost:8080"
     """Scheme, host and port, without a path; passkeys are bound to it (WebAuthn level 3, 13.4.9)."""
     provider: IdentityProvider | None = None
+    two_examiners: bool = False
+    """Whether a second examiner, who does not learn what the first one concluded, examines every match (Article 4(5))."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.origin)

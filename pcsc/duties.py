@@ -237,6 +237,12 @@ def due(exchange: Exchange, arrangement: Arrangement, rules: Rules) -> tuple[Dut
     return tuple(duty for duty in found if duty is not None)
 
 
+def undelivered(exchange: Exchange) -> Duty:
+    """Return that a message of ours in this exchange did not arrive, which comes before anything else: Article 3(3)."""
+    what = "send our message again: `pcsc resume`"
+    return Duty(exchange.control_number, DutyKind.SEND_AGAIN, what, "3(3)", exchange.last_event_at)
+
+
 def _untold(exchange: Exchange, name: str, by: datetime) -> Duty:
     """Return that a recipient of what was released is to be told of a correction: Article 10(2)."""
     what = f"tell {name} of the correction"

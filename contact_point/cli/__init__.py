@@ -22,6 +22,7 @@ from contact_point.cli import clock  # noqa: F401
 from contact_point.cli import migrating  # noqa: F401
 from contact_point.cli import keys  # noqa: F401
 from contact_point.cli import doctor  # noqa: F401
+from contact_point.cli import console  # noqa: F401
 from contact_point.cli import arrangement  # noqa: F401
 from contact_point.cli import gallery  # noqa: F401
 from contact_point.cli import querying  # noqa: F401

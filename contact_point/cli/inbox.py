@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,10 +26,6 @@ from contact_point.cli.terminal import (
     show,
 )
 
-if TYPE_CHECKING:
-    from pcsc.duties import Duty
-    from pcsc.exchange import Exchange
-
 
 @app.command(rich_help_panel=BOTH)
 def inbox(
@@ -39,7 +35,7 @@ def inbox(
 ) -> None:
     """List what waits for a person here, with its article and the day it is due."""
     from annex.parameters import rules_in_force
-    from pcsc.duties import Content, due
+    from pcsc.duties import Content, due, undelivered
 
     at = now()
     with opened(root) as here:
@@ -47,7 +43,10 @@ def inbox(
         with here.store.transaction() as tx:
             exchanges = tx.exchanges()
             unsent = {held.exchange for held in tx.held() if held.kind is Content.MESSAGE}
-    owed = [(each, (*_undelivered(each, unsent), *due(each, arrangement, rules))) for each in exchanges]
+    owed = [
+        (each, ([undelivered(each)] if each.control_number in unsent else []) + [*due(each, arrangement, rules)])
+        for each in exchanges
+    ]
     if as_json:
         rows = [fields(each) | {"duties": [asdict(duty) for duty in duties]} for each, duties in owed]
         show(True, [row for row in rows if everything or row["duties"]], "")
@@ -63,16 +62,6 @@ def inbox(
         if everything and not duties:
             table.add_row(*who, "", "", "")
     Console().print(table if table.row_count else "Nothing waits here.")
-
-
-def _undelivered(exchange: Exchange, unsent: set[str]) -> tuple[Duty, ...]:
-    """Return that a message of ours did not arrive, which comes before anything else."""
-    from pcsc.duties import Duty, DutyKind
-
-    if exchange.control_number not in unsent:
-        return ()
-    what, since = "send our message again: `pcsc resume`", exchange.last_event_at
-    return (Duty(exchange.control_number, DutyKind.SEND_AGAIN, what, "3(3)", since),)
 
 
 @app.command(rich_help_panel=BOTH)
