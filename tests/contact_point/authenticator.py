@@ -1,4 +1,4 @@
-"""An authenticator in software with the browser around it: passkeys on P-256, attestation "none" (WebAuthn 3, 5 and 6)."""
+"""An authenticator in software, and the browser around it: passkeys on P-256, attestation "none" (WebAuthn level 3, 5, 6)."""
 
 from __future__ import annotations
 
