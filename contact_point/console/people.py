@@ -32,7 +32,7 @@ LINK: Final = "link"
 LINK_LASTS: Final = timedelta(hours=24)
 """For how long a link may be used to enrol a passkey."""
 
-_LONGEST: Final = 200  # characters of a name, a mail address, an account
+_LONGEST: Final = 255  # characters of a name, a mail address, an account (OpenID Connect Core, 2)
 
 
 class PeopleError(ValueError):
