@@ -17,11 +17,13 @@ from contact_point.console import once
 from contact_point.console.roles import Role, check_together
 from contact_point.settings import Signed, same_person
 from contact_point.store import Person, Proposal
+from pcsc.retention import least_kept
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from contact_point.settings import Console
     from contact_point.store import Store, Transaction
 
 _log = logging.getLogger("contact_point.console")
@@ -31,6 +33,9 @@ LINK: Final = "link"
 
 LINK_LASTS: Final = timedelta(hours=24)
 """For how long a link may be used to enrol a passkey."""
+
+ENROL: Final = "/enrol"
+"""The page at which a link is used."""
 
 _LONGEST: Final = 255  # characters of a name, a mail address, an account (OpenID Connect Core, 2)
 
@@ -68,6 +73,7 @@ def enter(
     with store.transaction() as tx:
         _check_alone(tx, entered)
         tx.add_person(entered)
+    forget(store, now=now)
     _log.info("person %s is entered and waits for a second person", entered.id)
     return entered
 
@@ -144,22 +150,30 @@ def end(store: Store, person: str, *, by: str, now: datetime) -> Person:
         after = replace(before, ended=ended, roles=(), waiting=None)
         tx.change_person(after)
         tx.shut_out(person)
+    forget(store, now=now)
     _log.info("person %s is let in no more", person)
     return after
 
 
-def forget(store: Store, *, left_before: datetime) -> int:
-    """Delete whoever left before a time, unless there is a record of what they were shown; return how many.
+def forget(store: Store, *, now: datetime) -> int:
+    """Delete whoever left longer ago than a record lasts at least, unless one still says what they were shown; return how many.
 
-    A process that dies in here leaves keys that no row names: :meth:`Store.recover` destroys them.
+    It is done whenever somebody is entered or leaves. A process that dies in here leaves keys that no row names, which
+    :meth:`Store.recover` destroys.
     """
+    long_ago = least_kept(now)  # Art. 11(3)
     with store.transaction() as tx:
         viewers = tx.viewers()
-        left = [each for each in tx.people() if each.ended is not None and each.ended.at < left_before]
+        left = [each for each in tx.people() if each.ended is not None and each.ended.at < long_ago]
         slots = [tx.forget_person(each.id) for each in left if each.id not in viewers]
     for slot in slots:
         store.destroy_person(slot)
     return len(slots)
+
+
+def address(site: Console, link: str) -> str:
+    """Return the address to give to the person: what is behind its ``#`` goes to no server, and into no log."""
+    return f"{site.origin}{ENROL}#{link}"
 
 
 def everybody(store: Store) -> list[Person]:

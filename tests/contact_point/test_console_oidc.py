@@ -268,7 +268,7 @@ def test_a_provider_that_never_says_whose_its_answers_are_need_not(
     provider: Provider, store: Store, issuer: Issuer
 ) -> None:
     ann = confirmed(store, account="sub-1").person
-    issuer.about, issuer.answer = {"authorization_response_iss_parameter_supported": None}, {"iss": None}  # type: ignore[dict-item]
+    issuer.about, issuer.answer = {"authorization_response_iss_parameter_supported": None}, {"iss": None}
     assert log_in(provider, store, issuer) == ann
 
 

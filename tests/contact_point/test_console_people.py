@@ -213,15 +213,17 @@ def test_11_3_who_left_is_forgotten_once_no_record_says_what_they_were_shown(pla
         tx.viewed(QUERY, looked.id, at=NOW, shown=("candidate",))
     for person in (looked, left):
         people.end(place.store, person.id, by=ONE, now=NOW)
-    assert people.forget(place.store, left_before=NOW) == 0
-    assert people.forget(place.store, left_before=LATER) == 1
+    two_years = NOW.replace(year=NOW.year + 2)
+    assert people.forget(place.store, now=two_years) == 0
+    assert people.forget(place.store, now=two_years + timedelta(seconds=1)) == 1
     assert [each.name for each in people.everybody(place.store)] == ["Ann", "Cyd"]
     with place.store.transaction() as tx:
         slot = tx.erase(QUERY)
     assert slot is not None
     place.store.destroy_exchange(slot)
-    assert people.forget(place.store, left_before=LATER) == 1
-    assert people.everybody(place.store) == [here]
+    people.enter(place.store, name="Dot", mail="d@d", roles=["examiner"], by=ONE, now=two_years + timedelta(days=1))
+    assert [each.name for each in people.everybody(place.store)] == ["Cyd", "Dot"]
+    assert people.everybody(place.store)[0] == here
     assert place.store.recover() == 0
 
 
@@ -232,6 +234,10 @@ def test_1_2_no_log_names_anybody(place: Place, caplog: pytest.LogCaptureFixture
     assert person.id in caplog.text
     for told in ("Ann", ONE, TWO, "example.org"):
         assert told not in caplog.text
+
+
+def test_9_what_a_link_is_good_for_goes_to_no_server_and_into_no_log() -> None:
+    assert people.address(SITE, "token") == "https://console.example.org/enrol#token"
 
 
 # What is good for one use
