@@ -206,6 +206,32 @@ def test_how_the_log_is_written_and_where_health_is_told(made: Settings) -> None
         read(made.folder.root)
 
 
+def test_where_the_console_is_reached_and_who_says_who_somebody_is(made: Settings) -> None:
+    default = read(made.folder.root).console
+    assert (default.origin, default.host, default.provider) == ("http://localhost:8080", "localhost", None)
+    file, root = made.folder.installation, made.folder.root
+    text = file.read_text() + '\n[console]\norigin = "https://console.example.org:8445"\n'
+    file.write_text(text)
+    found = read(root).console
+    assert (found.host, found.provider) == ("console.example.org", None)
+    named = '\n[console.provider]\nissuer = "https://id.example.org"\nclient_id = "pcsc"\nsecret_file = "secret"\n'
+    file.write_text(text + named)
+    provider = read(root).console.provider
+    assert provider is not None
+    assert (provider.issuer, provider.secret_file, provider.authority) == (
+        "https://id.example.org",
+        root / "secret",
+        None,
+    )
+    file.write_text(text + named + 'authority = "/etc/ssl/id.pem"\n')
+    provider = read(root).console.provider
+    assert provider is not None
+    assert str(provider.authority) == "/etc/ssl/id.pem"
+    file.write_text(text + named + 'secret = "in clear"\n')
+    with pytest.raises(SettingsError, match=r"console\.provider\.secret: Unexpected keyword argument"):
+        read(root)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "localhost", ""])  # noqa: S104 - refused
 def test_4_4_health_is_told_to_this_machine_alone(made: Settings, host: str) -> None:
     file = made.folder.installation
