@@ -1,4 +1,4 @@
-"""The words of the console, in English and in Japanese: flat keys, grouped by page, in ``words/en.toml`` and ``words/ja.toml``.
+"""The words of the console, in English and in Japanese: flat keys, grouped by page, in ``catalogues/en.toml`` and ``ja.toml``.
 
 Codes of the agreement (states, kinds of content, offences) keep the English words that travel in messages; what a person reads
 of them is here. Both catalogues have the same keys and the same places to fill in, which a test holds them to.
@@ -58,7 +58,7 @@ _DAY: Final = 24 * 60
 @cache
 def catalogue(language: Language) -> Mapping[str, str]:
     """Return every key of a language with its words."""
-    text = resources.files(__package__).joinpath("words", f"{language}.toml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("catalogues", f"{language}.toml").read_text(encoding="utf-8")
     return dict(_flat(tomllib.loads(text)))
 
 
