@@ -479,6 +479,9 @@ def acts(here: Installation) -> dict[str, due.Act]:
         "expire": partial(_act_expire, here),
         "deletion": lambda _tx, row, now: partial(_finish, here, row.exchange, now),
         "key": lambda _tx, row, _now: partial(_destroy_key, here, int(row.what.removeprefix(due.KEY))),
+        "removed": lambda _tx, row, _now: partial(
+            service.destroy_removed, here, [int(row.what.removeprefix(due.REMOVED))]
+        ),
         "retry": lambda tx, row, _now: tx.done(row),
         **dict.fromkeys(due.BY_THE_CLOCK, lambda tx, row, _now: tx.done(row)),
         "checkpoint": lambda _tx, _row, _now: partial(_act_checkpoint, here),

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from contact_point import files
-from contact_point.holdings import Particulars, write_particulars
+from contact_point import dispositions, files
+from contact_point.holdings import Particulars, ParticularsError, read_particulars
 from contact_point.nist import agreed
 from contact_point.parsing import first_fault
 from contact_point.store import Impression, Subject
@@ -61,13 +61,15 @@ class Ready:
     """A person ready to be stored: the prints with and without a picture.
 
     ``left_out`` says which prints were not taken, and why; ``forgiven`` what was read in spite of the format; ``notes`` what
-    else of the files is not kept.
+    else of the files is not kept. ``quality`` is that of each print with a picture, from 0 to 100
+    (docs/decisions/0021).
     """
 
     subject: Subject
     left_out: tuple[str, ...]
     forgiven: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    quality: tuple[int, ...] = ()
 
     @property
     def without_image(self) -> int:
@@ -75,6 +77,7 @@ class Ready:
         return sum(impression.image is None for impression in self.subject.impressions)
 
 
+_PARTICULARS: Final = ".json"  # the suffix of the particulars in a folder of transactions
 _OF_NOBODY: Final = "a print left at a scene is of nobody yet: it is searched for, not enrolled"
 
 # `| None` because pydantic takes a configuration for a union only.
@@ -82,12 +85,18 @@ _PERSON: Final[TypeAdapter[Any]] = TypeAdapter(Person | None, config=ConfigDict(
 
 
 def read_list(path: Path) -> Iterator[Person]:
-    """Yield the persons of a list, a JSON object a line; files are named from the list's own folder.
+    """Yield the persons of a list, a JSON object a line, or of a folder; files are named from the list's own folder.
+
+    In a folder a person is a name with particulars and prints beside one another: ``NAME.json`` and ``NAME.an2``, and any
+    other file of that name.
 
     Raises:
-        EnrolmentError: a line is no person; the message names line and field.
+        EnrolmentError: a line, or a name, is no person; the message says which, and what is missing.
 
     """
+    if path.is_dir():
+        yield from _of_folder(path)
+        return
     named: dict[str, int] = {}
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -101,6 +110,24 @@ def read_list(path: Path) -> Iterator[Person]:
                 )
             here = tuple(FileOf(path.parent / each.path, each.position, each.dpi) for each in person.prints)
             yield Person(person.name, person.particulars, here)
+
+
+def _of_folder(folder: Path) -> Iterator[Person]:
+    files_of: dict[str, list[Path]] = {}
+    for path in sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")):
+        files_of.setdefault(path.stem, []).append(path)
+    for number, (name, paths) in enumerate(files_of.items(), 1):
+        particulars = [each for each in paths if each.suffix == _PARTICULARS]
+        prints = tuple(FileOf(each) for each in paths if each.suffix != _PARTICULARS)
+        if len(particulars) != 1 or not prints or not name.strip():
+            raise EnrolmentError(
+                f"{folder}, name {number} of {len(files_of)}: expected particulars, {_PARTICULARS}, and prints of one name; "
+                f"there are {len(particulars)} and {len(prints)}: give both, or take the file out of the folder"
+            )
+        try:
+            yield Person(name, read_particulars(particulars[0].read_bytes()), prints)
+        except ParticularsError as error:
+            raise EnrolmentError(f"{particulars[0]}: {error}: correct the file") from None
 
 
 def _person(line: bytes, where: str) -> Person:
@@ -130,6 +157,7 @@ def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool)
     left_out: list[str] = []
     forgiven: list[str] = []
     notes: list[str] = []
+    quality: list[int] = []
     for each in person.prints:
         try:
             found = reader.read_file(files.load(each.path), at=at, position=each.position, dpi=each.dpi)
@@ -139,6 +167,7 @@ def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool)
             raise EnrolmentError(f"{person.name}: {each.path}: {_OF_NOBODY}; leave the file out")
         kept, latent = _divided(found)
         impressions += kept
+        quality += [print_.quality.value for print_ in found.prints if not print_.latent]
         left_out += [f"{each.path}: {reason}" for reason in (*found.left_out, *latent)]
         forgiven += [f"{each.path}: {deviation}" for deviation in found.contents.forgiven]
         notes += [f"{each.path}: {note}" for note in _notes(found)]
@@ -149,8 +178,9 @@ def ready(person: Person, reader: PrintReader, *, at: datetime, leave_out: bool)
         )
     if not impressions:
         raise EnrolmentError(f"{person.name}: no print is left that can be enrolled: enrol at least one")
-    subject = Subject(person.name, write_particulars(person.particulars), tuple(impressions))
-    return Ready(subject, tuple(left_out), tuple(forgiven), tuple(notes))
+    known = dispositions.write_kept(dispositions.enrolled(person.particulars, at))
+    subject = Subject(person.name, known, tuple(impressions))
+    return Ready(subject, tuple(left_out), tuple(forgiven), tuple(notes), tuple(quality))
 
 
 def all_ready(

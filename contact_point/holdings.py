@@ -31,19 +31,37 @@ if TYPE_CHECKING:
     from pcsc.messages import Search
 
 
+class ParticularsError(ValueError):
+    """Particulars that are not those of a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """What the national system knows of a person: standing under Annex II, and items for Article 5(2)."""
+    """What the national system knows of a person: standing under Annex II, and items for Article 5(2).
+
+    ``case_numbers`` are what the national system calls the cases of the standing, in their order, so that a feed can speak of
+    them (:mod:`contact_point.dispositions`); an empty one where a case has none.
+
+    Raises:
+        ParticularsError: there are numbers, and not one for each case, or one stands twice.
+
+    """
 
     standing: Standing
     items: Mapping[str, str] = field(default_factory=dict)
+    case_numbers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = [each for each in self.case_numbers if each]
+        if self.case_numbers and (len(self.case_numbers) != len(self.standing.cases) or len(set(given)) != len(given)):
+            raise ParticularsError(
+                f"expected no case_numbers, or one of its own for each of {len(self.standing.cases)} cases, empty where a case "
+                f"has none; got {len(self.case_numbers)}, of which {len(set(given))} differ: which case an event is about "
+                "decides (Annex II 1(1)(b), the case relevant to the arrest)"
+            )
 
 
 _PARTICULARS: Final = TypeAdapter(Particulars)
-
-
-class ParticularsError(ValueError):
-    """Particulars that are not those of a person."""
 
 
 def read_particulars(text: str | bytes) -> Particulars:

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from contact_point import due, prints, wire
-from contact_point.holdings import Holdings
+from contact_point import dispositions, due, prints, wire
+from contact_point.holdings import Holdings, read_particulars
 from contact_point.identity import Identity
 from contact_point.prints import PrintReader
 from contact_point.settings import Settings
@@ -390,14 +390,17 @@ def enrol(here: Installation, subjects: Iterable[Subject]) -> int:
 
 
 def update(here: Installation, name: str, particulars: str) -> None:
-    """Enter what changed about a person of our own gallery, such as a disposition: it counts from the next query on.
+    """State anew what is known of a person of our own gallery: it counts from the next query on; the history is kept.
 
     Raises:
         SubjectError: nobody of that name is enrolled.
+        ParticularsError: the particulars are not those of a person.
 
     """
+    stated = read_particulars(particulars)
     with here.store.transaction() as tx:
-        tx.update(name, particulars)
+        before = dispositions.read_kept(tx.particulars(name))
+        tx.update(name, dispositions.write_kept(dispositions.restated(before, stated, here.clock())))
 
 
 def remove(here: Installation, name: str) -> None:
@@ -408,6 +411,30 @@ def remove(here: Installation, name: str) -> None:
 
     """
     with here.store.transaction() as tx:
-        slot = tx.remove(name)
-    here.store.destroy_prints([slot])
+        slots = withdraw(tx, [name])
+    destroy_removed(here, slots)
+
+
+def withdraw(tx: Transaction, names: Iterable[str]) -> list[int]:
+    """Take persons out of our own gallery and return the slots of their keys, whose destruction is written down as due.
+
+    No query finds them once this is durable; :func:`destroy_removed` follows at once. A process that dies in between leaves
+    the keys to the worker of a running service, or to the next start.
+
+    Raises:
+        SubjectError: nobody of one of the names is enrolled.
+
+    """
+    slots = [tx.remove(name) for name in names]
+    for slot in slots:
+        tx.plan("", f"{due.REMOVED}{slot}", due.AT_ONCE)
+    return slots
+
+
+def destroy_removed(here: Installation, slots: Sequence[int]) -> None:
+    """Destroy the keys of persons who were taken out of our own gallery, and forget that it was to be done."""
+    here.store.destroy_prints(slots)
+    with here.store.transaction() as tx:
+        for slot in slots:
+            tx.plan("", f"{due.REMOVED}{slot}", None)
     here.store.checkpoint()

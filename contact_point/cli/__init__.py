@@ -26,6 +26,7 @@ from contact_point.cli import console  # noqa: F401
 from contact_point.cli import arrangement  # noqa: F401
 from contact_point.cli import people  # noqa: F401
 from contact_point.cli import gallery  # noqa: F401
+from contact_point.cli import feed  # noqa: F401
 from contact_point.cli import querying  # noqa: F401
 from contact_point.cli import queried  # noqa: F401
 from contact_point.cli import provided  # noqa: F401

@@ -93,8 +93,17 @@ def enrol(
 
 @app.command("enrol-list", rich_help_panel=GALLERY)
 def enrol_list(
-    persons: Annotated[Path, typer.Argument(metavar="LIST", help="The persons, a JSON object a line.")],
+    persons: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST", help="The persons, a JSON object a line; or a folder of NAME.json and NAME.an2."
+        ),
+    ],
     leave_out: LeaveOut = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say who is new, how good the prints are, and who would enter the view."),
+    ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
@@ -109,6 +118,9 @@ def enrol_list(
     from matcher.jail import JailError
 
     listed = list(enrolment.read_list(persons))
+    if dry_run:
+        _try(listed, root, leave_out=leave_out, as_json=as_json)
+        return
     errors: list[str] = []
     done: list[_Done] = []
     with opened(root) as here:
@@ -132,6 +144,36 @@ def enrol_list(
     told = _told(done, len(listed) - len(missing), errors)
     show(as_json, told, "\n".join(_lines(told)))
     if errors:
+        raise typer.Exit(FAILED)
+
+
+def _try(listed: Sequence[Person], root: Path, *, leave_out: bool, as_json: bool) -> None:
+    """Say what an enrolment would come to; nothing is stored."""
+    from contact_point import trial
+    from contact_point.cli.feed import diff_fields, diff_lines
+    from contact_point.prints import PrintReader
+
+    cores = os.cpu_count() or 1
+    with opened(root) as here, busy("extracting minutiae", quiet=as_json):
+        found = trial.enrol(here, listed, PrintReader(places=cores), now=now(), leave_out=leave_out, cores=cores)
+    lines = [f"New: {len(found.new)}. Enrolled before: {len(found.known)}. Cannot be enrolled: {len(found.errors)}."]
+    for each in found.new:
+        quality = f"quality {min(each.quality)} to {max(each.quality)} of 100" if each.quality else "no picture"
+        lines.append(f"New: {each.name}; prints: {each.prints}, {quality}; without an image: {each.without_image}")
+        lines += [f"    Left out: {reason}" for reason in each.left_out]
+        lines += [f"    Forgiven: {reason}" for reason in each.forgiven]
+        lines += [f"    Note: {note}" for note in each.notes]
+    lines += [f"Enrolled before: {name}" for name in found.known]
+    lines += [f"Cannot be enrolled: {error}" for error in found.errors]
+    lines += diff_lines(found.diff)
+    told = {
+        "new": found.new,
+        "enrolled_before": found.known,
+        "not_enrolled": found.errors,
+        "diff": diff_fields(found.diff),
+    }
+    show(as_json, told, "\n".join(map(plain, lines)))
+    if found.errors:
         raise typer.Exit(FAILED)
 
 

@@ -24,7 +24,7 @@ In reading order:
 - :mod:`~contact_point.store.part`: what each part of a transaction stands on;
 - :mod:`~contact_point.store.exchanges`, :mod:`~contact_point.store.contents`, :mod:`~contact_point.store.record`,
   :mod:`~contact_point.store.notes`, :mod:`~contact_point.store.due`, :mod:`~contact_point.store.messages`,
-  :mod:`~contact_point.store.gallery`, :mod:`~contact_point.store.people`: the parts;
+  :mod:`~contact_point.store.gallery`, :mod:`~contact_point.store.feeds`, :mod:`~contact_point.store.people`: the parts;
 - here: the store, which gives transactions and destroys keys outside of them.
 """
 
@@ -50,7 +50,8 @@ from contact_point.store.errors import (
     UnknownPersonError,
 )
 from contact_point.store.exchanges import UNREADABLE, Exchanges
-from contact_point.store.gallery import Enrolled, Gallery, Impression, Subject
+from contact_point.store.feeds import Applied, Feeds
+from contact_point.store.gallery import Enrolled, Gallery, Impression, Listed, Subject
 from contact_point.store.messages import Messages, Received
 from contact_point.store.notes import Copy, Notes
 from contact_point.store.opening import LostError, begun, named, unwritten
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNREADABLE",
     "AlreadyReceivedError",
+    "Applied",
     "Attempts",
     "Clock",
     "ContentGoneError",
@@ -82,6 +84,7 @@ __all__ = [
     "Enrolled",
     "Held",
     "Impression",
+    "Listed",
     "Passkey",
     "Person",
     "Proposal",
@@ -99,7 +102,7 @@ __all__ = [
 ]
 
 
-class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery, People):
+class Transaction(Exchanges, Contents, Record, Notes, Dues, Messages, Gallery, Feeds, People):
     """What can be read and written in one transaction; made by :meth:`Store.transaction`."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import func, select
 
@@ -14,6 +15,9 @@ from contact_point.store.tables import IMPRESSION, SUBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+_ENROLLED: Final = SUBJECT.select().where(SUBJECT.c.slot.is_not(None)).order_by(SUBJECT.c.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class Enrolled:
 
     particulars: str
     prints: tuple[tuple[int, bytes, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A person of the gallery without the prints: the particulars as JSON, and whether a print with an image is held."""
+
+    particulars: str
+    shown: bool
 
 
 class Gallery(Part):
@@ -107,6 +119,45 @@ class Gallery(Part):
         rows = self._connection.execute(SUBJECT.select().where(SUBJECT.c.revision > revision).order_by(SUBJECT.c.name))
         for row in rows.all():
             yield row.name, None if row.slot is None else self._enrolled(row.name, row.slot, row.sealed)
+
+    def standings(self) -> Iterator[tuple[str, Listed]]:
+        """Yield every person who is enrolled, without the prints, by name.
+
+        Costs two queries, and a decryption for each person.
+        """
+        with_image = select(IMPRESSION.c.subject).where(IMPRESSION.c.image.is_not(None)).distinct()
+        shown = frozenset(self._connection.execute(with_image).scalars())
+        for row in self._connection.execute(_ENROLLED):
+            try:
+                key = self._gallery.get(row.slot)
+            except KeyDestroyedError:
+                if not self._snapshot:
+                    raise
+                continue  # removed a moment ago
+            particulars = unseal(key, row.sealed, bound_to=f"subject/{row.name}").decode()
+            yield row.name, Listed(particulars, row.name in shown)
+
+    def listed(self, name: str) -> Listed:
+        """Return a person without the prints.
+
+        Raises:
+            SubjectError: nobody of that name is enrolled.
+
+        """
+        where = (IMPRESSION.c.subject == name) & IMPRESSION.c.image.is_not(None)
+        shown = self._connection.execute(select(IMPRESSION.c.finger).where(where).limit(1)).first()
+        return Listed(self.particulars(name), shown is not None)
+
+    def gallery_digest(self) -> str:
+        """Return a SHA-256, in hexadecimal, of who is enrolled and of the last change of each; nothing is decrypted for it."""
+        digest = sha256()
+        for row in self._connection.execute(_ENROLLED):
+            digest.update(f"{row.revision} {len(row.name)} {row.name}\n".encode())
+        return digest.hexdigest()
+
+    def removed(self) -> frozenset[str]:
+        """Return the names of all who were enrolled, and of whom nothing is held any more."""
+        return frozenset(self._removed())
 
     def subjects(self) -> Iterator[Subject]:
         """Yield every person who is enrolled, with all prints, by name; one is in memory at a time."""

@@ -217,6 +217,19 @@ VIEWING = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+# The feeds of dispositions that were applied: by whom, which file, and what the gallery's revision was after it.
+FEED = Table(
+    "feed",
+    TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", _Text, nullable=False),
+    Column("by", _Text, nullable=False),
+    Column("sha256", _Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    # How many events, persons, entries and departures: numbers alone.
+    Column("counts", _Text, nullable=False),
+)
+
 UNDATED: Final = "9999-12-31"
 """The day of what was opened while the time was in doubt: it counts on every day, until the time is believed again."""
 

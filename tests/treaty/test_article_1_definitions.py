@@ -34,6 +34,8 @@ PERSONAL: Final = {
     "once": {"digest", "person", "sealed"},
     "attempt": {"about"},
     "viewing": {"exchange", "person", "sealed"},
+    # Who applied a feed, and a digest of a file about persons, that could be guessed where it says little.
+    "feed": {"by", "sha256"},
 }
 NOT_PERSONAL: Final = {
     "exchange": {"side", "state", "opened_on", "search", "slot"},
@@ -57,6 +59,7 @@ NOT_PERSONAL: Final = {
     "once": {"until"},
     "attempt": {"failures", "last"},
     "viewing": {"id"},
+    "feed": {"number", "at", "revision", "counts"},
 }
 
 

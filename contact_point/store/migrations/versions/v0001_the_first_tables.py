@@ -179,6 +179,16 @@ def _gallery() -> None:
         Column("image", LargeBinary),
         PrimaryKeyConstraint("subject", "finger", name="pk_impression"),
     )
+    op.create_table(
+        "feed",
+        Column("number", Integer, autoincrement=False, nullable=False),
+        Column("at", _Text, nullable=False),
+        Column("by", _Text, nullable=False),
+        Column("sha256", _Text, nullable=False),
+        Column("revision", Integer, nullable=False),
+        Column("counts", _Text, nullable=False),
+        PrimaryKeyConstraint("number", name="pk_feed"),
+    )
 
 
 def _people() -> None:
