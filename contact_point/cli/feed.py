@@ -175,7 +175,7 @@ def _write_private(path: Path, text: str) -> None:
 def _counted(made: Plan) -> list[str]:
     counts = made.counts
     return [
-        f"Events: {counts['events']}, persons: {counts['persons']}. Applied before: {made.known}. Refused: {len(made.refused)}.",
+        f"Events: {counts['events']}, persons: {counts['persons']}. Known before: {made.known}. Refused: {len(made.refused)}.",
         *([f"Events of persons who were removed, passed over: {made.moot}."] if made.moot else []),
     ]
 

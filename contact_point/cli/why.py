@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ from pcsc.traces.terms import Language
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from contact_point.store import Applied
     from pcsc.arrangement import Arrangements
     from pcsc.records import Entry
     from pcsc.traces import Trace, ViewNow
@@ -37,6 +38,7 @@ def why(
     from pcsc.traces.wording import words
 
     number, entries = _decided(root, ref, quiet=as_json)
+    feeds = () if for_other_party else _feeds(root)
     told: list[tuple[Entry, Trace | None, tuple[str, ...]]] = []
     for entry in entries:
         try:
@@ -45,13 +47,42 @@ def why(
             told.append((entry, None, (str(error),)))
             continue
         shown = traces.redacted(trace) if for_other_party else trace
-        told.append((entry, shown, words(shown, lang)))
+        told.append((entry, shown, (*words(shown, lang), *_feed_before(shown, feeds, lang))))
     show(
         as_json,
         [_fields(*each) for each in told],
         "\n\n".join(_lines(*each, lang) for each in told)
         or f"No decision in exchange {number} has a trace in the record: its term has ended, or nothing was decided yet.",
     )
+
+
+_FEED: Final = {
+    Language.EN: (
+        "Of the feeds of dispositions, number {0.number} was the last that the gallery had taken in: applied at "
+        "{0.at:%Y-%m-%d %H:%M:%S}Z by {0.by}, SHA-256 {0.sha256} (`pcsc feed explain` says of whom)."
+    ),
+    Language.JA: (
+        "処分に関する情報のうち照合の時までに最後に反映したものは、第{0.number}号（{0.at:%Y-%m-%d %H:%M:%S}Z、反映者{0.by}、"  # noqa: RUF001 - Japanese punctuation
+        "SHA-256 {0.sha256}）である。"  # noqa: RUF001 - Japanese punctuation
+    ),
+}
+
+
+def _feeds(root: Path) -> tuple[Applied, ...]:
+    """Return the feeds of dispositions that were applied to our gallery."""
+    with opened(root) as here, here.store.reading() as tx:
+        return tuple(tx.feeds())
+
+
+def _feed_before(trace: Trace, feeds: tuple[Applied, ...], lang: Language) -> tuple[str, ...]:
+    """Say which feed the view of a query had taken in last: Annex II is applied to what was known then."""
+    from contact_point.feed import feed_before
+    from pcsc.traces import Decision
+
+    if trace.decision is not Decision.VIEW or not isinstance(revision := trace.outcome.get("revision"), int):
+        return ()
+    found = feed_before(feeds, revision)
+    return () if found is None else (_FEED[lang].format(found),)
 
 
 def _decided(root: Path, ref: str, *, quiet: bool) -> tuple[str, list[Entry]]:
