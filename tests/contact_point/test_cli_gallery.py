@@ -268,6 +268,53 @@ def test_the_good_persons_of_a_list_are_enrolled_and_the_bad_ones_reported(
     assert enrolled(parties.us)["without ridges"] == [(0, True)]
 
 
+def test_a_dry_run_says_who_is_new_how_good_the_prints_are_and_who_enters_the_view(
+    run: Run, parties: Parties, folder: Path
+) -> None:
+    assert act(run, "enrol-list", listed(folder, {"before": "minutiae.fmr"}), *at(parties.jp))["enrolled"] == 1
+    path = listed(
+        folder,
+        {"first": ("good.png", "blank.png"), "before": "good.png", "bare": "minutiae.fmr", "no print": "letter.txt"},
+    )
+    dry = ("enrol-list", path, "--leave-out", "--dry-run", *at(parties.jp))
+    told = act(run, *dry, code=cli.FAILED)
+    assert [(each["name"], each["prints"], len(each["quality"]), len(each["left_out"])) for each in told["new"]] == [
+        ("first", 1, 1, 1),
+        ("bare", 1, 0, 0),
+    ]
+    assert 0 < told["new"][0]["quality"][0] <= 100
+    assert (told["enrolled_before"], len(told["not_enrolled"])) == (["before"], 1)
+    entering = [(each["subject"], each["what"], each["identified"]) for each in told["diff"]["changes"]]
+    assert entering == [("first", "enters", True), ("first", "enters", False)]  # Art. 4(5): "bare" has no image
+    assert (told["diff"]["persons_before"], told["diff"]["persons_after"]) == (1, 3)
+    assert set(enrolled(parties.jp)) == {"before"}
+    code, said = run(*dry)
+    assert (code, said.splitlines()[0]) == (cli.FAILED, "New: 2. Enrolled before: 1. Cannot be enrolled: 1.")
+    assert (
+        "first enters (query about an identified individual): from Art. 4(2), The person is not in the gallery." in said
+    )
+
+
+def test_a_folder_is_a_list_of_names_with_particulars_and_prints(run: Run, parties: Parties, folder: Path) -> None:
+    transactions = folder / "transactions"
+    transactions.mkdir()
+    for name in ("first", "second"):
+        (transactions / f"{name}.json").write_text(json.dumps(KNOWN))
+        (transactions / f"{name}.fmr").write_bytes((folder / "minutiae.fmr").read_bytes())
+    (transactions / "second.png").write_bytes((folder / "good.png").read_bytes())
+    assert act(run, "enrol-list", transactions, *at(parties.us))["enrolled"] == 2
+    assert enrolled(parties.us) == {"first": [(7, False)], "second": [(7, False), (0, True)]}
+    (transactions / "third.png").write_bytes(b"")
+    told = act(run, "enrol-list", transactions, *at(parties.us), code=cli.FAILED)
+    assert told["error"] == (
+        f"{transactions}, name 3 of 3: expected particulars, .json, and prints of one name; there are 0 and 1: give both, or "
+        "take the file out of the folder"
+    )
+    (transactions / "third.json").write_text("{}")
+    told = act(run, "enrol-list", transactions, *at(parties.us), code=cli.FAILED)
+    assert told["error"].startswith(f"{transactions / 'third.json'}: particulars are a JSON object with a standing")
+
+
 def test_a_list_can_be_repeated(run: Run, parties: Parties, folder: Path) -> None:
     path = listed(folder, {"first": "good.png", "second": "minutiae.fmr"})
     assert act(run, "enrol-list", path, *at(parties.us)) == {
