@@ -56,6 +56,7 @@ KINDS: Final = (
     "exchange",
     "content",
     "received",
+    "feed",
     "places",
     "place",
     "person",
@@ -169,6 +170,8 @@ class _Lines:
         for message, received in tx.all_received():
             if received.exchange in self._exchanges:
                 yield ["received", message, received.exchange, received.commitment, received.answer]
+        for feed in tx.feeds():
+            yield ["feed", feed.number, feed.at.isoformat(), feed.by, feed.sha256, feed.counts]
         yield ["places"]
         yield from self._places()
         yield from self._persons()

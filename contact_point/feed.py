@@ -371,6 +371,10 @@ def explain(here: Installation, subject: str, at: datetime) -> Explanation:
     )
 
 
-def feed_before(applied: Iterable[Applied], revision: int) -> Applied | None:
-    """Return the last feed that a gallery of this revision had taken in, or None."""
-    return max((each for each in applied if each.revision <= revision), key=lambda each: each.number, default=None)
+def feed_before(applied: Iterable[Applied], revision: int, at: datetime) -> Applied | None:
+    """Return the last feed that a gallery of this revision had taken in, or None; ``at`` is when its query was answered.
+
+    The revisions of a gallery that was restored begin anew, and then the time tells one from another.
+    """
+    known = (each for each in applied if each.revision <= revision and each.at <= at)
+    return max(known, key=lambda each: each.number, default=None)

@@ -36,7 +36,7 @@ from contact_point.backup import bytes_of
 from contact_point.installation import Plan
 from contact_point.keys import SignatureError, VerifyingKey
 from contact_point.settings import Designation, FormerKey, SettingsError, remember
-from contact_point.store import Clock, Impression, Received, Subject
+from contact_point.store import Applied, Clock, Impression, Received, Subject
 from contact_point.writing import put
 from pcsc import checkpoints, duties, life, records
 from pcsc.duties import Content
@@ -369,6 +369,10 @@ class _Taking:
 
     def _take_received(self, message: str, exchange: str, commitment: str, answer: str | None) -> None:
         self._tx.receive(message, Received(exchange, commitment, Content(answer) if answer else None))
+
+    def _take_feed(self, number: int, at: str, by: str, sha256: str, counts: str) -> None:
+        # Its revision was of a gallery that is lost: what is restored begins with the first one.
+        self._tx.enter_feed(Applied(number, datetime.fromisoformat(at), by, sha256, 0, counts))
 
     def _take_place(self, said: dict[str, Any], trace: str) -> None:
         place = _PLACE.validate_python(said)

@@ -47,7 +47,7 @@ def why(
             told.append((entry, None, (str(error),)))
             continue
         shown = traces.redacted(trace) if for_other_party else trace
-        told.append((entry, shown, (*words(shown, lang), *_feed_before(shown, feeds, lang))))
+        told.append((entry, shown, (*words(shown, lang), *_feed_before(entry, shown, feeds, lang))))
     show(
         as_json,
         [_fields(*each) for each in told],
@@ -74,14 +74,14 @@ def _feeds(root: Path) -> tuple[Applied, ...]:
         return tuple(tx.feeds())
 
 
-def _feed_before(trace: Trace, feeds: tuple[Applied, ...], lang: Language) -> tuple[str, ...]:
+def _feed_before(entry: Entry, trace: Trace, feeds: tuple[Applied, ...], lang: Language) -> tuple[str, ...]:
     """Say which feed the view of a query had taken in last: Annex II is applied to what was known then."""
     from contact_point.feed import feed_before
     from pcsc.traces import Decision
 
     if trace.decision is not Decision.VIEW or not isinstance(revision := trace.outcome.get("revision"), int):
         return ()
-    found = feed_before(feeds, revision)
+    found = feed_before(feeds, revision, entry.at)
     return () if found is None else (_FEED[lang].format(found),)
 
 

@@ -374,8 +374,9 @@ def test_annex_2_it_can_be_said_afterwards_why_somebody_was_in_view_at_a_time(he
     with here.store.reading() as tx:
         feeds = list(tx.feeds())
     assert feeds == [entered]
-    assert feed.feed_before(feeds, entered.revision - 1) is None
-    assert feed.feed_before(feeds, entered.revision + 5) == entered
+    assert feed.feed_before(feeds, entered.revision - 1, later) is None
+    assert feed.feed_before(feeds, entered.revision + 5, later - timedelta(seconds=1)) is None
+    assert feed.feed_before(feeds, entered.revision + 5, later) == entered
 
 
 def test_what_is_stated_by_hand_is_in_the_history_too(here: Installation) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from contact_point import disposal, due, main, querying, restoration, service, s
 from contact_point.demonstration import designate
 from contact_point.keys import KeySlots
 from contact_point.settings import SettingsError
-from contact_point.store import ContentGoneError
+from contact_point.store import Applied, ContentGoneError
 from pcsc import duties, records
 from pcsc.duties import Content
 from pcsc.errors import NoAnswerError, QuotaError
@@ -191,6 +192,8 @@ def test_who_was_removed_from_the_gallery_stays_removed(
     parties: Parties, played: tuple[str, str], fingers: tuple[Finger, ...], tmp_path: Path, database: Callable[[], str]
 ) -> None:
     parties.enrol(Party.JP, "removed later", fingers[2])
+    with parties.jp.store.transaction() as tx:
+        tx.enter_feed(Applied(1, main.clock(), "A. Officer", "ab" * 32, tx.revision(), "{}"))
     written = made(parties.jp, tmp_path / "backup", gallery=True)
     assert written.persons == 2
     ask = wanted(parties.jp, tmp_path / "backup", tmp_path / "again", database(), enrolled=frozenset({"person", "new"}))
@@ -199,6 +202,7 @@ def test_who_was_removed_from_the_gallery_stays_removed(
     with main.opened(tmp_path / "again") as again, again.store.reading() as tx, parties.jp.store.reading() as before:
         assert tx.names() == {"person"}
         assert list(tx.subjects()) == [each for each in before.subjects() if each.name == "person"]
+        assert list(tx.feeds()) == [replace(each, revision=0) for each in before.feeds()]
 
 
 # Killed
