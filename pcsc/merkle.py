@@ -154,10 +154,33 @@ class Frontier:
 
     def append(self, leaf: bytes) -> Frontier:
         """Return the tree with one more leaf, of this data. Two hashes in the mean."""
-        node, nodes = leaf_hash(leaf), self.nodes
-        for _ in range(_complete(self.size + 1)):  # of two complete subtrees of one size comes one of the double
+        return self._joined(leaf_hash(leaf), 1)
+
+    def beside(self, nodes: Sequence[bytes], size: int) -> Frontier:
+        """Return the tree of ``size`` leaves that begins with this one, of which the rest is known by :func:`subtrees` alone.
+
+        ``nodes`` are the roots of these subtrees. Two hashes a node in the mean.
+
+        Raises:
+            MerkleError: the tree would be smaller, or the rest has another number of subtrees.
+
+        """
+        _check_sizes(self.size, size)
+        rest = list(subtrees(self.size, size))
+        _check_proof(nodes, len(rest), f"that a tree of {size} continues one of {self.size}")
+        found = self
+        for node, (_, leaves) in zip(nodes, rest, strict=True):
+            found = found._joined(node, leaves)  # noqa: SLF001 - a frontier's own
+        return found
+
+    def _joined(self, node: bytes, leaves: int) -> Frontier:
+        """Return the tree followed by a complete subtree of so many leaves, which is to stand where such a one can."""
+        nodes, size = self.nodes, self.size + leaves
+        for _ in range(
+            _complete(size) - _complete(leaves)
+        ):  # of two complete subtrees of one size comes one of the double
             node, nodes = node_hash(nodes[-1], node), nodes[:-1]
-        return Frontier(self.size + 1, (*nodes, node))
+        return Frontier(size, (*nodes, node))
 
     def root(self) -> bytes:
         """Return the root of the tree."""
@@ -192,6 +215,19 @@ class Frontier:
                 f"{len(nodes)} hashes"
             )
         return cls(int(size), tuple(bytes.fromhex(node) for node in nodes))
+
+
+def subtrees(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the complete subtrees that the leaves from ``begin`` to before ``end`` fall into: first leaf, number of leaves.
+
+    At most two of each size: with their roots and a :class:`Frontier` of the leaves before, a range of leaves is shown to be all
+    that stands there (the compact ranges of transparency logs).
+    """
+    while begin < end:
+        most = 1 << ((end - begin).bit_length() - 1)
+        leaves = min(begin & -begin, most) if begin else most
+        yield begin, leaves
+        begin += leaves
 
 
 _FRONTIER: Final = re.compile("(0|[1-9][0-9]{0,18})( [0-9a-f]{64}){0,63}")

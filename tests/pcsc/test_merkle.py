@@ -376,3 +376,50 @@ def test_a_tree_that_grew_from_another_past_leads_to_another_root() -> None:
     assert grown.root() != merkle.root(MANY[:33])
     with pytest.raises(MerkleError, match="the trees are not consistent"):
         merkle.check_consistency(20, merkle.root(MANY[:20]), 33, grown.root(), grown.consistency())
+
+
+# Ranges of leaves
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_range_of_leaves_beside_the_subtrees_around_it_gives_the_root(size: int) -> None:
+    for begin in range(size + 1):
+        for end in range(begin, size + 1, 3):
+            before = Frontier.over(MANY[:begin])
+            assert [Frontier.over(MANY[at : at + leaves]).root() for at, leaves in merkle.subtrees(0, begin)] == [
+                *before.nodes
+            ]
+            found = before
+            for leaf in MANY[begin:end]:
+                found = found.append(leaf)
+            after = [Frontier.over(MANY[at : at + leaves]).root() for at, leaves in merkle.subtrees(end, size)]
+            assert len(after) <= 2 * size.bit_length()
+            whole = found.beside(after, size)
+            assert whole == Frontier.over(MANY[:size])
+            if begin < end:  # another last leaf
+                other = Frontier.over([*MANY[: end - 1], hashlib.sha256(b"another").digest()])
+                assert other.beside(after, size).root() != whole.root()
+
+
+@given(st.integers(0, MAX_SIZE), st.integers(0, MAX_SIZE))
+def test_the_subtrees_of_a_range_are_complete_and_cover_it_once(one: int, two: int) -> None:
+    begin, end = sorted((one, two))
+    at = begin
+    for first, leaves in merkle.subtrees(begin, end):
+        assert (first, first % leaves, leaves.bit_count()) == (at, 0, 1)
+        at += leaves
+    assert at == end
+
+
+def test_what_does_not_continue_a_tree_is_refused() -> None:
+    before = Frontier.over(MANY[:5])
+    with pytest.raises(
+        MerkleError, match="a tree of 4 leaves begins with trees of 0 to 4; got 5: the record became shorter"
+    ):
+        before.beside([], 4)
+    with pytest.raises(MerkleError, match="the proof that a tree of 7 continues one of 5 has 2 hashes; got 1"):
+        before.beside(MANY[:1], 7)
+    with pytest.raises(
+        MerkleError, match="a hash of a proof is 32 bytes; got 1 in hash 1 of the proof that a tree of 7"
+    ):
+        before.beside([MANY[0], b"x"], 7)
