@@ -147,6 +147,11 @@ def first_line(header: Header) -> bytes:
     return _line({"format": FORMAT, **asdict(header)})
 
 
+def place_line(place: Recorded) -> bytes:
+    """Return the line of a place."""
+    return _line(asdict(place))
+
+
 def write(file: IO[bytes], header: Header, record: Iterable[Recorded], *, for_other_party: bool = False) -> Written:
     """Write a record.
 
@@ -154,7 +159,7 @@ def write(file: IO[bytes], header: Header, record: Iterable[Recorded], *, for_ot
     their notes name persons. The rest verifies as before, and is all that can be compared.
     """
     digest, count = hashlib.sha256(), -1
-    lines = (_line(asdict(place)) for place in (record if not for_other_party else map(_of_messages, record)))
+    lines = map(place_line, record if not for_other_party else map(_of_messages, record))
     for line in chain([first_line(header)], lines):
         file.write(line)
         digest.update(line)
@@ -235,7 +240,7 @@ def read(path: Path) -> Iterator[Recorded]:
                 place = _PLACE.validate_json(line)
             except ValidationError as error:
                 raise RecordError(f"{expected}: {first_fault(error)}; export it again") from None
-            if _line(asdict(place)) != line:
+            if place_line(place) != line:
                 raise RecordError(f"{expected} as it was written; export it again")
             yield place
 

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from contact_point import due, service
+from contact_point import due, export_folder, service
 from contact_point.keys import TokenError
 from contact_point.store import UNREADABLE, ContentGoneError, Copy, Due, StoreError, UnknownExchangeError
 from pcsc import duties, life, retention, traces
@@ -442,7 +442,7 @@ def end_copies(here: Installation, now: datetime) -> list[Path]:
         tx.plan("", due.COPIES, min(ends, default=None))
     # Last of all: a file that is there no more, and is not noted as destroyed, is somewhere else.
     for each in gone:
-        Path(each.path).unlink(missing_ok=True)
+        _remove(Path(each.path))
     if resisting:
         raise UnerasedError(
             f"Art. 11(3): {len(resisting)} of {len(ended)} copies of the record whose term has ended are still there: see the "
@@ -453,14 +453,57 @@ def end_copies(here: Installation, now: datetime) -> list[Path]:
 
 def _overwritten(copy: Copy) -> bool | None:
     """Overwrite a copy of the record; return whether it was there, or None where it resists."""
+    path = Path(copy.path)
     try:
-        there = overwrite(Path(copy.path), sha256=copy.sha256)
+        there = _overwrite_export(path, copy.sha256) if path.is_dir() else overwrite(path, sha256=copy.sha256)
     except (OSError, UnerasedError) as error:
         _log.error("Art. 11(3): a copy of the record could not be erased: %s", error)
         return None
     if not there:
         _log.warning("Art. 11(3): copy %d of the record was carried away and its term has ended: destroy it", copy.id)
     return there
+
+
+def _overwrite_export(folder: Path, sha256: str) -> bool:
+    """Overwrite every file of an export in place; return whether all its parts were there.
+
+    What names the parts goes last, so that who dies on the way leaves what is found again, or nothing but zeros.
+
+    Raises:
+        UnerasedError: the folder holds another export.
+        OSError: the disk refuses, or the export is being written.
+
+    """
+    with export_folder.locked(folder):
+        files, found = export_folder.files(folder), export_folder.parts_of(folder)
+        begun = bool(files) and not any(map(_begins, files))
+        if found is not None and found[0] != sha256:
+            raise UnerasedError(
+                f"{folder.name} does not hold the export of the record that was written there: delete the export, wherever it "
+                "is, and take the folder away"
+            )
+        if found is None and not begun:
+            return False
+        for path in files:
+            overwrite(path)
+        return begun or (found is not None and {*found[1]} <= {path.name for path in files})
+
+
+def _begins(path: Path) -> bool:
+    """Whether a file begins with anything but zeros."""
+    with path.open("rb") as file:
+        return any(file.read(_SECTOR))
+
+
+def _remove(path: Path) -> None:
+    """Remove a copy that was overwritten; of a folder, the files of the export, and the folder if nothing else is in it."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for each in export_folder.files(path):
+        each.unlink(missing_ok=True)
+    if not any(path.iterdir()):
+        path.rmdir()
 
 
 # What is due

@@ -7,6 +7,7 @@ and run it there:
     python verify.py inclusion FILE --key KEY
     python verify.py checkpoints FILE... --key KEY
     python verify.py receipt FILE --key KEY
+    python verify.py export FOLDER --key KEY [--other-key KEY] [--note NOTE ...]
 
 KEY is the card of the contact point: take it from the contact point itself, by a way on which nobody changes it. The public
 key in PEM serves too, but names nobody: who cosigns signs the same text, and could pass for the one whose record it is.
@@ -34,8 +35,10 @@ from __future__ import annotations
 
 import argparse
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import re
 import sys
@@ -94,12 +97,34 @@ class Tree:
 
     def add(self, leaf: bytes) -> None:
         """Append a leaf."""
-        node, rest = leaf_hash(leaf), self.size
+        self.join(leaf_hash(leaf), 1)
+
+    def join(self, node: bytes, leaves: int) -> None:
+        """Append a complete subtree of so many leaves, a power of two that divides the size."""
+        rest = self.size // leaves
         while rest & 1:
             node = node_hash(self._subtrees.pop(), node)
             rest >>= 1
         self._subtrees.append(node)
-        self.size += 1
+        self.size += leaves
+
+    def beside(self, nodes: Sequence[bytes], size: int) -> Tree:
+        """Return the tree of ``size`` leaves that begins with this one and goes on with the subtrees of these roots.
+
+        Raises:
+            DifferenceError: there are more or fewer subtrees in the rest.
+
+        """
+        rest = list(subtrees(self.size, size))
+        if len(nodes) != len(rest):
+            raise DifferenceError(
+                f"the proof that {size} leaves of tree {self.name} continue {self.size} has {len(rest)} hashes; this one has "
+                f"{len(nodes)}"
+            )
+        grown = Tree(self.name, self.first, self.size, [*self._subtrees])
+        for node, leaves in zip(nodes, rest, strict=True):
+            grown.join(node, leaves)
+        return grown
 
     @property
     def root(self) -> bytes:
@@ -115,6 +140,15 @@ class Tree:
     def head(self) -> Head:
         """Name, size and root."""
         return Head(self.name, self.size, self.root)
+
+
+def subtrees(begin: int, end: int) -> Iterator[int]:
+    """Yield how many leaves each complete subtree has that the leaves from ``begin`` to before ``end`` fall into."""
+    while begin < end:
+        most = 1 << ((end - begin).bit_length() - 1)
+        leaves = min(begin & -begin, most) if begin else most
+        yield leaves
+        begin += leaves
 
 
 def root_by_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
@@ -562,6 +596,8 @@ class Entry:
     event: str
     article: str
     note: str
+    said: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """All that it says, by its members."""
 
     def __str__(self) -> str:
         """Name it in a message; what came from outside cannot steer a terminal."""
@@ -799,7 +835,8 @@ def read_entry(body: str, what: str) -> Entry:
             f"{what}: expected an entry with a number, a direction, two times with their zone such as "
             "2026-11-22T17:07:09+00:00, and an authority (Art. 11(2))"
         )
-    return Entry(said["number"], at, *(said[name] for name in ("other", "exchange", "event", "article", "note")))
+    other, exchange, event, article, note = (said[name] for name in ("other", "exchange", "event", "article", "note"))
+    return Entry(said["number"], at, other, exchange, event, article, note, said)
 
 
 def _moment(text: str) -> datetime | None:
@@ -854,12 +891,38 @@ def _month(at: datetime) -> str:
     return f"{at.year:04}-{at.month:02}"
 
 
+class _Terms:
+    """Which places are empty although their term cannot have ended: none may be that is younger than ``kept_since``."""
+
+    def __init__(self, kept_since: datetime | None) -> None:
+        self._kept_since = kept_since
+        self._young: datetime | None = None  # the earliest time, of what is to be there, that nothing after it belies
+        self.early: Place | None = None
+        """The first place that is empty after it. Only at the end is it known that no later entry excuses it."""
+
+    def empty(self, place: Place) -> None:
+        """Note a place that is empty and may not be, as far as is known here."""
+        if self._young is not None and self.early is None:
+            self.early = place
+
+    def month(self, tree: str) -> None:
+        """Take in that a month had come, where all that it holds is to be there."""
+        if self._kept_since is not None and tree > _month(self._kept_since):
+            self.entry(datetime.fromisoformat(f"{tree}-01T00:00:00+00:00"))
+
+    def entry(self, at: datetime) -> None:
+        """Take in that a time had come: what stands before was entered earlier, even where a clock then ahead says later."""
+        if self._kept_since is not None and (self._young is None or at < self._young):
+            self._young, self.early = at if at >= self._kept_since else None, None
+
+
 class _Walk:
     """The walk along the places of a record: the tree as it grows, beside what the checkpoints say of it."""
 
     def __init__(self, header: Header, kept: Sequence[Signed], kept_since: datetime | None) -> None:
         self._header = header
         self._kept_since = kept_since
+        self._terms = _Terms(kept_since)
         self._said: dict[tuple[str, int], list[Signed]] = {}  # by tree and size
         self._begins: dict[str, list[Signed]] = {}  # by tree, for what they say of the tree before
         self._through: dict[str, int] = {}  # up to where, without a gap, whoever vouches for checkpoints binds
@@ -875,14 +938,12 @@ class _Walk:
         self._signed: list[Signed] = []  # checkpoints that speak of the tree as it is now
         self._places = self._empty = 0
         self._held = -1  # the last entry under a checkpoint that held
-        self._young: datetime | None = None  # the earliest time, of what is to be there, that nothing after it belies
-        self._early = ""  # what is wrong with the first place that is empty after it
 
     def step(self, number: int, place: Place) -> None:
         """Take the next place."""
         check_order(place, number, self._tree.name, self._header.party)
         if place.tree != self._tree.name:
-            self._check_month(place.tree)
+            self._terms.month(place.tree)
         self._check_term(place)
         if place.tree != self._tree.name:
             self._turn(place)
@@ -894,27 +955,12 @@ class _Walk:
         self._bind(place.number, self._signed)
 
     def _check_term(self, place: Place) -> None:
-        """Note a place that is empty and may not be, as far as is known here."""
+        """Note a place that is empty."""
         if place.entry is not None:
-            self._is_after(place.entry.at)
+            self._terms.entry(place.entry.at)
             return
         self._empty += 1
-        if self._young is not None and self._kept_since is not None and not self._early:
-            self._early = (
-                f"line {place.number + 2}: entry {place.number} was emptied before its term: it is not older than "
-                f"{self._kept_since.date()}, and each is kept for at least two years (Art. 11(3)); or the export is one for "
-                "the other Party, which leaves out acts: check it without --kept-since"
-            )
-
-    def _check_month(self, tree: str) -> None:
-        """Take in that a month had come, where all that it holds is to be there."""
-        if self._kept_since is not None and tree > _month(self._kept_since):
-            self._is_after(datetime.fromisoformat(f"{tree}-01T00:00:00+00:00"))
-
-    def _is_after(self, at: datetime) -> None:
-        """Take in that a time had come: what stands before was entered earlier, even where a clock then ahead says later."""
-        if self._kept_since is not None and (self._young is None or at < self._young):
-            self._young, self._early = at if at >= self._kept_since else None, ""
+        self._terms.empty(place)
 
     def _turn(self, place: Place) -> None:
         """Begin the tree of ``place``: what was signed of the end of the tree before is to be so."""
@@ -965,8 +1011,12 @@ class _Walk:
 
         Only here is it known that no later entry excuses a place that is empty.
         """
-        if self._early:
-            raise DifferenceError(self._early)
+        if self._kept_since is not None and (early := self._terms.early) is not None:
+            raise DifferenceError(
+                f"line {early.number + 2}: entry {early.number} was emptied before its term: it is not older than "
+                f"{self._kept_since.date()}, and each is kept for at least two years (Art. 11(3)); or the export is one for "
+                "the other Party, which leaves out acts: check it without --kept-since"
+            )
         if self._said:
             (tree, size), (each, *_) = min(self._said.items(), key=lambda item: item[0])
             raise DifferenceError(
@@ -1232,6 +1282,731 @@ def _check_receipt(said: dict[str, str], entry: Entry, party: str | None, what: 
             raise DifferenceError(f"{what}: its {name} is not that of entry {entry.number}, which it shows")
 
 
+# An export: parts in a folder, and the manifest that is signed
+
+EXPORT: Final = "pcsc export 1"
+EXPORT_SIGNED: Final = "pcsc export manifest v1"
+MANIFEST: Final = "manifest.json"
+_MANIFEST: Final = (
+    *(
+        "format",
+        "party",
+        "uri",
+        "key",
+        "other_key",
+        "made_at",
+        "by",
+        "asked",
+        "completeness",
+        "form",
+        "columns",
+        "left_out",
+    ),
+    *("expires_at", "first", "end", "counts", "ranges", "checkpoint", "parts"),
+    *("proves", "does_not_prove", "to_verify", "signature"),
+)
+_ASKED: Final = ("since", "until", "events", "directions", "articles", "authorities", "exchange")
+_COUNTS: Final = ("places", "shown", "rows", "ended")
+_RANGE: Final = ("tree", "first", "begin", "end", "left", "heads")
+_SIGNED_HEAD: Final = ("checkpoint", "right")
+_PART: Final = ("name", "kind", "first", "count", "bytes", "sha256")
+_DESCRIBED: Final = ("name", "type", "meaning")
+_PART_NAME: Final = re.compile(r"(places|entries)-[0-9]{5,}\.(csv|jsonl|parquet)")
+
+COLUMNS: Final = (
+    *("number", "at", "made_at", "exchange", "message", "direction", "event", "article", "information", "other"),
+    *("authority", "authority_name", "authority_unit", "authority_jurisdiction", "identified", "search"),
+    *("arrangement", "rules", "commitment", "note", "trace"),
+)
+"""The columns of a row, in their order."""
+_OF_AUTHORITY: Final = {
+    "authority": "identifier",
+    "authority_name": "name",
+    "authority_unit": "unit",
+    "authority_jurisdiction": "jurisdiction",
+}
+_ALIVE: Final = re.compile(r"(?:^|(?<=[,;|\t\r\n]))(?=\s*['=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAsked:
+    """What an export was asked for."""
+
+    since: datetime | None
+    until: datetime | None
+    events: list[str]
+    directions: list[str]
+    articles: list[str]
+    authorities: list[str]
+    exchange: str
+
+    def takes_time(self, at: datetime) -> bool:
+        """Whether a time is of the period."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether an entry is one that was asked for."""
+        authority = entry.said["authority"]
+        return (
+            self.takes_time(entry.at)
+            and (not self.events or entry.event in self.events)
+            and (not self.directions or entry.said["direction"] in self.directions)
+            and (not self.articles or any(f"{entry.article}(".startswith(f"{each}(") for each in self.articles))
+            and (
+                not self.authorities
+                or any(authority[name] in self.authorities for name in ("identifier", "name", "unit"))
+            )
+            and self.exchange in {"", entry.exchange}
+        )
+
+    def __str__(self) -> str:
+        """Say what was asked for in a message."""
+        period = (
+            f"from {self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else "from the beginning",
+            f"to before {self.until:%Y-%m-%dT%H:%M:%SZ}" if self.until else "to the end",
+        )
+        lists = {
+            "events": self.events,
+            "directions": self.directions,
+            "articles": self.articles,
+            "authorities": self.authorities,
+            "exchange": [self.exchange] if self.exchange else [],
+        }
+        return "; ".join([" ".join(period), *(f"{name} {said!a}" for name, said in lists.items() if said)])
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRange:
+    """The leaves of one tree that are in an export, and its signed heads with the subtrees between."""
+
+    tree: Tree
+    """The tree up to the first of them; it grows with the places."""
+    begin: int
+    end: int
+    heads: tuple[tuple[Signed, Head, tuple[bytes, ...]], ...]
+
+    @property
+    def follow(self) -> set[Head | None]:
+        """What its own checkpoints say of the end of the tree before; None where there was none."""
+        own = (signed.checkpoint for signed, _, _ in self.heads if signed.checkpoint.head.tree == self.tree.name)
+        return {each.before for each in own}
+
+    @property
+    def before_all(self) -> str | None:
+        """The name of the tree before, "" where there was none, None where no checkpoint says."""
+        for head in self.follow:
+            return "" if head is None else head.tree
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPart:
+    """A file of an export."""
+
+    name: str
+    kind: str
+    first: int
+    count: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a manifest says whose signature holds."""
+
+    party: str
+    uri: str
+    key: Key
+    other_key: Key | None
+    made_at: str
+    by: str
+    asked: ExportAsked
+    completeness: str
+    form: str
+    columns: tuple[str, ...]
+    expires_at: str
+    first: int
+    end: int
+    counts: dict[str, int]
+    ranges: tuple[ExportRange, ...]
+    checkpoint: Checkpoint
+    """Where the whole record ended when the export was made."""
+    parts: tuple[ExportPart, ...]
+
+    def of(self, kind: str) -> list[ExportPart]:
+        """Return the parts of a kind, in their order."""
+        return [each for each in self.parts if each.kind == kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export that holds was found to be."""
+
+    manifest: Manifest
+    begins: str
+    """What shows that nothing of the period stands before the range; empty where nothing does."""
+    ends: str
+    """What shows that nothing of the period stands after it; empty where nothing does."""
+    cosigned: int
+    """Places of the range that stand under a head which the other contact point signed too."""
+    kept: int
+    """Places of the range that stand under a note that was kept elsewhere."""
+    empty: int
+
+
+def read_manifest(text: str, *, key: Key | None = None, other_key: Key | None = None) -> Manifest:
+    """Return what a manifest says, once its signature and those of all heads in it were verified.
+
+    Raises:
+        DifferenceError: a signature is not of the key, or what is signed does not hang together.
+        FormError: it is no manifest.
+
+    """
+    what = MANIFEST
+    said = _manifest(text, what)
+    own = _export_key(said["key"], key, "the contact point")
+    other = None if said["other_key"] is None else _export_key(said["other_key"], other_key, "the other contact point")
+    if (own.party or said["party"], own.uri or said["uri"]) != (said["party"], said["uri"]):
+        raise DifferenceError(
+            f"{what}: it is of the record of {said['party']} ({said['uri']}), and the card given is that of {own.party} "
+            f"({own.uri})"
+        )
+    if other is None and other_key is not None:
+        raise DifferenceError(f"{what}: no head in this export is cosigned by the other contact point")
+    note = read_note(said.pop("signature"), what)
+    digest = hashlib.sha256(_manifest_text(said).encode()).hexdigest()
+    if note.text != f"{EXPORT_SIGNED}\nsha256 {digest}\n":
+        raise DifferenceError(f"{what}: its signature is of another manifest: it was changed, or exchanged")
+    signed_by(note, own, said["uri"], what)
+    checkpoint = signed_checkpoint(read_note(said["checkpoint"], what), own, what, said["uri"])
+    if checkpoint.at != _time(said["made_at"], what):
+        raise DifferenceError(f"{what}: the checkpoint over the whole record was not made with the export")
+    ranges = tuple(_range(each, said["uri"], own, other, what) for each in _dicts(said["ranges"], _RANGE, what))
+    manifest = Manifest(
+        party=said["party"],
+        uri=said["uri"],
+        key=own,
+        other_key=other,
+        made_at=said["made_at"],
+        by=said["by"],
+        asked=_asked(said["asked"], what),
+        completeness=said["completeness"],
+        form=said["form"],
+        columns=tuple(each["name"] for each in _dicts(said["columns"], _DESCRIBED, what)),
+        expires_at=_time(said["expires_at"], what),
+        first=said["first"],
+        end=said["end"],
+        counts=said["counts"],
+        ranges=ranges,
+        checkpoint=checkpoint,
+        parts=tuple(_part(each, said["form"], what) for each in _dicts(said["parts"], _PART, what)),
+    )
+    _check_manifest(manifest, said["left_out"], what)
+    return manifest
+
+
+def _manifest(text: str, what: str) -> dict[str, Any]:
+    """Return the members of a manifest, from the one text that stands for it."""
+    try:
+        said = json.loads(text)
+        again = _manifest_text(said)
+    except (ValueError, RecursionError):
+        raise FormError(f"{what}: expected one JSON object in UTF-8 (RFC 8259)") from None
+    if not isinstance(said, dict) or tuple(said) != _MANIFEST or again != text:
+        raise FormError(
+            f"{what}: expected the members {', '.join(_MANIFEST)}, in this order and no others, as they are written"
+        )
+    texts = (
+        "format",
+        "party",
+        "uri",
+        "key",
+        "made_at",
+        "by",
+        "completeness",
+        "form",
+        "expires_at",
+        "checkpoint",
+        "signature",
+    )
+    _texts(said, texts, what)
+    for name in ("left_out", "proves", "does_not_prove", "to_verify"):
+        _list(said[name], what)
+    known = said["format"] == EXPORT and said["party"] in _PARTIES and _is_name(said["uri"])
+    known &= said["completeness"] in {"whole", "selected", "abridged"} and said["form"] in {"csv", "jsonl", "parquet"}
+    known &= isinstance(said["other_key"], str | None) and isinstance(said["counts"], dict)
+    if not known or tuple(said["counts"]) != _COUNTS:
+        raise FormError(
+            f"{what}: expected format {EXPORT!r}, of JP or US, its URI, what it holds, its form and its counts"
+        )
+    _numbers([said["first"], said["end"], *said["counts"].values()], what)
+    return said
+
+
+def _manifest_text(said: object) -> str:
+    return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+
+
+def _numbers(values: Iterable[object], what: str) -> None:
+    if not all(type(value) is int and 0 <= value <= MAX_NUMBER for value in values):
+        raise FormError(f"{what}: expected a number that is not negative")
+
+
+def _dicts(value: object, fields: tuple[str, ...], what: str) -> list[dict[str, Any]]:
+    """Return a list of objects of exactly these members."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) and tuple(each) == fields for each in value):
+        raise FormError(f"{what}: expected a list of objects with the members {', '.join(fields)}")
+    return value
+
+
+def _export_key(pem: str, given: Key | None, whose: str) -> Key:
+    """Return the key that a manifest names, which is to be the one that the caller gave."""
+    named = read_key(pem, MANIFEST)
+    if given is not None and given.pem != named.pem:
+        raise DifferenceError(
+            f"{MANIFEST}: it names key {named.fingerprint} of {whose}, and the key given is {given.fingerprint}"
+        )
+    return given or named
+
+
+def _asked(value: object, what: str) -> ExportAsked:
+    """Return what was asked for."""
+    if not isinstance(value, dict) or tuple(value) != _ASKED:
+        raise FormError(f"{what}: what was asked has the members {', '.join(_ASKED)}")
+    _texts(value, ("exchange",), what)
+    return ExportAsked(
+        since=_bound(value["since"], what),
+        until=_bound(value["until"], what),
+        events=_list(value["events"], what),
+        directions=_list(value["directions"], what),
+        articles=_list(value["articles"], what),
+        authorities=_list(value["authorities"], what),
+        exchange=value["exchange"],
+    )
+
+
+def _bound(value: object, what: str) -> datetime | None:
+    """Return a time with its zone, or None where a period has no end there."""
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(str(value))
+        return at.astimezone(UTC) if at.tzinfo else _bound("", what)
+    except (ValueError, OverflowError):
+        raise FormError(f"{what}: a period begins and ends at a time in UTC") from None
+
+
+def _range(said: dict[str, Any], uri: str, own: Key, other: Key | None, what: str) -> ExportRange:
+    """Return the range of leaves in one tree, with the heads that it is to lead to."""
+    _texts(said, ("tree",), what)
+    _numbers([said["first"], said["begin"], said["end"]], what)
+    if not _TREE.fullmatch(said["tree"]) or not said["begin"] < said["end"]:
+        raise FormError(f"{what}: expected a month such as 2026-11, and a range of leaves in its tree")
+    before = Tree(said["tree"], said["first"])
+    before = before.beside([_hash64(each, what) for each in _list(said["left"], what)], said["begin"])
+    heads = []
+    for each in _dicts(said["heads"], _SIGNED_HEAD, what):
+        note = read_note(str(each["checkpoint"]), what)
+        checkpoint = signed_checkpoint(note, own, what, uri)
+        by = "cosigned" if cosigned(note, uri, other, what) else ""
+        head = next((one for one in (checkpoint.head, checkpoint.before) if one and one.tree == said["tree"]), None)
+        if head is None:
+            raise DifferenceError(f"{what}: {checkpoint}, says nothing of tree {said['tree']}")
+        right = tuple(_hash64(one, what) for one in _list(each["right"], what))
+        heads.append((Signed(checkpoint, by, what), head, right))
+    if not heads or all(head.size < said["end"] for _, head, _ in heads):
+        raise DifferenceError(f"{what}: no signed head of tree {said['tree']} covers all of the range in it")
+    return ExportRange(before, said["begin"], said["end"], tuple(heads))
+
+
+def _part(said: dict[str, Any], form: str, what: str) -> ExportPart:
+    """Return what is said of one file."""
+    _texts(said, ("name", "kind", "sha256"), what)
+    _numbers([said["first"], said["count"], said["bytes"]], what)
+    ending = "jsonl" if said["kind"] == "places" else form
+    named = _PART_NAME.fullmatch(said["name"])
+    if not named or named.groups() != (said["kind"], ending) or not _HEX.fullmatch(said["sha256"]):
+        raise FormError(
+            f"{what}: a part is named places-00001.jsonl or entries-00001.{form}, and so on, with its SHA-256"
+        )
+    return ExportPart(*said.values())
+
+
+def _check_manifest(manifest: Manifest, left_out: list[str], what: str) -> None:
+    """Hold together what a manifest says of the range, the columns and the parts."""
+    if tuple(name for name in COLUMNS if name not in left_out) != manifest.columns or "number" not in manifest.columns:
+        raise DifferenceError(f"{what}: its columns are not those that are known, without those that are left out")
+    if bool(left_out) != (manifest.completeness == "abridged"):
+        raise DifferenceError(f"{what}: columns are left out where it is abridged, and only there")
+    asked = manifest.asked
+    if manifest.completeness == "whole" and (
+        asked.events or asked.directions or asked.articles or asked.authorities or asked.exchange
+    ):
+        raise DifferenceError(f"{what}: it says that it is whole, and not all of the period was asked for")
+    at, names = manifest.first, [each.name for each in manifest.parts]
+    for before, each in pairwise([None, *manifest.ranges]):
+        if each is None or each.tree.first + each.begin != at:
+            raise DifferenceError(f"{what}: the ranges in its trees leave out places, or have them twice")
+        if len(each.follow) > 1 or (each.follow == {None} and each.tree.first):
+            raise DifferenceError(f"{what}: what is signed of the beginning of tree {each.tree.name} does not agree")
+        _check_joined(before, each, manifest.checkpoint, what)
+        at += each.end - each.begin
+    if at != manifest.end or manifest.counts["places"] != manifest.end - manifest.first:
+        raise DifferenceError(
+            f"{what}: the ranges in its trees are not the {manifest.counts['places']} places that it counts"
+        )
+    if len({*names}) < len(names):
+        raise DifferenceError(f"{what}: it names a part twice")
+
+
+def _check_joined(before: ExportRange | None, each: ExportRange, last: Checkpoint, what: str) -> None:
+    """Check that a range goes on where the one in the tree before ended, and that its tree is none after the last."""
+    if each.tree.name > last.head.tree:
+        raise DifferenceError(f"{what}: tree {each.tree.name} comes after the last one of the record, {last.head.tree}")
+    if before is None:
+        return
+    ends = {head for _, head, _ in before.heads if head.size == before.end}
+    if each.begin or len(ends) != 1 or each.follow != ends:
+        raise DifferenceError(
+            f"{what}: nothing signed shows that tree {each.tree.name} follows where the range in tree {before.tree.name} ends"
+        )
+
+
+@dataclass(slots=True)
+class _ExportWalk:
+    """The walk along the places of an export, beside its rows."""
+
+    manifest: Manifest
+    rows: _Rows
+    kept: dict[tuple[str, int], list[Signed]]
+    terms: _Terms
+    shown: int = 0
+    empty: int = 0
+    cosigned: int = 0
+    bound: int = 0
+    first: Place | None = None
+    last: Place | None = None
+
+    def range(self, each: ExportRange, places: Iterator[tuple[str, Place]]) -> None:
+        """Take the places of one tree, and hold the tree to its heads."""
+        tree, begin = each.tree, each.begin
+        heads: dict[int, list[tuple[Signed, Head, tuple[bytes, ...]]]] = {}
+        for signed in each.heads:
+            heads.setdefault(min(signed[1].size, each.end), []).append(signed)
+        kept = 0
+        self.terms.month(tree.name)
+        for index in range(begin, each.end):
+            what, place = next(places)
+            self._place(place, tree, index, what)
+            tree.add(place.leaf)
+            for signed in heads.pop(tree.size, ()):
+                self._compare(tree, *signed)
+            for note in self.kept.pop((tree.name, tree.size), ()):
+                head = next(
+                    one for one in (note.checkpoint.head, note.checkpoint.before) if one and one.tree == tree.name
+                )
+                self._compare(tree, note, head, ())
+                kept = index + 1 - begin
+        if heads:
+            raise DifferenceError(f"{MANIFEST}: a head of tree {tree.name} says nothing of the range in it")
+        signed_by_both = [min(head.size, each.end) - begin for signed, head, _ in each.heads if signed.by]
+        self.cosigned += max(signed_by_both, default=0)
+        self.bound += kept
+
+    def _place(self, place: Place, tree: Tree, index: int, what: str) -> None:
+        """Take the next place."""
+        number, entry, manifest = tree.first + index, place.entry, self.manifest
+        if place.number != number or place.tree != tree.name:
+            raise DifferenceError(
+                f"{what}: expected place {number} in tree {tree.name}; got place {place.number} of {place.tree}"
+            )
+        self.first, self.last = self.first or place, place
+        if entry is None:
+            self.empty += 1
+            self.terms.empty(place)
+            return
+        self.shown += 1
+        self.terms.entry(entry.at)
+        month = _month(entry.at)
+        if entry.other != _PARTIES[manifest.party] or month > tree.name or (month < tree.name and not index):
+            raise DifferenceError(
+                f"{what}: entry {number} is not of the record of {manifest.party}, or not of tree {tree.name}"
+            )
+        is_row = manifest.asked.takes(entry)
+        if manifest.completeness == "abridged" or not (is_row or manifest.completeness == "whole"):
+            raise DifferenceError(f"{what}: entry {number} is shown, and is not one that was asked for")
+        if is_row:
+            self.rows.take(entry)
+
+    def _compare(self, tree: Tree, each: Signed, head: Head, right: tuple[bytes, ...]) -> None:
+        """Hold the tree, and what follows the range in it, to a signed head."""
+        if tree.beside(right, head.size).root != head.root:
+            raise DifferenceError(
+                f"{each.what}: {each.checkpoint}, has another root than the places of the export: one in tree {tree.name} was "
+                "changed, exchanged, added or left out"
+            )
+
+
+class _Rows:
+    """The rows of an export, held to its entries one by one; of Parquet, which is not read here, they are counted."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self._folder, self._manifest = folder, manifest
+        self._parts = iter(manifest.of("entries"))
+        self._part: ExportPart | None = None
+        self._file: IO[bytes] | None = None
+        self._left = self.count = 0
+
+    def take(self, entry: Entry) -> None:
+        """Hold the next row to an entry."""
+        if not self._left:
+            self._next(entry)
+        if self._file is not None:
+            expected = row_line(entry, self._manifest.form)
+            if self._file.read(len(expected)) != expected:
+                raise DifferenceError(
+                    f"{self._name}: the row that is to be entry {entry.number} does not say what the entry says"
+                )
+        self._left -= 1
+        self.count += 1
+        if not self._left:
+            self._close()
+
+    def end(self) -> None:
+        """Check that there is no row without an entry."""
+        if self._left or next(self._parts, None) is not None:
+            raise DifferenceError(f"{MANIFEST}: there are more rows than entries of the export that were asked for")
+
+    @property
+    def _name(self) -> str:
+        return "" if self._part is None else self._part.name
+
+    def _next(self, entry: Entry) -> None:
+        """Open the next part."""
+        self._part = next(self._parts, None)
+        if self._part is None or self._part.first != entry.number or not self._part.count:
+            raise DifferenceError(
+                f"{self._name or MANIFEST}: expected a part of rows that begins with entry {entry.number}"
+            )
+        self._left = self._part.count
+        if self._manifest.form == "parquet":
+            return
+        self._file = (self._folder / self._part.name).open("rb")
+        head = csv_line([*self._manifest.columns]) if self._manifest.form == "csv" else b""
+        if self._file.read(len(head)) != head:
+            raise DifferenceError(f"{self._name}: expected the names of the columns in its first line")
+
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        with self._file:
+            if self._file.read(1):
+                raise DifferenceError(f"{self._name}: there is more in it than its rows")
+        self._file = None
+
+
+def row_line(entry: Entry, form: str) -> bytes:
+    """Return the row of an entry with every column, as CSV or JSON Lines."""
+    said = entry.said
+    authority = said["authority"]
+    values = [authority[_OF_AUTHORITY[name]] if name in _OF_AUTHORITY else said[name] for name in COLUMNS]
+    if form == "csv":
+        return csv_line(values)
+    row = dict(zip(COLUMNS, values, strict=True))
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def csv_line(values: list[Any]) -> bytes:
+    """Return a line of CSV (RFC 4180), every cell in quotes, with no cell of which a spreadsheet makes a formula."""
+    line = io.StringIO(newline="")
+    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow([_cell(each) for each in values])
+    return line.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ALIVE.sub("'", text)
+
+
+def check_export(
+    folder: Path, *, key: Key | None = None, other_key: Key | None = None, kept: Sequence[tuple[str, Note]] = ()
+) -> Exported:
+    """Check an export in its folder; ``kept`` are notes of the record that were kept elsewhere.
+
+    Time is linear in its size; memory does not grow with it. Of Parquet the digest alone is looked at.
+
+    Raises:
+        DifferenceError: something in it is not as signed, not as the rest of it says, or not there.
+        FormError: it is not of this form.
+
+    """
+    manifest = read_manifest(_decoded(_content(folder / MANIFEST, MAX_CHAIN), MANIFEST), key=key, other_key=other_key)
+    _check_files(folder, manifest)
+    rows = _Rows(folder, manifest)
+    walk = _ExportWalk(manifest, rows, _kept_of(manifest, kept), _Terms(_two_years_before(manifest.made_at)))
+    places = _export_places(folder, manifest)
+    for each in manifest.ranges:
+        walk.range(each, places)
+    if next(places, None) is not None:
+        raise DifferenceError(f"{MANIFEST}: there are more places in the parts than in the ranges")
+    count = _abridged(folder, manifest) if manifest.completeness == "abridged" else rows.count
+    if manifest.completeness != "abridged":
+        rows.end()
+    _check_counts(manifest, walk, count)
+    begins, ends = _begins(manifest, walk.first), _ends(manifest, walk.last)
+    if manifest.completeness == "whole" and not (begins and ends):
+        raise DifferenceError(
+            f"{MANIFEST}: nothing shows that the range {'begins' if not begins else 'ends'} where the period does: entries may "
+            "be missing there"
+        )
+    return Exported(manifest, begins, ends, walk.cosigned, walk.bound, walk.empty)
+
+
+def _two_years_before(made_at: str) -> datetime:
+    """Return the moment from which on no place may be empty in a whole export: Art. 11(3)."""
+    at = datetime.fromisoformat(made_at)
+    return at.replace(year=at.year - 2, day=min(at.day, 28) if at.month == 2 else at.day)
+
+
+def _kept_of(manifest: Manifest, kept: Sequence[tuple[str, Note]]) -> dict[tuple[str, int], list[Signed]]:
+    """Return notes that were kept elsewhere by the trees and sizes that they speak of."""
+    found: dict[tuple[str, int], list[Signed]] = {}
+    for what, note in kept:
+        checkpoint = signed_checkpoint(note, manifest.key, what, manifest.uri)
+        for head in filter(None, (checkpoint.head, checkpoint.before)):
+            found.setdefault((head.tree, head.size), []).append(Signed(checkpoint, "kept", what))
+    return found
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """Hold the files of a folder to the manifest: all are there, no other is, and each is as it was signed."""
+    there = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if more := sorted(there - {part.name for part in manifest.parts}):
+        raise DifferenceError(f"{more[0]!a}: this file is in the folder, and not in the manifest")
+    for part in manifest.parts:
+        if part.name not in there:
+            raise DifferenceError(f"{part.name}: this part is missing")
+        size, digest = 0, hashlib.sha256()
+        with (folder / part.name).open("rb") as file:
+            while block := file.read(1 << 20):
+                size += len(block)
+                digest.update(block)
+        if (size, digest.hexdigest()) != (part.bytes, part.sha256):
+            raise DifferenceError(
+                f"{part.name}: it is not the part that was signed: it was changed, cut off or exchanged"
+            )
+
+
+def _export_places(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Place]]:
+    """Yield the places of an export with what a message calls each."""
+    at = manifest.first
+    for part in manifest.of("places"):
+        count = 0
+        with (folder / part.name).open("rb") as file:
+            for count, line in enumerate(read_lines(file), 1):
+                what = f"{part.name}, line {count}"
+                yield what, read_place(line, what)
+        if (part.first, part.count) != (at, count):
+            raise DifferenceError(f"{part.name}: expected {part.count} places from {at} on; got {count}")
+        at += count
+    if at != manifest.end:
+        raise DifferenceError(f"{MANIFEST}: expected the places to {manifest.end}; its parts end before {at}")
+
+
+def _abridged(folder: Path, manifest: Manifest) -> int:
+    """Check the rows of an export that leaves out columns: each has its number, in the range and in order; return how many."""
+    before, rows = manifest.first - 1, 0
+    for part in manifest.of("entries"):
+        rows += part.count
+        if manifest.form == "parquet":
+            continue
+        count = 0
+        for count, number in enumerate(_row_numbers(folder / part.name, manifest), 1):
+            if not before < number < manifest.end or (count == 1 and number != part.first):
+                raise DifferenceError(f"{part.name}: row {count} has a number that is out of its range or order")
+            before = number
+        if count != part.count:
+            raise DifferenceError(f"{part.name}: expected {part.count} rows; got {count}")
+    return rows
+
+
+def _row_numbers(path: Path, manifest: Manifest) -> Iterator[int]:
+    """Yield the numbers of rows that have the columns which the manifest says."""
+    columns = [*manifest.columns]
+    with path.open(encoding="utf-8", newline="") as file:
+        if manifest.form == "jsonl":
+            for line in file:
+                row = _object(line.removesuffix("\n").encode(), manifest.columns, path.name)
+                _numbers([row["number"]], path.name)
+                yield row["number"]
+            return
+        lines = csv.reader(file, strict=True)
+        if next(lines, None) != columns:
+            raise DifferenceError(f"{path.name}: expected the names of the columns in its first line")
+        for cells in lines:
+            if len(cells) != len(columns):
+                raise DifferenceError(f"{path.name}: expected {len(columns)} cells in each row")
+            yield _number(cells[0], path.name)
+
+
+def _check_counts(manifest: Manifest, walk: _ExportWalk, rows: int) -> None:
+    """Hold the counts of a manifest to what is there."""
+    counts = {"shown": walk.shown, "rows": rows}
+    if manifest.completeness == "whole":
+        counts["ended"] = walk.empty
+        if early := walk.terms.early:
+            raise DifferenceError(
+                f"place {early.number} of tree {early.tree} is empty, and no older than two years: its term cannot have ended "
+                "(Art. 11(3)), so an entry is withheld"
+            )
+    for name, found in counts.items():
+        if manifest.counts[name] != found:
+            raise DifferenceError(f"{MANIFEST}: it counts {manifest.counts[name]} {name}; there are {found}")
+
+
+def _begins(manifest: Manifest, first: Place | None) -> str:
+    """Return what shows that nothing of the period stands before the range."""
+    since = manifest.asked.since
+    if not manifest.ranges:
+        earlier = since is not None and manifest.checkpoint.head.tree < _month(since)
+        return "the last tree of the record is of an earlier month" if earlier else ""
+    if first is not None and first.entry is not None and since is not None and first.entry.at < since:
+        return "the entry before is earlier"
+    start = manifest.ranges[0]
+    if start.begin or start.before_all is None:
+        return ""
+    if not start.before_all:
+        return "the record begins there"
+    return "the tree before is of an earlier month" if since is not None and start.before_all < _month(since) else ""
+
+
+def _ends(manifest: Manifest, last: Place | None) -> str:
+    """Return what shows that nothing of the period stands after the range."""
+    until, head = manifest.asked.until, manifest.checkpoint.head
+    if not manifest.ranges:
+        return "the record ended before it"
+    if last is not None and last.entry is not None and until is not None and last.entry.at >= until:
+        return "the entry after is later"
+    end = manifest.ranges[-1]
+    if (end.tree.name, end.end) == (head.tree, head.size):
+        return "the record ended there when it was exported"
+    whole = any(one.size == end.end for _, one, _ in end.heads)
+    return (
+        "the tree after is of a later month"
+        if whole and until is not None and _month_after(end.tree.name) >= until
+        else ""
+    )
+
+
+def _month_after(tree: str) -> datetime:
+    """Return when the month of a tree ends."""
+    year, month = int(tree[:4]), int(tree[5:])
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+
+
 # The command
 
 
@@ -1298,6 +2073,18 @@ def _arguments() -> argparse.ArgumentParser:
     receipt = commands.add_parser("receipt", help="a receipt for a deletion")
     receipt.add_argument("file", type=Path, help="the signed receipt")
     receipt.set_defaults(check=_receipt)
+    export = commands.add_parser("export", help="an export of entries: a folder with a signed manifest")
+    export.add_argument("folder", type=Path, help="what `pcsc record export FOLDER --as ...` wrote")
+    export.add_argument("--key", type=Path, help=f"{key}; without it, the key that the manifest names is believed")
+    export.add_argument("--other-key", type=Path, help="the same of the other contact point, which is to have cosigned")
+    export.add_argument(
+        "--note",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint of this record that was kept elsewhere, as for `record`; may be repeated",
+    )
+    export.set_defaults(check=_export)
     for command in (inclusion, chain, receipt):
         command.add_argument("--key", type=Path, required=True, help=key)
     return parser
@@ -1393,6 +2180,42 @@ def _receipt(given: argparse.Namespace) -> Iterator[str]:
         "That is its word, and no proof that nothing is left. Whether others were shown the same record: hold the checkpoint "
         "to those that were kept elsewhere."
     )
+
+
+def _export(given: argparse.Namespace) -> Iterator[str]:
+    key = _key(given.key) if given.key else None
+    other = _key(given.other_key) if given.other_key else None
+    kept = [note for path in given.note for note in read_notes(_content(path, MAX_CHAIN), path.name)]
+    found = check_export(given.folder, key=key, other_key=other, kept=kept)
+    manifest, counts = found.manifest, found.manifest.counts
+    yield f"The export of the record of {manifest.party} ({manifest.uri}), made at {manifest.made_at}, holds."
+    yield f"Asked for by {ascii(manifest.by)[1:-1]}: {manifest.asked}. To be destroyed by {manifest.expires_at} (Art. 11(3))."
+    yield f"{counts['rows']} rows, of {counts['places']} places: {found.manifest.counts['shown']} shown, {found.empty} empty."
+    yield f"Signed with key {manifest.key.fingerprint}, {_believed(key, 'compare it with the card, or give --key')}."
+    yield from _complete(found)
+    for each in manifest.ranges:
+        yield f"Tree {each.tree.name}: leaves {each.begin} to {each.end - 1}, under {each.heads[0][0].checkpoint}."
+    if not found.cosigned:
+        yield "Not cosigned by the other contact point: its holder could have written all of it anew."
+    else:
+        yield f"{found.cosigned} of {counts['places']} places stand under heads that the other contact point signed too."
+    if given.note:
+        yield f"{found.kept} of {counts['places']} places stand under notes that were kept elsewhere."
+    if manifest.form == "parquet":
+        yield "Parquet is not read here: it is as it was signed. That its rows say what the entries say was not looked at."
+
+
+def _complete(found: Exported) -> Iterator[str]:
+    """Yield what an export shows of its completeness."""
+    if found.manifest.completeness == "whole":
+        yield f"Nothing of the period is left out: {found.begins}; {found.ends}; every place between is here."
+        yield "A place is empty whose entry ended its term."
+    elif found.manifest.completeness == "selected":
+        yield "Each entry that is shown was asked for and stands in the record. That the other places hold none that was asked"
+        yield "for is the contact point's signed word: it can be made to open any of them, by its number."
+    else:
+        yield "Columns are left out: that the rows say what the entries say, and that no row is missing, is the contact point's"
+        yield "signed word."
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ class Frontier:
         _check_proof(nodes, len(rest), f"that a tree of {size} continues one of {self.size}")
         found = self
         for node, (_, leaves) in zip(nodes, rest, strict=True):
-            found = found._joined(node, leaves)  # noqa: SLF001 - a frontier's own
+            found = found._joined(node, leaves)
         return found
 
     def _joined(self, node: bytes, leaves: int) -> Frontier:
@@ -220,8 +220,8 @@ class Frontier:
 def subtrees(begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the complete subtrees that the leaves from ``begin`` to before ``end`` fall into: first leaf, number of leaves.
 
-    At most two of each size: with their roots and a :class:`Frontier` of the leaves before, a range of leaves is shown to be all
-    that stands there (the compact ranges of transparency logs).
+    At most two of each size: with their roots, and a :class:`Frontier` of the leaves before, a range of leaves is shown to be
+    all that stands there (the compact ranges of transparency logs).
     """
     while begin < end:
         most = 1 << ((end - begin).bit_length() - 1)

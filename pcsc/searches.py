@@ -7,14 +7,13 @@ ends before its last; what is not asked about is taken whatever it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pcsc.errors import RecordError
 from pcsc.records import Direction
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pcsc.records import Entry
 
 

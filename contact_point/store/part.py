@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Insert, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from contact_point.keys import KeySlots
     from pcsc.exchange import Exchange
+
+
+_KEYS: Final = 4096
+"""Keys that a snapshot remembers, so that reading a record takes as much memory however long the record is."""
 
 
 class Part:
@@ -70,6 +74,8 @@ class Part:
     def _key_in(self, slot: int) -> bytes:
         """Return the key of an exchange by its slot."""
         if slot not in self._opened:
+            if self._snapshot and len(self._opened) == _KEYS:
+                self._opened.clear()
             self._opened[slot] = self._records.get(slot)
         return self._opened[slot]
 

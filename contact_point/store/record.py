@@ -121,14 +121,17 @@ class Record(Part):
             )
         self._last, self._tree = records.expire(place), (place.tree, first, grown)
 
-    def record(self) -> Iterator[Recorded]:
-        """Yield the record from its first entry.
+    def record(self, begin: int = 0, end: int | None = None) -> Iterator[Recorded]:
+        """Yield the record from its first entry, or from the entry ``begin``, to its last, or to before the entry ``end``.
 
         Raises:
             RecordError: the salt and body of an entry do not open: they were changed, moved, or their key is another.
 
         """
-        for row in self._in_order(_places()):
+        rows = _places().where(ENTRY.c.number >= begin)
+        if end is not None:
+            rows = rows.where(ENTRY.c.number < end)
+        for row in self._in_order(rows):
             yield self._place(row)
 
     def place(self, number: int) -> Recorded:
