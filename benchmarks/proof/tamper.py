@@ -109,7 +109,7 @@ def play(n: int, folder: Path) -> Scene:
     scene = Scene(archive.Signer(Party.JP, _URI[Party.JP], keys[Party.JP], _URI[Party.US], other))
     salts = random.Random(SEED)  # noqa: S311 - salts of an example
     frontiers: dict[str, merkle.Frontier] = {}
-    for number, step in zip(range(n), _steps(), strict=False):
+    for number, step in zip(range(n), steps(), strict=False):
         _append(scene, frontiers, step, number, n, salts.randbytes(32).hex())
         if step.ends_round:
             heads, at = scene.heads[-1], scene.entries[-1].at
@@ -120,7 +120,7 @@ def play(n: int, folder: Path) -> Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """One entry to be made: a message one way or the other, or an act where there is none."""
 
     exchange: Exchange
@@ -130,7 +130,7 @@ class _Step:
     ends_round: bool = False
 
 
-def _steps() -> Iterable[_Step]:
+def steps() -> Iterable[Step]:
     """Yield the steps of two exchanges at a time, taken in turn, for ever."""
     number = 0
     while True:
@@ -141,17 +141,17 @@ def _steps() -> Iterable[_Step]:
         number += 2
 
 
-def _life(number: int) -> list[list[_Step]]:
+def _life(number: int) -> list[list[Step]]:
     """Return the rounds of an exchange from the query to the use of what was provided."""
     control = f"JP261122-{number:016}"
     at = builders.exchange(State.PROVIDED, control_number=control, reference=f"{number:024}")
 
-    def say(message: Message, event: str, *, ours: bool = False, ends_round: bool = True) -> _Step:
+    def say(message: Message, event: str, *, ours: bool = False, ends_round: bool = True) -> Step:
         numbered = replace(message, control_number=control if event == "query" else f"{control}-{event}")
-        return _Step(at, event, numbered, ours, ends_round)
+        return Step(at, event, numbered, ours, ends_round)
 
-    def act(event: str) -> _Step:
-        return _Step(at, event, None)
+    def act(event: str) -> Step:
+        return Step(at, event, None)
 
     return [
         [
@@ -165,7 +165,7 @@ def _life(number: int) -> list[list[_Step]]:
     ]
 
 
-def _append(scene: Scene, frontiers: dict[str, merkle.Frontier], step: _Step, number: int, n: int, salt: str) -> None:
+def _append(scene: Scene, frontiers: dict[str, merkle.Frontier], step: Step, number: int, n: int, salt: str) -> None:
     """Record a step, on both sides where it is a message."""
     per_month = -(-n // len(_MONTHS))
     now = _MONTHS[number // per_month] + timedelta(minutes=number % per_month)

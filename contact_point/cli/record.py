@@ -18,13 +18,27 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contact_point.cli.inspecting import (
+    Articles,
+    Authorities,
+    Before,
+    Chosen,
+    Directions,
+    Events,
+    ExchangeOf,
+    Since,
+    asked,
+    export_rows,
+)
 from contact_point.cli.terminal import FAILED, HERE, Json, Number, Root, busy, now, opened, plain, record_app, show
+from contact_point.columns import Form
 from pcsc.errors import RecordError
+from pcsc.searches import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from contact_point.archive import Header, Signer
+    from contact_point.archive import Header
     from contact_point.service import Installation
     from contact_point.store import Copy, Transaction
     from pcsc.anomalies import Anomaly
@@ -125,24 +139,69 @@ def record_keep(
 @record_app.command("export")
 def record_export(
     file: Annotated[
-        Path, typer.Argument(help="A new file, JSON Lines: a header, then one place of the record a line.")
+        Path,
+        typer.Argument(
+            help="A new file, JSON Lines: a header, then one place of the record a line. With --as, a folder."
+        ),
     ],
     for_other_party: Annotated[
         bool, typer.Option("--for-other-party", help="Without our own acts: what the other contact point compares.")
+    ] = False,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--as", help="Entries as rows, in parts, with a signed manifest and the proof that nothing is left out."
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option(help="With --as: who asks for it.")] = "",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without", metavar="COLUMN", help="With --as: a column to leave out; then no row can be proved."
+        ),
+    ] = None,
+    since: Since = None,
+    until: Before = None,
+    event: Events = None,
+    direction: Directions = None,
+    article: Articles = None,
+    authority: Authorities = None,
+    exchange: ExchangeOf = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a folder that was not written to its end.")
     ] = False,
     root: Root = HERE,
     as_json: Json = False,
 ) -> None:
     """Export the record, so that it can be verified and compared elsewhere. It holds no content of any message.
 
-    The file is a copy: it is erased when the first term in it ends (Article 11(3)). `pcsc record copies` lists what there is.
+    What is written is a copy: it is erased when the first term in it ends (Article 11(3)). `pcsc record copies` lists them.
+    With --as: entries of a period, or those that are asked for (docs/exports.md), for `pcsc-verify export`.
     """
-    from contact_point import archive
+    wanted = asked(since, until, event, direction, article, authority, exchange)
+    chosen = Chosen(wanted, form, by, tuple(without or ()))
+    if form is None and not resume:
+        chosen.refuse_for_whole_record()
+        _export_whole(file, root, for_other_party=for_other_party, as_json=as_json)
+        return
+    if for_other_party or (resume and chosen != Chosen(Asked(), None, "", ())):
+        raise typer.BadParameter(
+            "what an export holds was said when it was begun; give the folder and --resume alone"
+            if resume
+            else "the other contact point compares whole records; export without --as",
+            param_hint="--resume" if resume else "--for-other-party",
+        )
+    export_rows(file, chosen, root, resume=resume, as_json=as_json)
+
+
+def _export_whole(file: Path, root: Path, *, for_other_party: bool, as_json: bool) -> None:
+    """Write the record to one file."""
+    from contact_point import archive, exports
 
     at = now()
     with opened(root) as here, busy("reading the record", quiet=as_json), spooled(folder_of(file)) as spool:
         with here.store.reading() as tx:
-            signer, kept, exchanges = _signer(here), tx.notes(here.settings.uri), tx.exchanges()
+            signer, kept, exchanges = exports.signer(here), tx.notes(here.settings.uri), tx.exchanges()
             header = archive.header(signer, tx.heads(), kept, at)
             former = archive.under_former_keys(signer, kept)
             written = archive.write(spool, header, tx.record(), for_other_party=for_other_party)
@@ -156,18 +215,6 @@ def record_export(
         "holds the record here to both."
     )
     show(as_json, told, f"{said}, to be kept until {copy.holds_until:%Y-%m-%d}.{alone if former else ''}")
-
-
-def _signer(here: Installation) -> Signer:
-    """Return who signs what is exported here."""
-    from contact_point import witness
-    from contact_point.archive import Signer
-    from contact_point.keys import SigningKey
-
-    said, keys = here.settings, witness.keys(here)
-    other = None if said.other is None else said.other.uri
-    key = SigningKey.load(said.folder.signing_key)
-    return Signer(said.party, said.uri, key, other, None if other is None else keys[other])
 
 
 def folder_of(file: Path) -> Path:
@@ -301,7 +348,11 @@ def record_destroyed(
 
 
 def _is_there(path: str, sha256: str) -> bool:
-    """Whether the file that was written is still where it was written."""
+    """Whether the file, or the folder of an export, that was written is still where it was written."""
+    from contact_point import export_folder
+
+    if export_folder.is_copy(Path(path), sha256):
+        return True
     try:
         with Path(path).open("rb") as file:
             return file_digest(file, "sha256").hexdigest() == sha256
@@ -350,9 +401,10 @@ def _place(tx: Transaction, number: int) -> Recorded:
 
 def _note_over(here: Installation, tx: Transaction, place: Recorded, first: int, at: datetime) -> str:
     """Return the last note that both signed over a place, or a fresh one of ours where they have signed none yet."""
+    from contact_point import exports
     from pcsc import checkpoints
 
-    signer, heads = _signer(here), [head for head in tx.heads() if head.tree <= place.tree]
+    signer, heads = exports.signer(here), [head for head in tx.heads() if head.tree <= place.tree]
     for note in reversed(tx.notes(here.settings.uri)):
         head = checkpoints.parse(checkpoints.parse_note(note).text).head
         if head.tree == place.tree and head.size > place.number - first and signer.cosigned(note):
