@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -41,7 +40,7 @@ SEED: Final = 11
 _TOGETHER: Final = 5000
 """Entries of a transaction."""
 _SPAN: Final = timedelta(days=540)
-_MIB: Final = 1024  # of the KiB that the system counts in
+_MIB: Final = 1024**2
 _DONE: Final = ("opening", "reading", "searching", *FORMS)
 
 
@@ -88,14 +87,20 @@ def do(what: str, root: Path) -> None:
             exports.write(here, folder)
 
 
+_LAUNCH: Final = """
+import json, resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
+"""A small process between: a child's peak of memory counts that of the process it was made from."""
+
+
 def measured(command: list[str]) -> tuple[float, float]:
     """Run a command; return its seconds of CPU and its peak of memory in MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / _MIB
+    small = [sys.executable, "-S", "-c", _LAUNCH, *command]
+    cpu, peak = json.loads(subprocess.run(small, check=True, capture_output=True, text=True).stdout)
+    return cpu, peak
 
 
 def measure(n: int) -> dict[str, dict[str, float]]:
@@ -113,7 +118,7 @@ def measure(n: int) -> dict[str, dict[str, float]]:
         costs = {what: {"cpu_s": cpu - base[0], "peak_mib": peak - base[1]} for what, (cpu, peak) in found.items()}
         for form in FORMS:
             files = [path.stat().st_size for path in Path(folder, form).iterdir()]
-            costs[form]["written_mib"] = sum(files) / _MIB**2
+            costs[form]["written_mib"] = sum(files) / _MIB
             cpu, peak = measured(
                 [
                     sys.executable,

@@ -42,6 +42,7 @@ import io
 import json
 import re
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -53,7 +54,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 
 class VerificationError(Exception):
@@ -1771,7 +1772,8 @@ class _Rows:
         self._left -= 1
         self.count += 1
         if not self._left:
-            self._close()
+            self._check_end()
+            self.close()
 
     def end(self) -> None:
         """Check that there is no row without an entry."""
@@ -1797,12 +1799,14 @@ class _Rows:
         if self._file.read(len(head)) != head:
             raise DifferenceError(f"{self._name}: expected the names of the columns in its first line")
 
-    def _close(self) -> None:
-        if self._file is None:
-            return
-        with self._file:
-            if self._file.read(1):
-                raise DifferenceError(f"{self._name}: there is more in it than its rows")
+    def _check_end(self) -> None:
+        if self._file is not None and self._file.read(1):
+            raise DifferenceError(f"{self._name}: there is more in it than its rows")
+
+    def close(self) -> None:
+        """Close the part that is being read."""
+        if self._file is not None:
+            self._file.close()
         self._file = None
 
 
@@ -1847,15 +1851,14 @@ def check_export(
     _check_files(folder, manifest)
     rows = _Rows(folder, manifest)
     walk = _ExportWalk(manifest, rows, _kept_of(manifest, kept), _Terms(_two_years_before(manifest.made_at)))
-    places = _export_places(folder, manifest)
-    for each in manifest.ranges:
-        walk.range(each, places)
-    if next(places, None) is not None:
-        raise DifferenceError(f"{MANIFEST}: there are more places in the parts than in the ranges")
-    count = _abridged(folder, manifest) if manifest.completeness == "abridged" else rows.count
-    if manifest.completeness != "abridged":
-        rows.end()
-    _check_counts(manifest, walk, count)
+    with closing(rows), closing(_export_places(folder, manifest)) as places:
+        for each in manifest.ranges:
+            walk.range(each, places)
+        if next(places, None) is not None:
+            raise DifferenceError(f"{MANIFEST}: there are more places in the parts than in the ranges")
+        if manifest.completeness != "abridged":
+            rows.end()
+    _check_counts(manifest, walk, _abridged(folder, manifest) if manifest.completeness == "abridged" else rows.count)
     begins, ends = _begins(manifest, walk.first), _ends(manifest, walk.last)
     if manifest.completeness == "whole" and not (begins and ends):
         raise DifferenceError(
@@ -1900,7 +1903,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def _export_places(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Place]]:
+def _export_places(folder: Path, manifest: Manifest) -> Generator[tuple[str, Place], None, None]:
     """Yield the places of an export with what a message calls each."""
     at = manifest.first
     for part in manifest.of("places"):
