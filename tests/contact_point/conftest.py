@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from annex.parameters import Party
-from contact_point import cli, installation, main
-from contact_point.demonstration import designate
-from contact_point.installation import Plan
+from contact_point import cli
 from contact_point.prints import PrintReader
 
-from .parties import Finger, Parties, free_port, render
+from .parties import Finger, Parties, render, two
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,18 +40,8 @@ def database() -> Callable[[], str]:
 @pytest.fixture
 def parties(tmp_path: Path, reader: PrintReader, database: Callable[[], str]) -> Iterator[Parties]:
     """Return two contact points that know each other; neither answers yet."""
-    for party in Party:
-        plan = Plan(party, f"contact point of {party}", "127.0.0.1", free_port(), threads=1, database=database())
-        installation.create(tmp_path / party, plan, main.clock())
-    with ExitStack() as stack:
-        opened = {}
-        for party in Party:
-            with main.opened(tmp_path / party) as here:
-                card = (tmp_path / party.other / "card.json").read_text(encoding="utf-8")
-                designate(here.settings, card, "note verbale of 2019-01-05")
-            here = stack.enter_context(main.opened(tmp_path / party))
-            opened[party] = replace(here, reader=reader)
-        yield Parties(opened[Party.JP], opened[Party.US], reader)
+    with two(tmp_path, reader, database) as parties:
+        yield parties
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from annex.eligibility import Case, Disposition, Standing
 from annex.offences import Category, Offence, Penalty
 from annex.parameters import Party, rules_in_force
-from contact_point import arrangements, main, queried, querying, service
+from contact_point import arrangements, installation, main, queried, querying, service
+from contact_point.demonstration import designate
 from contact_point.holdings import Particulars, write_particulars
+from contact_point.installation import Plan
 from contact_point.keys import SigningKey
 from contact_point.prints import Print, PrintReader
 from contact_point.querying import Justification
@@ -38,8 +40,9 @@ from pcsc.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from pcsc.duties import Duty
     from pcsc.exchange import Exchange
@@ -157,6 +160,23 @@ class Parties:
                 server.should_exit = True
                 thread.join(120)
                 assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def two(folder: Path, reader: PrintReader, database: Callable[[], str] = str) -> Iterator[Parties]:
+    """Make two contact points that know each other; neither answers yet."""
+    for party in Party:
+        plan = Plan(party, f"contact point of {party}", "127.0.0.1", free_port(), threads=1, database=database())
+        installation.create(folder / party, plan, main.clock())
+    with ExitStack() as stack:
+        opened = {}
+        for party in Party:
+            with main.opened(folder / party) as here:
+                card = (folder / party.other / "card.json").read_text(encoding="utf-8")
+                designate(here.settings, card, "note verbale of 2019-01-05")
+            here = stack.enter_context(main.opened(folder / party))
+            opened[party] = replace(here, reader=reader)
+        yield Parties(opened[Party.JP], opened[Party.US], reader)
 
 
 def _hang_up(caller: service.Transport | None) -> None:
