@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from annex.eligibility import Case, Disposition, Standing, available
 from annex.parameters import MAJORITY_AT_18, Party
-from contact_point.availability import ABSENT, SEARCHES, UNSHOWN, Known, What, by_time, compare, place
+from contact_point.availability import ABSENT, SEARCHES, UNSHOWN, Known, What, _birthday, by_time, compare, place
 from pcsc.messages import Search
 
 ON: Final = date(2026, 11, 22)
@@ -65,6 +65,18 @@ def test_annex_2_1_1_b_who_comes_of_age_enters_the_view_on_that_day() -> None:
     (change,) = by_time(persons, Party.JP, ON, 30)
     assert (change.what, change.identified, change.on) == (What.ENTERS, True, date(2026, 12, 1))
     assert by_time(persons, Party.JP, ON, 8) == by_time(persons, Party.US, ON, 30) == ()
+
+
+def test_annex_2_1_1_an_arrest_that_was_entered_ahead_changes_the_category_on_its_day() -> None:
+    wanted = Standing(ADULT, (Case(Disposition.PENDING, date(2026, 12, 1)),), arrest_request_circulated=True)
+    (change,) = by_time({"wanted": Known(wanted, searched=True)}, Party.JP, ON, 30)
+    assert (change.what, change.on) == (What.CHANGES, date(2026, 12, 1))
+    assert (change.before.clause, change.after.clause) == ("Annex II 1(1)(c)", "Annex II 1(1)(b)(iii)")
+
+
+def test_who_was_born_on_29_february_comes_of_age_on_1_march_of_a_common_year() -> None:
+    assert _birthday(date(2004, 2, 29), 18) == date(2022, 3, 1)
+    assert _birthday(date(2004, 2, 29), 20) == date(2024, 2, 29)
 
 
 DAYS = st.dates(date(2019, 1, 6), date(2028, 3, 5))

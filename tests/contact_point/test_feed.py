@@ -258,6 +258,10 @@ def test_a_plan_of_another_gallery_day_or_file_is_not_applied(here: Installation
     with pytest.raises(ChangedError, match=r"the plan that was looked at; the gallery changed since.*`pcsc feed diff`"):
         apply(here, *lines, code=code)
     code = feed.plan(here, feed_of(lines), NOW).code
+    service.update(here, "two", write_particulars(Particulars(standings(here)["two"])))
+    with pytest.raises(ChangedError, match="the gallery changed since"):
+        apply(here, *lines, code=code)
+    code = feed.plan(here, feed_of(lines), NOW).code
     with pytest.raises(ChangedError, match="the events changed since"):
         apply(here, *lines, line(2, "two", "acquitted"), code=code)
     with pytest.raises(ChangedError, match="the day changed since"):
