@@ -34,6 +34,8 @@ _SEQUENCE, _SET, _INTEGER, _OCTETS, _OID, _NULL = 0x30, 0x31, 0x02, 0x04, 0x06, 
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
 
+DATA: Final = "1.2.840.113549.1.7.1"
+"""The type of content that is plain data."""
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
@@ -205,7 +207,7 @@ def write(
 
     ``attributes`` are signed beside the content's type and digest: each type with the DER of its value. An RSA key signs
     PKCS #1 v1.5 with SHA-256, an elliptic curve of 384 bits ECDSA with SHA-384, any other with SHA-256. The SignedData has
-    version 3, since its content is no plain data (RFC 5652, 5.1).
+    version 1 where its content is plain data, and 3 where not (RFC 5652, 5.1).
     """
     digest = hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 384 else hashes.SHA256()
     values = {
@@ -230,7 +232,7 @@ def write(
     inside = tlv(_CONTEXT_0, certificate.public_bytes(serialization.Encoding.DER)) if embed else b""
     body = tlv(
         _SEQUENCE,
-        tlv(_INTEGER, b"\x03"),
+        tlv(_INTEGER, b"\x01" if content_type == DATA else b"\x03"),
         tlv(_SET, digest_algorithm),
         tlv(_SEQUENCE, oid(content_type)),
         inside,

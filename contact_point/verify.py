@@ -8,6 +8,7 @@ and run it there:
     python verify.py checkpoints FILE... --key KEY
     python verify.py receipt FILE --key KEY
     python verify.py export FOLDER --key KEY [--other-key KEY] [--note NOTE ...]
+    python verify.py report FILE --key KEY
 
 KEY is the card of the contact point: take it from the contact point itself, by a way on which nobody changes it. The public
 key in PEM serves too, but names nobody: who cosigns signs the same text, and could pass for the one whose record it is.
@@ -261,11 +262,15 @@ class Key:
 
     def made(self, signature: bytes, text: str) -> bool:
         """Whether a signature of this text was made with this key."""
+        return self.made_of(signature, text.encode())
+
+    def made_of(self, signature: bytes, data: bytes) -> bool:
+        """Whether a signature of these bytes was made with this key."""
         try:
             if isinstance(self.public, ed25519.Ed25519PublicKey):
-                self.public.verify(signature, text.encode())
+                self.public.verify(signature, data)
             else:
-                self.public.verify(signature, text.encode(), ec.ECDSA(hashes.SHA384()))
+                self.public.verify(signature, data, ec.ECDSA(hashes.SHA384()))
         except InvalidSignature:
             return False
         return True
@@ -2010,6 +2015,139 @@ def _month_after(tree: str) -> datetime:
     return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
 
 
+# Reports: a PDF with a signature in it (ISO 32000-1, 12.8; PAdES B-B, ETSI EN 319 142-1)
+
+MAX_REPORT: Final = 256 * 1024 * 1024
+"""Bytes of a report."""
+
+_ROOM: Final = re.compile(
+    rb"<([0-9a-f]{4,65536})>/ByteRange\[0 ([0-9]{10}) ([0-9]{10}) ([0-9]{10})\]>>\nendobj\nxref\n"
+)
+_AT: Final = re.compile(rb"/M\(D:([0-9]{14})Z\)/Contents\Z")
+_SEQUENCE, _SET, _OCTETS, _CONTEXT_0 = 0x30, 0x31, 0x04, 0xA0
+_DATA, _SIGNED_DATA = bytes.fromhex("06092a864886f70d010701"), bytes.fromhex("06092a864886f70d010702")
+_CONTENT_TYPE, _DIGEST = bytes.fromhex("06092a864886f70d010903"), bytes.fromhex("06092a864886f70d010904")
+_CERTIFICATE: Final = bytes.fromhex("060b2a864886f70d010910022f")
+_SHA384, _ECDSA = bytes.fromhex("0609608648016503040202"), bytes.fromhex("06082a8648ce3d040303")
+"""Object identifiers, in DER: RFC 5652, 4, 5.1, 11.1 and 11.2; RFC 5035, 5.4.1.1; NIST CSOR; RFC 5758, 3.2."""
+
+
+def check_report(content: bytes, key: Key) -> str:
+    """Check a signed PDF: that the key signed every byte of it; return the time that it says it was signed at.
+
+    One signature is looked for, the last, which must be over the whole file but its own place. Its CMS (RFC 5652) has one form
+    in which only certificate and signature are free, so it is made again from these two and the file, and compared.
+
+    Raises:
+        DifferenceError: it does not hold.
+        FormError: there is no signature of this form at the end of the file.
+
+    """
+    what = "the report"
+    at = content.rfind(b"/Contents<") + len(b"/Contents")
+    place = _ROOM.match(content, at) if at > len(b"/Contents") else None
+    time = _AT.search(content, max(0, at - 64), at)
+    if place is None or time is None:
+        raise FormError(f"{what}: expected a PDF with a signature of a contact point at its end; there is none")
+    end = place.end(1) + 1
+    if (at, end, len(content)) != (int(place[2]), int(place[3]), int(place[3]) + int(place[4])):
+        raise DifferenceError(f"{what}: its signature is not over the whole file: something was added, or cut off")
+    if not isinstance(key.public, ec.EllipticCurvePublicKey):
+        raise FormError(f"{what}: expected the key that signs reports, ECDSA on P-384; got one of Ed25519")
+    block = bytes.fromhex(place[1].decode()) if len(place[1]) % 2 == 0 else b""
+    signed, signature = _made_again(block, hashlib.sha384(content[:at] + content[end:]).digest(), what)
+    if signature is None:
+        raise DifferenceError(f"{what}: it is not what was signed: a byte of it was changed")
+    # The set is signed with its own tag, and stands in the block under another: RFC 5652, 5.4.
+    if not key.made_of(signature, _tlv(_SET, signed)):
+        raise DifferenceError(f"{what}: its signature is not of key {key.fingerprint}")
+    stamp = time[1].decode()
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}Z"
+
+
+def _made_again(block: bytes, digest: bytes, what: str) -> tuple[bytes, bytes | None]:
+    """Return what is signed of a file of this digest, and the signature; None where the block is not of this file."""
+    try:
+        body = _children(_children(block)[1])[0]
+        _, _, _, certificates, signers = _children(body)
+        *_, last = _children(_children(signers)[0])
+        certificate, signature = _children(certificates)[0], _inside(last)
+        signed = _attributes(digest, certificate)
+        made = _block(certificate, signed, signature)
+    except (IndexError, ValueError):
+        raise FormError(f"{what}: its signature is no CMS of the form that contact points write") from None
+    return signed, signature if made.ljust(len(block), b"\0") == block else None
+
+
+def _block(certificate: bytes, signed: bytes, signature: bytes) -> bytes:
+    """Return the one form of a signature block: SignedData of version 1, one signer, one certificate."""
+    digest = _tlv(_SEQUENCE, _SHA384 + b"\x05\x00")
+    _, number, _, issuer, *_ = _children(_children(certificate)[0])
+    signer = _tlv(
+        _SEQUENCE,
+        b"\x02\x01\x01"
+        + _tlv(_SEQUENCE, issuer + number)
+        + digest
+        + _tlv(_CONTEXT_0, signed)
+        + _tlv(_SEQUENCE, _ECDSA)
+        + _tlv(_OCTETS, signature),
+    )
+    inside = _tlv(_SET, digest) + _tlv(_SEQUENCE, _DATA) + _tlv(_CONTEXT_0, certificate) + _tlv(_SET, signer)
+    return _tlv(_SEQUENCE, _SIGNED_DATA + _tlv(_CONTEXT_0, _tlv(_SEQUENCE, b"\x02\x01\x01" + inside)))
+
+
+def _attributes(digest: bytes, certificate: bytes) -> bytes:
+    """Return what is signed: the type of the content, its digest, and the digest of the certificate."""
+    bound = _tlv(_SEQUENCE, _tlv(_SEQUENCE, _SHA384) + _tlv(_OCTETS, hashlib.sha384(certificate).digest()))
+    values = (
+        _CONTENT_TYPE + _tlv(_SET, _DATA),
+        _DIGEST + _tlv(_SET, _tlv(_OCTETS, digest)),
+        _CERTIFICATE + _tlv(_SET, _tlv(_SEQUENCE, _tlv(_SEQUENCE, bound))),
+    )
+    return b"".join(sorted(_tlv(_SEQUENCE, each) for each in values))
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    """Return content under a tag, in DER."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
+
+
+def _children(whole: bytes) -> list[bytes]:
+    """Return what stands inside the first thing in these bytes, each with its tag and length."""
+    rest, found = _inside(whole), []
+    while rest:
+        size = _size(rest)
+        found.append(rest[:size])
+        rest = rest[size:]
+    return found
+
+
+def _inside(whole: bytes) -> bytes:
+    size, header = _size(whole), 2 + (whole[1] & 0x7F if whole[1] & 0x80 else 0)
+    return whole[header:size]
+
+
+def _size(data: bytes) -> int:
+    """Return how long the first thing in these bytes is, header included.
+
+    Raises:
+        IndexError, ValueError: it is cut.
+
+    """
+    if not data[1] & 0x80:
+        size = 2 + data[1]
+    else:
+        digits = data[1] & 0x7F
+        size = 2 + digits + int.from_bytes(data[2 : 2 + digits], "big")
+    if size > len(data):
+        raise ValueError("cut")
+    return size
+
+
 # The command
 
 
@@ -2088,7 +2226,10 @@ def _arguments() -> argparse.ArgumentParser:
         help="a checkpoint of this record that was kept elsewhere, as for `record`; may be repeated",
     )
     export.set_defaults(check=_export)
-    for command in (inclusion, chain, receipt):
+    report = commands.add_parser("report", help="a signed report in PDF")
+    report.add_argument("file", type=Path, help="the PDF")
+    report.set_defaults(check=_report)
+    for command in (inclusion, chain, receipt, report):
         command.add_argument("--key", type=Path, required=True, help=key)
     return parser
 
@@ -2219,6 +2360,13 @@ def _complete(found: Exported) -> Iterator[str]:
     else:
         yield "Columns are left out: that the rows say what the entries say, and that no row is missing, is the contact point's"
         yield "signed word."
+
+
+def _report(given: argparse.Namespace) -> Iterator[str]:
+    key = _key(given.key)
+    at = check_report(_content(given.file, MAX_REPORT), key)
+    yield f"It holds: every byte of the report is as it was signed with key {key.fingerprint}, {_believed(key, '')}."
+    yield f"It says that it was signed at {at}: that is the signer's clock. A signature shows who said it, not that it is true."
 
 
 if __name__ == "__main__":
