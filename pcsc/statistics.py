@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from statistics import median_low
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from annex.parameters import Party
 from pcsc.matters import Measure
 from pcsc.messages import Conclusion
 from pcsc.records import Direction
+from pcsc.suppression import SMALL, hidden, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +89,48 @@ class Pack:
 
     def canonical(self) -> str:
         """Return the one JSON text of these figures."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=_text)
+        return canonical(asdict(self))
+
+
+def suppressed(made: Pack) -> dict[str, Any]:
+    """Return the figures without small counts, and without what would tell them; None stands in their place.
+
+    For whoever may see how the agreement is implemented and no person: results of a query may not be told so (Article 8(3)).
+    """
+    told = asdict(made)
+    for name in ("conclusions", "deletions", "lapses", "measures", "not_accepted", "uses"):
+        told[name] = _without_small(told[name])
+    for name in ("events", "searches", "individuals", "results_of_use"):
+        told[name] = {outer: _without_small(counts) for outer, counts in told[name].items()}
+    for name in ("explanations_asked_by_us", "explanations_asked_of_us"):
+        told[name] = _answered_without_small(getattr(made, name))
+    if None in told["conclusions"].values():
+        told["false_candidates_per_mille"] = None
+    for name, event, direction in (
+        ("days_to_examination", "examination", Direction.ACT),
+        ("days_to_determination", "determination", Direction.PROVIDED),
+    ):
+        if made.events.get(event, {}).get(direction, 0) < SMALL:
+            told[name] = None
+    return told
+
+
+def canonical(figures: Mapping[str, Any]) -> str:
+    """Return the one JSON text of figures."""
+    return json.dumps(figures, sort_keys=True, separators=(",", ":"), default=_text)
+
+
+def _without_small(counts: Mapping[str, int]) -> dict[str, int | None]:
+    unseen = hidden(counts)
+    return {name: None if name in unseen else count for name, count in counts.items()}
+
+
+def _answered_without_small(made: Answered) -> dict[str, int | None]:
+    return {
+        "asked": None if 0 < made.asked < SMALL else made.asked,
+        "answered": part(made.answered, made.asked),
+        "overdue": part(made.overdue, made.asked),
+    }
 
 
 def _text(value: object) -> str:

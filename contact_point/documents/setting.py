@@ -41,12 +41,11 @@ def pdf(document: Document) -> bytes:
         )
     import typst  # noqa: PLC0415 - 80 MB that only printing needs, and only installations that print
 
-    template = files("contact_point.documents").joinpath("document.typ").read_bytes()
-    with as_file(files(_FONT)) as folder:
+    with as_file(files("contact_point.documents") / "document.typ") as template, as_file(files(_FONT)) as folder:
         try:
             made: bytes = typst.compile(
                 template,
-                font_paths=[str(folder)],
+                font_paths=[folder],
                 ignore_system_fonts=True,  # the same bytes on every machine
                 sys_inputs={"document": json.dumps(_document(document), ensure_ascii=False)},
                 format="pdf",
