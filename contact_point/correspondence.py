@@ -513,6 +513,7 @@ def take_measure(
         old = _rewritten(tx, exchange, told, measure) if measure is not Measure.NON_DISCLOSURE else []
         old += _without_what_is_right(tx, exchange, told)
         tx.forget(old)
+        tx.condemn(control_number, {Content.PRINTOUT})  # it says what was wrong; it can be printed anew
         waiting = [each.recipient.name for each in exchange.releases if not each.told]
         note = f"{measure} by {by}" + (f"; to be told: {', '.join(waiting)}" if waiting else "")
         service.record_act(tx, exchange, "measure", article="10(2)", note=note, now=now)
@@ -609,7 +610,7 @@ def notify_breach(
 
 
 _THEIRS: Final = {
-    Side.QUERYING: (Content.CANDIDATE, Content.PICTURE, Content.INFORMATION, Content.CORRESPONDENCE),
+    Side.QUERYING: (Content.CANDIDATE, Content.PICTURE, Content.INFORMATION, Content.PRINTOUT, Content.CORRESPONDENCE),
     Side.QUERIED: (Content.PROBE, Content.NOTIFICATION, Content.RESULT, Content.CORRESPONDENCE),
 }
 """What each side holds that the other Party provided."""

@@ -81,10 +81,10 @@ def _destroy(here: Installation, tx: Transaction, control_number: str, now: date
     if not doomed:
         tx.plan(control_number, due.DISPOSE, None)
         return True
-    gone = [each for each in doomed if each.kind is not Content.PICTURE]
+    gone = [each for each in doomed if each.kind not in duties.FILES]
     here.store.destroy(gone)
-    # A picture's key goes after its file: as long as the file is there, where it is must be known.
-    erased = [each for each in doomed if each.kind is Content.PICTURE and _erased(tx, each)]
+    # A file's key goes after the file: as long as it is there, where it is must be known.
+    erased = [each for each in doomed if each.kind in duties.FILES and _erased(tx, each)]
     here.store.destroy(erased)
     gone += erased
     tx.forget(gone)
@@ -141,14 +141,14 @@ def _emptied(here: Installation, *, records: bool = False) -> bool:
     return True
 
 
-def _erased(tx: Transaction, picture: Held) -> bool:
-    """Overwrite a picture's file in place and remove it; return whether it is gone."""
+def _erased(tx: Transaction, held: Held) -> bool:
+    """Overwrite the file of a picture or a printout in place and remove it; return whether it is gone."""
     try:
-        erase_file(Path(tx.content(picture.exchange, picture.kind, number=picture.number).decode()))
+        erase_file(Path(tx.content(held.exchange, held.kind, number=held.number).decode()))
     except ContentGoneError:
         return True  # it went before
     except OSError:
-        _log.exception("Art. 8(2): a picture of exchange %s could not be erased; it is tried again", picture.exchange)
+        _log.exception("Art. 8: a %s of exchange %s could not be erased; it is tried again", held.kind, held.exchange)
         return False
     return True
 
@@ -279,7 +279,7 @@ def recover(here: Installation, now: datetime) -> None:
         permitted = _permitted(tx)
         unknown = [each for each in tx.held() if not tx.has_exchange(each.exchange)]
         late = [each for each in tx.held() if _is_late(each, permitted)] + unknown
-        here.store.destroy([each for each in late if each.kind is not Content.PICTURE])
+        here.store.destroy([each for each in late if each.kind not in duties.FILES])
         tx.forget(unknown)
     sweep(here, now)
     here.store.checkpoint()
@@ -355,12 +355,14 @@ def _erase(here: Installation, tx: Transaction, number: str, now: datetime) -> i
     """Erase an exchange with its record; return the slot of its key, whose destruction is written down as due.
 
     Raises:
-        UnerasedError: a picture of its prints is still there; nothing was erased.
+        UnerasedError: a picture of its prints, or a printout, is still there; nothing was erased.
 
     """
     held = tx.held(number)
-    if not all(_erased(tx, each) for each in held if each.kind is Content.PICTURE):
-        raise UnerasedError(f"a picture of the prints of exchange {number} is still there: see the message before")
+    if not all(_erased(tx, each) for each in held if each.kind in duties.FILES):
+        raise UnerasedError(
+            f"a file of exchange {number}, a picture or a printout, is still there: see the message before"
+        )
     here.store.destroy(held)
     tx.forget(held)
     slot = tx.erase(number)
@@ -545,7 +547,9 @@ def _finish(here: Installation, number: str, now: datetime, *, whole: bool = Tru
     """Record what was destroyed; ``whole`` is False where a picture resisted, which is tried again later."""
     done = _account(here, number, now)
     if not whole:
-        raise UnerasedError(f"a picture of the prints of exchange {number} is still there: see the message before")
+        raise UnerasedError(
+            f"a file of exchange {number}, a picture or a printout, is still there: see the message before"
+        )
     if not done:
         raise due.Busy
 

@@ -41,6 +41,8 @@ class Content(StrEnum):
     """What was available when the request came: Article 5(2)."""
     INFORMATION = "information"
     """What was provided to us under Article 5."""
+    PRINTOUT = "printout"
+    """Where what was provided to us was written as a document: it goes with it."""
     NOTIFICATION = "notification"
     """The written notification: Article 8(4)."""
     CIRCUMSTANCES = "circumstances"
@@ -57,6 +59,9 @@ class Content(StrEnum):
     """The other contact point's signed word, with its proof, that it destroyed what we sent: Articles 8(1) and 8(2)."""
 
 
+FILES: Final = frozenset({Content.PICTURE, Content.PRINTOUT})
+"""Content that is the place of a file outside of the store. The file goes first: while it is there its place is known."""
+
 # What every state lets each side keep, besides messages still on their way.
 _QUERYING: Final = {
     State.SENT: {Content.PROBE},
@@ -64,12 +69,12 @@ _QUERYING: Final = {
     State.EXAMINED: {Content.PROBE, Content.CANDIDATE, Content.PICTURE, Content.ANALYSIS},
     # Art. 8(2): after the determination, whichever way it went, the received prints are gone. What was provided stays
     # until it is no longer necessary (8(9)), also while more is requested.
-    State.WILL_REQUEST: {Content.INFORMATION},
-    State.REQUESTED: {Content.INFORMATION},
-    State.OFFERED: {Content.INFORMATION},
-    State.PROVIDED: {Content.INFORMATION},
-    State.REFUSED: {Content.INFORMATION},
-    State.DECLINED: {Content.INFORMATION},
+    State.WILL_REQUEST: {Content.INFORMATION, Content.PRINTOUT},
+    State.REQUESTED: {Content.INFORMATION, Content.PRINTOUT},
+    State.OFFERED: {Content.INFORMATION, Content.PRINTOUT},
+    State.PROVIDED: {Content.INFORMATION, Content.PRINTOUT},
+    State.REFUSED: {Content.INFORMATION, Content.PRINTOUT},
+    State.DECLINED: {Content.INFORMATION, Content.PRINTOUT},
 }
 _QUERIED: Final = {
     # Art. 8(1): with no match the received print is gone once the answer is made. The answer then holds no print.
@@ -111,6 +116,7 @@ CLAUSES: Final = {
     (Side.QUERIED, Content.ANSWER): "9",
     (Side.QUERIED, Content.SNAPSHOT): "9",
     (Side.QUERYING, Content.INFORMATION): "8(9)",
+    (Side.QUERYING, Content.PRINTOUT): "8(9)",
 }
 """The clause under which content of a side is destroyed, where one orders or bounds it."""
 
@@ -167,7 +173,7 @@ def permitted_in(at: Standing) -> frozenset[Content]:
         kinds = kinds - {Content.ANSWER} if at.state is State.MATCH else kinds
     # Art. 8(9): "only so long as necessary", also while more is asked for.
     if not at.needed:
-        kinds = kinds - {Content.INFORMATION}
+        kinds = kinds - {Content.INFORMATION, Content.PRINTOUT}
     # Art. 8(1): "until it responds to the request"; a further request on the same match gives no print a second stay.
     responded = at.side is Side.QUERIED and at.responded
     return frozenset(kinds - {Content.PROBE} if responded else kinds)

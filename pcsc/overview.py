@@ -30,6 +30,7 @@ _ENDS: Final = {
     (Side.QUERYING, Content.PICTURE): "the determination whether to request",
     (Side.QUERYING, Content.ANALYSIS): "the determination whether to request",
     (Side.QUERYING, Content.INFORMATION): "the end of the last purpose that needs it",
+    (Side.QUERYING, Content.PRINTOUT): "the end of the last purpose that needs it",
     (Side.QUERIED, Content.PROBE): "the response to a request, or that none follows",
     (Side.QUERIED, Content.ANSWER): "the determination; of what was provided, the end of the follow-up",
     (Side.QUERIED, Content.SNAPSHOT): "the reply, or the acceptance of what it offers",

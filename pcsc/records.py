@@ -174,7 +174,7 @@ def types_of(message: Message) -> tuple[str, ...]:
     """Return the types of information in a message, never the information: Article 11(2)(1)."""
     match message:
         case Reply() | Provision():
-            return tuple(item.kind for item in message.items) or ("answer to a request",)
+            return tuple(item.kind for item in message.items) or (NOTHING_GIVEN,)
         case ProvisionWithoutRequest():
             return tuple(item.kind for item in message.items) or ("offer of information without request",)
         case CorrectionNotice():
@@ -183,6 +183,8 @@ def types_of(message: Message) -> tuple[str, ...]:
             return _NAMED.get(type(message), ())
 
 
+NOTHING_GIVEN: Final = "answer to a request"
+"""What the record calls an answer that gave no item: it refused, or offered."""
 _NAMED: Final[dict[type[Message], tuple[str, ...]]] = {
     Query: ("fingerprint data", "authority", "basis of the query"),
     Match: ("result of automated querying", "reference number", "fingerprint data"),

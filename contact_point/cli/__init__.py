@@ -34,6 +34,7 @@ from contact_point.cli import inbox  # noqa: F401
 from contact_point.cli import roster  # noqa: F401
 from contact_point.cli import unasked  # noqa: F401
 from contact_point.cli import correspondence  # noqa: F401
+from contact_point.cli import printing  # noqa: F401
 from contact_point.cli import outage  # noqa: F401
 from contact_point.cli import record  # noqa: F401
 from contact_point.cli import backup  # noqa: F401

@@ -9,21 +9,22 @@ number of the exchange is added, which both sides know.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Self
 
 from contact_point.documents.parts import Document, Fact, Facts, Part, Said, Table, day
+from pcsc.messages import Condition, Item, Refusal
 from pcsc.traces import terms
 from pcsc.traces.terms import Language, Term
 from pcsc.traces.wording import cited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from annex.offences import Offence
     from annex.parameters import Party
-    from pcsc.messages import Authority, Basis, Condition, Item, Refusal, Reply, Request
+    from pcsc.messages import Authority, Basis, Reply, Request
 
 _REQUEST: Final = Term(
     "Written notification of a request for further information", "追加の情報の提供の要請に係る書面による通報"
@@ -55,32 +56,72 @@ def request(message: Request, exchange: str, querying: Party) -> Document:
     return Document(_REQUEST, _number(exchange, message.control_number), message.made_at.date(), parts)
 
 
-def answer(message: Reply, exchange: str, queried: Party, items: tuple[Item, ...] | None = None) -> Document:
-    """Return the answer to a request (Articles 5(2), 5(5), 8(8)) as a document.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a request, as far as it is to be seen: one that is about to be sent, or what is held of one that was.
 
-    ``items`` are what was given on acceptance of the conditions, where that is to be seen too; until then an offer names the
-    kinds and gives nothing (Article 8(8)).
+    ``kinds`` are items that were given whose values are not to be seen. ``offered`` are those that acceptance will bring: until
+    then nothing of them is told (Article 8(8)).
     """
+
+    control_number: str
+    made_at: datetime
+    request: str
+    reference: str
+    items: tuple[Item, ...] = ()
+    kinds: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @classmethod
+    def of(cls, message: Reply) -> Self:
+        """Return the answer that a reply is: all that the other contact point sees of it."""
+        return cls(
+            message.control_number,
+            message.made_at,
+            message.request,
+            message.reference,
+            items=message.items,
+            offered=message.offered,
+            conditions=message.conditions,
+            refusals=message.refusals,
+        )
+
+
+def answer(told: Answer, exchange: str, queried: Party) -> Document:
+    """Return the answer to a request (Articles 5(2), 5(5), 8(8)) as a document."""
     about = Facts(
         Term("The answer", "回答"),
         (
-            *_head(queried, message.made_at, exchange, message.control_number, message.reference),
-            Fact(Term("Control number of the request", "要請の管理番号"), (message.request,)),
+            *_head(queried, told.made_at, exchange, told.control_number, told.reference),
+            Fact(Term("Control number of the request", "要請の管理番号"), (told.request,)),
         ),
     )
     parts: list[Part] = [about]
-    if given := items or message.items:
-        parts.append(_given(given))
-    if message.offered and not items:
-        # Art. 8(8): nothing of what is offered is told before its conditions are accepted.
-        offered = tuple(terms.item(each) for each in message.offered)
-        heading = Term("Offered, to be given on acceptance of the conditions", "条件の受入れにより提供する事項")
-        parts.append(Facts(heading, (Fact(Term("Items offered", "提供を申し出る事項"), offered),)))
-    if message.conditions:
-        parts.append(_conditions(message.conditions))
-    if message.refusals:
-        parts.append(_refusals(message.refusals))
-    return Document(_ANSWER, _number(exchange, message.control_number), message.made_at.date(), tuple(parts))
+    if told.items:
+        parts.append(_given(told.items))
+    if told.kinds:
+        heading = Term(
+            "Information provided (Art. 5(2)); its content is not shown",
+            "提供した情報（協定第五条２。内容は示さない。）",
+        )
+        parts.append(_kinds(heading, Term("Items provided", "提供した事項"), told.kinds))
+    if told.offered:
+        heading = Term(
+            "Offered, to be given on acceptance of the conditions (Art. 8(8))",
+            "条件の受入れにより提供する事項（協定第八条８）",
+        )
+        parts.append(_kinds(heading, Term("Items offered", "提供を申し出る事項"), told.offered))
+    if told.conditions:
+        parts.append(_conditions(told.conditions))
+    if told.refusals:
+        parts.append(_refusals(told.refusals))
+    return Document(_ANSWER, _number(exchange, told.control_number), told.made_at.date(), tuple(parts))
+
+
+def _kinds(heading: Term, label: Term, kinds: Iterable[str]) -> Facts:
+    return Facts(heading, (Fact(label, tuple(terms.item(each) for each in kinds)),))
 
 
 def _number(exchange: str, control_number: str) -> str:

@@ -99,6 +99,7 @@ CONTENTS: Final = {
     "answer": Term("the answer as it was given", "回答の写し"),
     "snapshot": Term("what was available when the request came", "要請があった時に現に記録されていた情報の写し"),
     "information": Term("the information that was provided", "提供を受けた情報"),
+    "printout": Term("the provided information as it was printed", "提供を受けた情報を印刷した文書"),
     "notification": Term("the written notification", "書面による通報"),
     "circumstances": Term("the particular circumstances", "照会の理由となる個別の事情の記載"),
     "correspondence": Term("the correspondence", "往復した文書"),
@@ -383,6 +384,41 @@ _ITEMS: Final = {
     "history of criminal dispositions": "刑事の処分の経歴",
     "date and circumstances of fingerprinting": "指紋の採取に関する事項",
 }
+
+ACTS: Final = {
+    "capacity-answer": "回答の可否及び時期の通知",
+    "outage-notice": "業務の停止の通知",
+    "examination": "指紋の対照",
+    "picture": "指紋の画像の作成",
+    "deletion": "削除",
+    "lapse": "保持の期間の満了",
+    "measure": "正確でない情報についての措置",
+    "not-accepted": "受領した通信の不受理",
+    "use": "利用の求め",
+    "release": "開示の求め",
+    "end-of-purpose": "目的の終了",
+    "review": "保持の必要性の検討",
+    "urgency-review": "緊急性の検討",
+    "late-request": "期間経過後の要請",
+    "late-notice": "期間経過後の通知",
+    "legal-hold": "法令に基づく記録の保存",
+    "report": "報告",
+    "result": "利用の結果の記入",
+    "closing": "終結",
+}
+"""What the record holds besides messages that are told of a decision, in Japanese."""
+DIRECTIONS: Final = {
+    "provided": Term("provided", "提供"),
+    "received": Term("received", "受領"),
+    "act": Term("our act", "当方の行為"),
+}
+
+
+def event(name: str) -> Term:
+    """Return what an entry of the record is about; one that is not known here is quoted as it stands there."""
+    key = name.replace(" ", "-")
+    return Term(name, MESSAGES.get(key) or ACTS.get(key) or f"「{name}」")
+
 
 FIELDS: Final = {
     "inputs.circumstances": Term("length of the circumstances", "個別の事情の記載の字数"),

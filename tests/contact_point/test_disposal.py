@@ -345,7 +345,7 @@ def test_11_3_a_record_does_not_go_before_a_picture_of_its_prints(desk: WatchedD
     picture(desk, path)
     path.unlink()
     path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(UnerasedError, match="a picture of the prints of exchange JP-1 is still there"):
+    with pytest.raises(UnerasedError, match="a file of exchange JP-1, a picture or a printout, is still there"):
         disposal.expire(desk.here, NOW + 800 * DAY)
     assert desk.there()
     path.unlink()
