@@ -1205,7 +1205,7 @@ _RECEIPT: Final = (
 
 
 _KIND: Final = re.compile(
-    "probe|candidate|picture|answer|snapshot|information|notification|circumstances|correspondence|result|message"
+    "probe|candidate|picture|answer|snapshot|information|printout|notification|circumstances|correspondence|result|message"
     "|receipt|receipt of deletion"
 )
 

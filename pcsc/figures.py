@@ -48,21 +48,22 @@ class Month:
 def false_candidates(entries: Iterable[Entry], first: date, last: date) -> tuple[Month, ...]:
     """Return each month from that of ``first`` to that of ``last``, whole, by our record's entries.
 
-    Of an exchange the last conclusion of all counts, in its month: an examination that was made again counts once.
+    Of an exchange the last conclusion of the month counts, as in a :class:`~pcsc.statistics.Pack` of the month: what is
+    concluded anew later changes no figure.
     """
     concluded: Counter[str] = Counter()
     excluded: Counter[str] = Counter()
-    for entry in _concluded(entries).values():
-        month = f"{entry.at.astimezone(UTC):%Y-%m}"
+    last_of = {(entry.exchange, f"{entry.at.astimezone(UTC):%Y-%m}"): entry for entry in _examinations(entries)}
+    for (_, month), entry in last_of.items():
         concluded[month] += 1
         excluded[month] += entry.note.partition(" ")[0] == Conclusion.EXCLUSION
     return tuple(Month(month, concluded[month], excluded[month]) for month in _months(first, last))
 
 
-def _concluded(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the last examination of each exchange."""
-    found = (entry for entry in entries if (entry.event, entry.direction) == ("examination", Direction.ACT))
-    return {entry.exchange: entry for entry in sorted(found, key=lambda entry: (entry.at, entry.number))}
+def _examinations(entries: Iterable[Entry]) -> list[Entry]:
+    """Return our examinations in their order in time."""
+    found = (entry for entry in entries if _is(entry, "examination", Direction.ACT))
+    return sorted(found, key=lambda entry: (entry.at, entry.number))
 
 
 def _months(first: date, last: date) -> list[str]:
@@ -93,13 +94,14 @@ DUE_WITHIN: Final = (timedelta(), _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY
 def examination_times(entries: Sequence[Entry], first: date, last: date) -> tuple[Band, ...]:
     """Return how long it took from each match received to its conclusion (Article 4(5)), for conclusions of these days (UTC).
 
-    It is the last conclusion of the exchange: until then the question was open.
+    It is the last conclusion of the exchange by the end of ``last``: until then the question was open.
     """
+    concluded = {entry.exchange: entry for entry in _examinations(entries) if entry.at.astimezone(UTC).date() <= last}
     matched = {entry.exchange: entry.at for entry in entries if _is(entry, "match", Direction.RECEIVED)}
     taken = [
         entry.at - matched[exchange]
-        for exchange, entry in _concluded(entries).items()
-        if exchange in matched and first <= entry.at.astimezone(UTC).date() <= last
+        for exchange, entry in concluded.items()
+        if exchange in matched and first <= entry.at.astimezone(UTC).date()
     ]
     return _banded(taken, EXAMINED_WITHIN)
 

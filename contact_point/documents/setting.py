@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FONT: Final = "noto_cjk_sans_jp_regular"
-_INSTALL: Final = "install what requirements/console.lock lists (docs/operation/install.md)"
 _NOT_SHOWN: Final = re.compile(r'the text `"(.*)"` could not be displayed')
 _JAPANESE: Final = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
@@ -34,11 +33,7 @@ def pdf(document: Document) -> bytes:
         DocumentError: setter or font is not installed, or a character is in no font.
 
     """
-    if missing := [name for name in ("typst", _FONT) if find_spec(name) is None]:
-        raise DocumentError(
-            f"a PDF needs a setter and a Japanese font, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
-            f"installed; without the font Japanese would be empty boxes: {_INSTALL}"
-        )
+    installed("typst", _FONT)
     import typst  # noqa: PLC0415 - 80 MB that only printing needs, and only installations that print
 
     with as_file(files("contact_point.documents") / "document.typ") as template, as_file(files(_FONT)) as folder:
@@ -54,6 +49,20 @@ def pdf(document: Document) -> bytes:
         except typst.TypstError as error:
             raise DocumentError(_why(str(error))) from None
     return made
+
+
+def installed(*packages: str) -> None:
+    """Return where these packages are there.
+
+    Raises:
+        DocumentError: one is not.
+
+    """
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise DocumentError(
+            f"a PDF needs a setter and a Japanese font; not installed: {', '.join(missing)}. Without the font Japanese would "
+            "be empty boxes: install what requirements/console.lock lists"
+        )
 
 
 def _why(error: str) -> str:
