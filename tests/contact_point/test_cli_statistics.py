@@ -91,3 +91,37 @@ def test_one_thing_is_asked_at_a_time(
     code, said = run("statistics", *options, "--dir", tmp_path)
     assert code == 2
     assert "name a period with --from and --to" in said
+
+
+def test_the_charts_of_a_period_are_files_in_both_languages(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    jp, folder = made(tmp_path / "jp", Party.JP), tmp_path / "charts"
+    code, said = run("statistics", *PERIOD, "--charts", folder, "--json", "--dir", jp)
+    assert code == 0, said
+    named = json.loads(said)["files"]
+    assert {path.name for path in folder.iterdir()} == set(named)
+    for name in ("figures", "false-candidates", "examination-time", "deadlines", "quota-asked-tenprint"):
+        for language in ("en", "ja"):
+            (file,) = folder.glob(f"{name}.{language}.*")
+            assert f'lang="{language}"' in file.read_text(encoding="utf-8")
+    assert "<td>1</td><td>" in (folder / "figures.en.html").read_text(encoding="utf-8")  # one query of the day's quota
+    assert run("statistics", *PERIOD, "--charts", folder, "--dir", jp)[0] == cli.FAILED
+
+
+def test_8_3_figures_without_small_counts_tell_none(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    jp, folder = made(tmp_path / "jp", Party.JP), tmp_path / "charts"
+    code, said = run("statistics", *PERIOD, "--suppressed", "--json", "--dir", jp)
+    assert code == 0, said
+    assert json.loads(said)["events"] == {"match": {"received": None}, "query": {"provided": None}}
+    code, said = run("statistics", *PERIOD, "--suppressed", "--dir", jp)
+    assert "        query: provided none, or not told (small)\n" in said
+    assert run("statistics", *PERIOD, "--suppressed", "--charts", folder, "--dir", jp)[0] == 0
+    page = (folder / "figures.en.html").read_text(encoding="utf-8")
+    assert "<td>not told (small)</td>" in page
+    assert "<td>1</td>" not in page
+
+
+def test_charts_are_of_a_period(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("statistics", "--ageing", "--charts", tmp_path / "charts", "--dir", tmp_path)
+    assert (code, "are of a period" in " ".join(said.replace("│", " ").split())) == (2, True)
