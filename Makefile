@@ -6,6 +6,7 @@
 # make mutation    mutants of annex/ and pcsc/ that the tests must notice: some minutes on two cores
 # make peers    other programs that benchmarks compare with
 # make production    what PostgreSQL and tokens need on top of the runtime
+# make console    what the console, exports as Parquet and documents need on top of the runtime
 # make telemetry     what traces for a collector need on top of the runtime
 # Each makes .venv by itself; all it needs is Python 3.11 or newer, make and a C library.
 
@@ -17,7 +18,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock fuzz mutation peers production telemetry clean
+.PHONY: help demo test check lock fuzz mutation peers production telemetry console clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,7 +38,7 @@ check: $(VENV)/.test
 	$(BIN)/python docs/openapi.py --check
 
 lock: $(VENV)/.test
-	@set -e; for name in build runtime production telemetry test mutation fuzz peers; do \
+	@set -e; for name in build runtime production telemetry console test mutation fuzz peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header --python-version 3.11 requirements/$$name.in --output-file requirements/$$name.lock; \
 	  echo "requirements/$$name.lock written"; done
@@ -53,6 +54,8 @@ peers: $(VENV)/.peers
 production: $(VENV)/.production
 
 telemetry: $(VENV)/.telemetry
+
+console: $(VENV)/.console
 
 mutation: $(VENV)/.mutation
 	rm -rf mutants
@@ -102,6 +105,11 @@ $(VENV)/.production: $(VENV)/.runtime requirements/production.lock
 $(VENV)/.telemetry: $(VENV)/.runtime requirements/telemetry.lock
 	@echo "installing what traces for a collector need"
 	@$(PIP) -r requirements/telemetry.lock || { echo "the requirements of make telemetry could not be installed: the lines above say why" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.console: $(VENV)/.runtime requirements/console.lock
+	@echo "installing what the console, exports and documents need"
+	@$(PIP) -r requirements/console.lock || { echo "the requirements of make console could not be installed: the lines above say why" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.test requirements/peers.lock
