@@ -49,7 +49,7 @@ from pcsc.records import Direction, Entry, Recorded
 from tests import builders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 FULL: Final = 1000
 """Entries of the record."""
@@ -130,7 +130,7 @@ class Step:
     ends_round: bool = False
 
 
-def steps() -> Iterable[Step]:
+def steps() -> Iterator[Step]:
     """Yield the steps of two exchanges at a time, taken in turn, for ever."""
     number = 0
     while True:
