@@ -258,7 +258,7 @@ def test_a_plan_of_another_gallery_day_or_file_is_not_applied(here: Installation
     with pytest.raises(ChangedError, match=r"the plan that was looked at; the gallery changed since.*`pcsc feed diff`"):
         apply(here, *lines, code=code)
     code = feed.plan(here, feed_of(lines), NOW).code
-    service.update(here, "two", write_particulars(Particulars(standings(here)["two"])))
+    service.update(here, "two", write_particulars(Particulars(standings(here)["two"], {}, ("pending",))))
     with pytest.raises(ChangedError, match="the gallery changed since"):
         apply(here, *lines, code=code)
     code = feed.plan(here, feed_of(lines), NOW).code
