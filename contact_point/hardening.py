@@ -32,8 +32,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from fastapi.telemetry import TelemetryConfig
+
 OURS: Final = ("annex", "contact_point", "matcher", "pcsc")
 """The packages whose exceptions and log messages are said."""
+
+TELLS_NOBODY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""For the web framework: by itself it would export exceptions with their words wherever a variable of the environment says."""
 
 _SET_DUMPABLE: Final = 4  # prctl(2), linux/prctl.h
 _CHAIN: Final = 8  # exceptions of one chain or group that are told, each with the last frames before it

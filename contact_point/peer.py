@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 
 from contact_point import arrays, queried, service, tls, wire
 from contact_point.admission import RETRY_AFTER, GoneError, Lane, Lanes, NoPlaceError, SlowError
-from contact_point.hardening import forget
+from contact_point.hardening import TELLS_NOBODY, forget
 from contact_point.keys import KeysError
 from contact_point.nist.reading import KilledError
 from contact_point.nist.transaction import NistError
@@ -41,8 +41,6 @@ from pcsc.messages import Checkpoints, OutageNotice, Query, Reachability
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
-
-    from fastapi.telemetry import TelemetryConfig
 
     from contact_point.admission import Admission
     from contact_point.identity import Identity, State
@@ -134,15 +132,6 @@ def lanes() -> Lanes:
 IN_OUTAGE: Final = frozenset({OutageNotice, Reachability, Checkpoints})
 """What is taken in also while this contact point is announced to be out of service: it takes no part in any query."""
 
-_TELLS_NOBODY: Final[TelemetryConfig] = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-"""By itself the framework would export exceptions with their words wherever a variable of the environment says: Article 9."""
-
 
 def build(
     here: Installation,
@@ -155,7 +144,7 @@ def build(
 
     ``admission`` are its lanes, by default :func:`lanes`.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_TELLS_NOBODY)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=TELLS_NOBODY)
     desk = _Desk(here, key, identity, clock, lanes() if admission is None else admission)
     for kind, path in wire.PATHS.items():
         # A plain route: what a framework would read of a body, it would read before there is a place for it.

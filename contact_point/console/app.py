@@ -23,27 +23,17 @@ from contact_point.console.roles import RoleError
 from contact_point.console.sessions import ForgeryError, LockedError, NoSessionError, SessionError
 from contact_point.console.site import HEADERS, Site, see_other, version
 from contact_point.delivery import TROUBLE
-from contact_point.hardening import forget
+from contact_point.hardening import TELLS_NOBODY, forget
 from pcsc.errors import TreatyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from fastapi.telemetry import TelemetryConfig
-
     from contact_point.service import Installation
     from contact_point.settings import Console
 
 _log = logging.getLogger("contact_point.console")
-
-_TELLS_NOBODY: Final[TelemetryConfig] = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
 
 _KINDS: Final = {
     "css": "text/css",
@@ -68,7 +58,7 @@ REFUSED: Final[tuple[tuple[type[Exception], int], ...]] = (
 def build(here: Installation, console: Console, clock: Callable[[], datetime]) -> FastAPI:
     """Return the application for the people of one contact point."""
     site = Site(here, console, clock)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_TELLS_NOBODY)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=TELLS_NOBODY)
     for add in pages.ALL:
         add(app, site)
     app.add_api_route("/static/{of}/{name}", _static, include_in_schema=False)
