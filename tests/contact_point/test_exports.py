@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,7 +31,6 @@ from pcsc.searches import Asked
 from .test_due import Desk
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
     from pathlib import Path
 
@@ -704,12 +706,19 @@ def test_two_do_not_write_one_export(desk: Desk, tmp_path: Path) -> None:
 
 
 WRITER = """
-import sys
+import os, sys
 from pathlib import Path
-from contact_point import exports
-from tests.contact_point.test_exports import desk_at
-exports.write(desk_at(Path(sys.argv[1])).here, Path(sys.argv[2]), rows=5, places=5)
+from contact_point import exports, main
+root, folder = map(Path, sys.argv[1:])
+for _ in sys.stdin:
+    if not (writer := os.fork()):
+        with main.opened(root) as here:
+            exports.write(here, folder, rows=2, places=2)
+        os._exit(0)
+    print(writer, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]), flush=True)
 """
+"""For each line it is told, a process that writes; its number and how it ended."""
 
 
 @pytest.mark.long
@@ -720,23 +729,39 @@ def test_an_export_whose_writer_is_killed_at_random_comes_out_as_one_that_was_no
     folder, whole, root = tmp_path / "export", tmp_path / "whole", desk.here.settings.folder.root
     interrupted(desk, folder, after=0, form=form)
     shutil.copytree(folder, whole)
-    exports.write(desk.here, whole, rows=5, places=5)
-    killed, draw = 0, _drawn(form)
-    while not (folder / "manifest.json").exists() or (folder / "journal.jsonl").exists():
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(folder)]) as writer:
-            begun = len(list(folder.iterdir()))
-            deadline = time.monotonic() + 120
-            while writer.poll() is None and len(list(folder.iterdir())) == begun and time.monotonic() < deadline:
-                time.sleep(0.0005)
-            time.sleep(draw.random() * 0.01)
-            writer.send_signal(signal.SIGKILL)
-            killed += writer.wait() == -signal.SIGKILL
-    assert killed
+    exports.write(desk.here, whole, rows=2, places=2)
+    draw, killed = random.Random(form), 0  # noqa: S311 - moments, not keys
+    command = [sys.executable, "-c", WRITER, str(root), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writers:
+        while (folder / "journal.jsonl").exists():
+            killed += run_and_kill(writers, folder / "journal.jsonl", draw) == -signal.SIGKILL
+        assert writers.stdin is not None
+        writers.stdin.close()
+    assert killed >= 3
     assert alike(folder, whole)
     verify.check_export(folder, key=key)
 
 
-def _drawn(form: Form) -> random.Random:
-    import random  # noqa: PLC0415 - beside the one that is for types
+def run_and_kill(writers: subprocess.Popen[str], journal: Path, draw: random.Random) -> int:
+    """Let a process write, kill it some moments after the journal grew by up to two lines, and return how it ended."""
+    assert writers.stdin is not None
+    assert writers.stdout is not None
+    before, lines = lines_of(journal), draw.randrange(3)
+    writers.stdin.write("\n")
+    writers.stdin.flush()
+    writer = int(writers.stdout.readline())
+    deadline = time.monotonic() + 60
+    while lines_of(journal) < before + lines and time.monotonic() < deadline:
+        time.sleep(0.0002)
+    time.sleep(draw.random() * (0.005 if lines else 0.05))
+    with suppress(ProcessLookupError):
+        os.kill(writer, signal.SIGKILL)
+    return int(writers.stdout.readline())
 
-    return random.Random(form)  # noqa: S311 - moments, not keys
+
+def lines_of(journal: Path) -> float:
+    """Return how many whole lines a journal has; more than any where it is done with."""
+    try:
+        return journal.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return float("inf")
