@@ -1205,8 +1205,8 @@ _RECEIPT: Final = (
 
 
 _KIND: Final = re.compile(
-    "probe|candidate|picture|answer|snapshot|information|printout|notification|circumstances|correspondence|result|message"
-    "|receipt|receipt of deletion"
+    "probe|candidate|picture|analysis|opinion|answer|snapshot|information|printout|notification|circumstances|correspondence"
+    "|result|message|receipt|receipt of deletion"
 )
 
 
