@@ -264,6 +264,7 @@ def test_nothing_that_is_kept_for_one_use_opens_without_its_token(place: Place) 
 def test_9_an_account_is_of_somebody_who_works_here(place: Place) -> None:
     person = confirmed(place.store, account="sub-1").person
     entered = enter(place, "Bea Example", account="sub-2")
+    confirmed(place.store, "Without Account")
     with place.store.transaction() as tx:
         assert people.of_account(tx, "sub-1") == person
         assert people.of_account(tx, "sub-2") is None
