@@ -127,7 +127,9 @@ def test_an_examination_of_exactly_a_day_took_no_less_than_a_day() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(-40, 40))))
 def test_each_open_exchange_counts_once_by_its_nearest_deadline(owed: list[tuple[int, int]]) -> None:
-    duties = [Duty(f"JP-{number}", DutyKind.ANSWER, "answer", "5(2)", START + timedelta(days=days)) for number, days in owed]
+    duties = [
+        Duty(f"JP-{number}", DutyKind.ANSWER, "answer", "5(2)", START + timedelta(days=days)) for number, days in owed
+    ]
     made = figures.nearness(duties, START)
     nearest = [min(days for other, days in owed if other == number) for number in {number for number, _ in owed}]
     bounds = [-1000, 0, 1, 3, 7, 14, 30, 1000]
