@@ -96,6 +96,10 @@ CONTENTS: Final = {
     "probe": Term("the prints of the query", "照会に係る指紋情報"),
     "candidate": Term("the matching prints", "回答に添えられた指紋情報"),
     "picture": Term("the picture of the matching prints", "回答に添えられた指紋情報の画像"),
+    "analysis": Term(
+        "what an examiner marked in the prints of the query", "照会に係る指紋情報に鑑定の担当者が付した印"
+    ),
+    "opinion": Term("what an examiner concluded", "鑑定の担当者の結論"),
     "answer": Term("the answer as it was given", "回答の写し"),
     "snapshot": Term("what was available when the request came", "要請があった時に現に記録されていた情報の写し"),
     "information": Term("the information that was provided", "提供を受けた情報"),
@@ -389,6 +393,8 @@ ACTS: Final = {
     "capacity-answer": "回答の可否及び時期の通知",
     "outage-notice": "業務の停止の通知",
     "examination": "指紋の対照",
+    "analysis": "照会に係る指紋の分析",
+    "opinion": "指紋の対照についての意見",
     "picture": "指紋の画像の作成",
     "deletion": "削除",
     "lapse": "保持の期間の満了",
